@@ -1,0 +1,128 @@
+// A packet as the stages see it: its bytes, what the parser found, and what was decided.
+//
+// One worker at a time. Stages do no I/O: `buffer` is opaque to all but device/, which makes a
+// Packet of what it received and acts on the verdict. All headers up to and including L4 (and, for
+// ICMP errors, the inner ones) are contiguous from `head`; a longer payload may lie in further
+// segments, so that only `length` counts it.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+
+#include "dataplane/net/address.h"
+#include "dataplane/net/reason.h"
+
+namespace nezu::net {
+
+/// What becomes of a packet.
+enum class Verdict : uint8_t {
+  undecided,
+  forward,    ///< send to `egress`; its bytes are final
+  drop,       ///< count `reason` and free
+  twin,       ///< to the kernel, by the twin of the port it came from
+  hand_over,  ///< to worker `owner`
+  hold,       ///< a queue (a neighbour's) has taken `buffer`; nothing more to do
+  reply,      ///< turned into our answer, leaves by the port that it came from
+};
+
+/// Source and destination as they stand in a packet, IPv4. Exactly 16 bytes: one vector register.
+struct alignas(16) Tuple4 {
+  uint32_t source = 0;       ///< network order
+  uint32_t destination = 0;  ///< network order
+  uint16_t source_port = 0;  ///< network order; ICMP echo: the identifier; else 0
+  uint16_t destination_port = 0;
+  Instance instance = Instance::standard;
+  Protocol protocol = Protocol::any;
+  uint8_t reserved = 0;
+  bool operator==(const Tuple4&) const = default;
+};
+static_assert(sizeof(Tuple4) == 16);
+
+/// The same for IPv6.
+struct alignas(16) Tuple6 {
+  std::array<uint8_t, 16> source{};
+  std::array<uint8_t, 16> destination{};
+  uint16_t source_port = 0;
+  uint16_t destination_port = 0;
+  Instance instance = Instance::standard;
+  Protocol protocol = Protocol::any;
+  uint8_t reserved = 0;
+  std::array<uint8_t, 8> reserved2{};
+  bool operator==(const Tuple6&) const = default;
+};
+static_assert(sizeof(Tuple6) == 48);
+
+/// TCP flag bits as in the header (RFC 9293 3.1).
+inline constexpr uint8_t kTcpFin = 0x01, kTcpSyn = 0x02, kTcpRst = 0x04, kTcpPsh = 0x08,
+                         kTcpAck = 0x10, kTcpUrg = 0x20;
+
+/// What kind of packet the parser saw: which path through the stages it takes.
+enum class Shape : uint8_t {
+  other,       ///< not IP (ARP, LLDP, ...): the answers' or the twin's
+  transport,   ///< TCP, UDP, ICMP echo: `tuple` is its own
+  icmp_error,  ///< `tuple` is the inner packet's, as it stands there
+  fragment,    ///< not the first: no ports
+  control,     ///< NDP, MLD, multicast, link-local, other protocols: the answers' or the twin's
+};
+
+struct Packet {
+  uint8_t* head = nullptr;   ///< first byte of the Ethernet header
+  void* buffer = nullptr;    ///< device's handle
+  uint32_t head_length = 0;  ///< contiguous bytes from `head`
+  uint32_t length = 0;       ///< bytes of the whole frame, padding included
+
+  // By the parser. Offsets count from `head`.
+  uint16_t l3 = 0;         ///< IP header
+  uint16_t l4 = 0;         ///< transport header
+  uint16_t inner_l3 = 0;   ///< icmp_error: the inner IP header
+  uint16_t inner_l4 = 0;   ///< icmp_error: the inner transport header (8 bytes are there)
+  uint16_t ip_length = 0;  ///< bytes from l3 to the end of the IP packet (without padding)
+  uint16_t vlan = 0;       ///< VLAN id; 0: untagged
+  uint16_t port = 0;       ///< data port that it came in by
+  Shape shape = Shape::other;
+  Family family = Family::ipv4;
+  Protocol protocol = Protocol::any;
+  uint8_t tcp_flags = 0;
+  bool handed_over = false;  ///< came by another worker's ring: must not leave by one
+
+  // By later stages.
+  Verdict verdict = Verdict::undecided;
+  Reason reason = Reason::none;
+  uint16_t egress = 0;  ///< port to send by
+  uint16_t owner = 0;   ///< hand_over: the worker
+  /// The sums of IP / L4 are to be computed by the port (or by device/ where it cannot): replies
+  /// that we made. Rewrites keep sums right incrementally and leave these false.
+  bool sum_l4 = false;
+
+  union {
+    Tuple4 tuple4 = {};
+    Tuple6 tuple6;
+  };
+  uint64_t hash = 0;  ///< flow hash of the tuple
+  uint32_t flow = 0;  ///< flow id with direction; 0xffffffff: none
+
+  void drop(Reason why) {
+    verdict = Verdict::drop;
+    reason = why;
+  }
+  template <typename Header>
+  Header* at(uint32_t offset) {
+    return reinterpret_cast<Header*>(head + offset);
+  }
+  template <typename Header>
+  const Header* at(uint32_t offset) const {
+    return reinterpret_cast<const Header*>(head + offset);
+  }
+};
+
+inline constexpr uint32_t kNoFlow = 0xffffffffu;
+inline constexpr uint32_t kBurstCapacity = 64;
+
+struct Burst {
+  uint32_t count = 0;
+  std::array<Packet, kBurstCapacity> packets;
+  std::span<Packet> all() { return {packets.data(), count}; }
+};
+
+}  // namespace nezu::net

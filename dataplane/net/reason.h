@@ -1,0 +1,87 @@
+// Every way in which a packet ends here instead of being forwarded, by name.
+//
+// One list feeds the counters, the command line, the metrics and the documentation: whoever drops
+// a packet names one of these. New reasons go to the end, so that counters keep their place.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace nezu::net {
+
+// X(name, what it means to an operator)
+#define NEZU_REASONS(X)                                                                       \
+  X(none, "not dropped")                                                                      \
+  X(ethernet_truncated, "the frame is shorter than its Ethernet and VLAN headers")            \
+  X(ethertype_unknown, "not IPv4, IPv6 or ARP, and no twin takes it")                         \
+  X(vlan_unknown, "a VLAN tag that no port of ours carries")                                  \
+  X(ipv4_truncated, "the IPv4 header or its total length goes beyond the frame")              \
+  X(ipv4_header_invalid, "IPv4 version or header length is impossible")                       \
+  X(ipv4_checksum, "the IPv4 header's checksum is wrong")                                     \
+  X(ipv6_truncated, "the IPv6 header or its payload length goes beyond the frame")            \
+  X(ipv6_header_invalid, "the IPv6 version field is not 6")                                   \
+  X(ipv6_extensions_limit, "more IPv6 extension headers than the parser follows")             \
+  X(ipv6_extension_truncated, "an IPv6 extension header goes beyond the packet")              \
+  X(address_invalid, "a source or destination address that may not appear there")             \
+  X(transport_truncated, "the TCP, UDP or ICMP header goes beyond the packet")                \
+  X(tcp_header_invalid, "the TCP data offset is impossible")                                  \
+  X(udp_length_invalid, "the UDP length does not fit the packet")                             \
+  X(port_zero, "a TCP or UDP port is 0")                                                      \
+  X(tcp_flags_invalid, "a combination of TCP flags that no stack sends")                      \
+  X(fragment_unsupported, "a fragment of a packet for a service")                             \
+  X(icmp_unmatched, "an ICMP error about a packet of no flow")                                \
+  X(ttl_exceeded, "the TTL or hop limit ends here")                                           \
+  X(transit_refused, "for no address of ours, and transit is off")                            \
+  X(service_unknown, "for a VIP, but no service has this protocol and port")                  \
+  X(service_disabled, "the service is switched off")                                          \
+  X(no_server, "no server of the pool takes new flows")                                       \
+  X(tcp_without_flow, "a TCP segment of no flow that does not open one")                      \
+  X(tcp_state_invalid, "a TCP segment that the flow's state does not allow")                  \
+  X(flow_table_full, "the flow table is full of live flows")                                  \
+  X(flow_bucket_full, "no place in the flow table's buckets for this key")                    \
+  X(embryonic_limit, "the share of the table for flows that are not answered yet is used up") \
+  X(snat_ports_exhausted, "no SNAT port is free towards this server")                         \
+  X(snat_missing, "the service has no SNAT address of the server's family")                   \
+  X(snat_unmatched, "for an SNAT address, but of no flow")                                    \
+  X(handover_full, "the ring to the flow's owner is full")                                    \
+  X(handover_again, "handed over once already and still not at home")                         \
+  X(no_route, "no route to the destination")                                                  \
+  X(neighbour_unresolved, "the next hop did not answer ARP or NDP")                           \
+  X(neighbour_queue_full, "too many packets wait for the next hop's address")                 \
+  X(too_big, "longer than the way out allows")                                                \
+  X(transmit_full, "the port's transmit queue is full")                                       \
+  X(port_down, "the way out has no link")                                                     \
+  X(twin_full, "the queue to the twin is full")                                               \
+  X(twin_missing, "for the twin, but the port has none")                                      \
+  X(not_ready, "the data plane has no configuration yet")                                     \
+  X(buffer_missing, "no packet buffer was free")                                              \
+  X(answered, "answered by the data plane itself (ARP, NDP, echo)")
+
+enum class Reason : uint8_t {
+#define NEZU_REASON_ENUM(name, text) name,
+  NEZU_REASONS(NEZU_REASON_ENUM)
+#undef NEZU_REASON_ENUM
+};
+
+inline constexpr auto kReasonNames = std::to_array<std::string_view>({
+#define NEZU_REASON_NAME(name, text) #name,
+    NEZU_REASONS(NEZU_REASON_NAME)
+#undef NEZU_REASON_NAME
+});
+inline constexpr auto kReasonTexts = std::to_array<std::string_view>({
+#define NEZU_REASON_TEXT(name, text) text,
+    NEZU_REASONS(NEZU_REASON_TEXT)
+#undef NEZU_REASON_TEXT
+});
+inline constexpr size_t kReasonCount = kReasonNames.size();
+/// Room for reasons that later versions add; part of the region's layout.
+inline constexpr size_t kReasonCapacity = 128;
+static_assert(kReasonCount <= kReasonCapacity);
+
+constexpr std::string_view to_string(Reason reason) {
+  return kReasonNames[static_cast<size_t>(reason)];
+}
+
+}  // namespace nezu::net

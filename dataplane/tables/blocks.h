@@ -1,0 +1,262 @@
+// The immutable blocks that the control plane publishes and the workers read.
+//
+// Everything here lies in the shared region: no pointers (offsets from the region's first byte), no
+// virtuals, trivially copyable. One writer (the control plane's publisher) builds a block, links it
+// from a new Root and publishes that; from then on nobody writes it again until every reader has
+// passed and the space is reused. Multi-byte fields are in host order; addresses in network order.
+//
+//   Header.root -> Root -> services   Directory -> Page -> Service -> SnatSet
+//                       -> pools      Directory -> Page -> Pool -> Ring | Sequence
+//                       -> servers    Directory -> Page -> Server
+//                       -> addresses  Directory -> Page -> LocalAddress
+//                       -> service_keys, address_keys   HashDirectory -> HashPage (slots by key)
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+#include "dataplane/net/address.h"
+#include "dataplane/net/time.h"
+#include "dataplane/tables/ids.h"
+
+namespace nezu::tables {
+
+/// A place in the region: bytes from its start; 0 is "none".
+template <typename T>
+struct Ref {
+  uint64_t offset = 0;
+  bool exists() const { return offset != 0; }
+  auto operator<=>(const Ref&) const = default;
+};
+
+// --- what a service is ----------------------------------------------------------------------
+
+enum class Mode : uint8_t { nat, fullnat, route, tunnel, redirect };
+
+/// An order to pick members in. A new one is a line here and its compiler in the control plane.
+enum class Scheduler : uint8_t { rr, wrr, lc, wlc, sh, mh };
+
+enum class ServerState : uint8_t {
+  ready,     ///< takes new flows
+  draining,  ///< existing flows go on, new ones only when nobody is ready
+  disabled,  ///< by the operator: no new flows
+  failed,    ///< by its health check: no new flows
+};
+
+enum class Ping : uint8_t { always, any, all };
+enum class Refusal : uint8_t { drop, refuse };  ///< silence, or RST / ICMP port unreachable
+
+/// Which of a service's timeouts a flow is under. Values are indices of `Service::timeouts`.
+enum class Timeout : uint8_t {
+  syn_sent,      ///< a SYN was seen, no answer yet (embryonic)
+  syn_received,  ///< SYN-ACK was seen, the client's ACK not yet (embryonic)
+  established,
+  fin_wait,    ///< one side closed
+  close_wait,  ///< both sides closed, not all acknowledged
+  time_wait,   ///< both FINs acknowledged (closed)
+  closed,      ///< RST (closed)
+  udp_single,  ///< datagrams from one side only (embryonic)
+  udp,
+  icmp,
+  other,
+};
+inline constexpr size_t kTimeoutCount = 16;  ///< room for more
+using Timeouts = std::array<net::Tick, kTimeoutCount>;
+
+struct ServiceKey {
+  net::Address address;
+  net::Instance instance = net::Instance::standard;
+  uint16_t port = 0;  ///< host order; 0 for a service of every port
+  net::Protocol protocol = net::Protocol::any;
+  std::array<uint8_t, 3> reserved{};
+  bool operator==(const ServiceKey&) const = default;
+};
+static_assert(sizeof(ServiceKey) == 24);
+
+inline constexpr size_t kNameCapacity = 64;  ///< bytes with the final 0
+using Name = std::array<char, kNameCapacity>;
+
+struct SnatSet;
+struct alignas(64) Service {
+  ServiceKey key;
+  ServiceId id = no_id<ServiceId>();
+  PoolId pool = no_id<PoolId>();
+  Mode mode = Mode::nat;
+  Refusal refusal = Refusal::drop;
+  uint8_t enabled = 1;
+  std::array<uint8_t, 5> reserved{};
+  uint64_t identity = 0;  ///< hash of the name: schedulers start at an offset of their own
+  Ref<SnatSet> snats;     ///< `fullnat` only
+  Timeouts timeouts{};
+  Name name{};
+};
+
+/// The source addresses of a `fullnat` service, both families mixed.
+struct alignas(64) SnatSet {
+  uint32_t count = 0;
+  uint32_t reserved = 0;
+  // `count` AddressIds follow, IPv4 first.
+  uint32_t ipv4_count = 0;
+  uint32_t reserved2 = 0;
+  const AddressId* ids() const { return reinterpret_cast<const AddressId*>(this + 1); }
+  AddressId* ids() { return reinterpret_cast<AddressId*>(this + 1); }
+};
+
+// --- pools and servers ------------------------------------------------------------------------
+
+struct ServerIdentity {
+  net::Address address;
+  net::Instance instance = net::Instance::standard;
+  uint16_t port = 0;  ///< host order
+  net::Protocol protocol = net::Protocol::tcp;
+  std::array<uint8_t, 3> reserved{};
+  bool operator==(const ServerIdentity&) const = default;
+  auto operator<=>(const ServerIdentity&) const = default;
+};
+static_assert(sizeof(ServerIdentity) == 24);
+
+struct Member {
+  net::Address address;
+  ServerId server = no_id<ServerId>();
+  uint32_t weight = 1;  ///< 0: no new flows
+  uint16_t port = 0;    ///< host order
+  ServerState state = ServerState::ready;
+  std::array<uint8_t, 5> reserved{};
+};
+static_assert(sizeof(Member) == 32);
+
+/// Maglev-like table (mh, sh): pool-local member indices. `size` entries follow.
+struct alignas(64) Ring {
+  uint32_t size = 0;
+  uint32_t users = 0;  ///< not read by workers: rings of equal pools are shared
+  uint64_t fingerprint = 0;
+  const uint16_t* entries() const { return reinterpret_cast<const uint16_t*>(this + 1); }
+  uint16_t* entries() { return reinterpret_cast<uint16_t*>(this + 1); }
+};
+
+struct alignas(64) Pool {
+  PoolId id = no_id<PoolId>();
+  Scheduler scheduler = Scheduler::wlc;
+  uint8_t hash_with_port = 0;
+  uint16_t reserved = 0;
+  uint32_t member_count = 0;  ///< sorted by identity
+  uint32_t ready_count = 0;   ///< members that are ready and have a weight
+  uint64_t identity = 0;      ///< hash of the name
+  Ref<Ring> ring;             ///< sh, mh: over the ready members
+  Ref<Ring> sequence;         ///< rr, wrr: the order of turns, over the ready members
+  Name name{};
+  const Member* members() const { return reinterpret_cast<const Member*>(this + 1); }
+  Member* members() { return reinterpret_cast<Member*>(this + 1); }
+};
+
+struct alignas(64) Server {
+  ServerIdentity identity;
+  ServerId id = no_id<ServerId>();
+  ServerState state = ServerState::ready;  ///< the worst of the operator's and the health check's
+  ServerState configured = ServerState::ready;  ///< what the operator set
+  uint8_t healthy = 1;                          ///< what the health check last decided
+  uint8_t health_known = 0;                     ///< 0 until the first decision
+  uint8_t retired = 0;  ///< in no pool any more: kept until its last flow has ended
+  std::array<uint8_t, 7> reserved{};
+  /// When the flows of a draining server are ended (boot time); 0 for never.
+  net::Instant drain_deadline;
+};
+
+// --- addresses that the data plane answers ----------------------------------------------------
+
+enum class AddressKind : uint8_t { vip = 1, snat = 2 };
+
+inline constexpr uint16_t kSnatFirstPort = 1024;
+inline constexpr uint32_t kShardCount = 256;
+/// Ports of one SNAT address that one shard owns: (65536 - 1024) / 256.
+inline constexpr uint32_t kSnatSlicePorts = (65536u - kSnatFirstPort) / kShardCount;
+static_assert(kSnatSlicePorts == 252);
+
+/// The shard whose flows use this port of an SNAT address. `port` >= kSnatFirstPort.
+constexpr uint32_t shard_of_snat_port(uint16_t port) {
+  return (port - kSnatFirstPort) / kSnatSlicePorts;
+}
+
+struct alignas(64) LocalAddress {
+  net::Address address;
+  net::Instance instance = net::Instance::standard;
+  AddressKind kind = AddressKind::vip;
+  uint8_t answers_ping = 1;
+  uint8_t retired = 0;  ///< configured no more: still steers until its last flow has ended
+  std::array<uint8_t, 3> reserved{};
+  AddressId id = no_id<AddressId>();
+};
+
+// --- how slots and keys are found ---------------------------------------------------------------
+
+inline constexpr uint32_t kPageSlots = 256;
+inline constexpr uint32_t kDirectoryPages = 256;
+inline constexpr uint32_t kMaxSlots = kPageSlots * kDirectoryPages;  ///< 65,536 of each kind
+
+template <typename T>
+struct alignas(64) Page {
+  std::array<Ref<T>, kPageSlots> slots{};
+};
+template <typename T>
+struct alignas(64) Directory {
+  std::array<Ref<Page<T>>, kDirectoryPages> pages{};
+};
+
+/// One cache line: cells are filled from the left of the home bucket, then of the next bucket of
+/// the same page, and so on; an empty cell ends a search.
+struct HashCell {
+  uint32_t fingerprint = 0;
+  uint32_t slot = kNoSlot;
+};
+struct alignas(64) HashBucket {
+  std::array<HashCell, 8> cells{};
+};
+inline constexpr uint32_t kPageBuckets = 32;
+struct HashPage {
+  std::array<HashBucket, kPageBuckets> buckets{};
+};
+static_assert(sizeof(HashPage) == 2048);
+
+/// `page_count` is a power of two from 1 to 4,096; that many Ref<HashPage> follow.
+struct alignas(64) HashDirectory {
+  uint32_t page_count = 0;
+  uint32_t entry_count = 0;
+  const Ref<HashPage>* pages() const { return reinterpret_cast<const Ref<HashPage>*>(this + 1); }
+  Ref<HashPage>* pages() { return reinterpret_cast<Ref<HashPage>*>(this + 1); }
+};
+
+// --- the whole -----------------------------------------------------------------------------------
+
+enum class Transit : uint8_t { drop, forward, kernel };
+
+struct Settings {
+  Transit transit = Transit::drop;
+  uint8_t embryonic_percent = 50;  ///< most of the flow table that unanswered flows may hold
+  std::array<uint8_t, 62> reserved{};
+};
+static_assert(sizeof(Settings) == 64);
+
+struct alignas(64) Root {
+  uint64_t generation = 0;  ///< counts up by one for each publication
+  uint64_t revision = 0;    ///< the configuration's revision that this generation shows
+  uint64_t layout = 0;      ///< repeats Header::layout
+  uint32_t service_count = 0;
+  uint32_t pool_count = 0;
+  uint32_t server_count = 0;
+  uint32_t address_count = 0;
+  Ref<Directory<Service>> services;
+  Ref<Directory<Pool>> pools;
+  Ref<Directory<Server>> servers;
+  Ref<Directory<LocalAddress>> addresses;
+  Ref<HashDirectory> service_keys;
+  Ref<HashDirectory> address_keys;
+  Settings settings;
+};
+
+static_assert(std::is_trivially_copyable_v<Service> && std::is_trivially_copyable_v<Pool> &&
+              std::is_trivially_copyable_v<Server> && std::is_trivially_copyable_v<LocalAddress> &&
+              std::is_trivially_copyable_v<Root> && std::is_trivially_copyable_v<HashPage>);
+
+}  // namespace nezu::tables
