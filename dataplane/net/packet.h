@@ -30,12 +30,19 @@ enum class Verdict : uint8_t {
 struct alignas(16) Tuple4 {
   uint32_t source = 0;       ///< network order
   uint32_t destination = 0;  ///< network order
-  uint16_t source_port = 0;  ///< network order; ICMP echo: the identifier; else 0
+  /// Network order. ICMP echo: a request has its identifier here and 0 in `destination_port`, a
+  /// reply the other way round, so that the two tuples mirror each other. No ports: 0.
+  uint16_t source_port = 0;
   uint16_t destination_port = 0;
   Instance instance = Instance::standard;
   Protocol protocol = Protocol::any;
   uint8_t reserved = 0;
   bool operator==(const Tuple4&) const = default;
+
+  /// The tuple of the answers to this one.
+  Tuple4 mirrored() const {
+    return {destination, source, destination_port, source_port, instance, protocol, 0};
+  }
 };
 static_assert(sizeof(Tuple4) == 16);
 
@@ -50,6 +57,10 @@ struct alignas(16) Tuple6 {
   uint8_t reserved = 0;
   std::array<uint8_t, 8> reserved2{};
   bool operator==(const Tuple6&) const = default;
+
+  Tuple6 mirrored() const {
+    return {destination, source, destination_port, source_port, instance, protocol, 0, {}};
+  }
 };
 static_assert(sizeof(Tuple6) == 48);
 
@@ -60,25 +71,28 @@ inline constexpr uint8_t kTcpFin = 0x01, kTcpSyn = 0x02, kTcpRst = 0x04, kTcpPsh
 /// What kind of packet the parser saw: which path through the stages it takes.
 enum class Shape : uint8_t {
   other,       ///< not IP (ARP, LLDP, ...): the answers' or the twin's
-  transport,   ///< TCP, UDP, ICMP echo: `tuple` is its own
+  transport,   ///< TCP, UDP, ICMP echo: `tuple` is its own; also a first fragment of these
   icmp_error,  ///< `tuple` is the inner packet's, as it stands there
-  fragment,    ///< not the first: no ports
-  control,     ///< NDP, MLD, multicast, link-local, other protocols: the answers' or the twin's
+  fragment,    ///< not the first: `tuple` has no ports, `l4` is where its piece of payload begins
+  control,     ///< NDP, MLD, multicast, link-local, other protocols: the answers' or the twin's;
+               ///< `tuple` has addresses and protocol, no ports
 };
 
-struct Packet {
+inline constexpr uint32_t kNoFlow = 0xffffffffu;
+
+struct alignas(64) Packet {
   uint8_t* head = nullptr;   ///< first byte of the Ethernet header
   void* buffer = nullptr;    ///< device's handle
   uint32_t head_length = 0;  ///< contiguous bytes from `head`
   uint32_t length = 0;       ///< bytes of the whole frame, padding included
 
   // By the parser. Offsets count from `head`.
-  uint16_t l3 = 0;         ///< IP header
+  uint16_t l3 = 0;         ///< IP header; other: what follows Ethernet and VLAN
   uint16_t l4 = 0;         ///< transport header
   uint16_t inner_l3 = 0;   ///< icmp_error: the inner IP header
-  uint16_t inner_l4 = 0;   ///< icmp_error: the inner transport header (8 bytes are there)
+  uint16_t inner_l4 = 0;   ///< icmp_error: the inner transport header (8 bytes are there); 0: none
   uint16_t ip_length = 0;  ///< bytes from l3 to the end of the IP packet (without padding)
-  uint16_t vlan = 0;       ///< VLAN id; 0: untagged
+  uint16_t vlan = 0;       ///< VLAN id; 0: untagged. Set by device/ where the port took the tag off
   uint16_t port = 0;       ///< data port that it came in by
   Shape shape = Shape::other;
   Family family = Family::ipv4;
@@ -94,14 +108,32 @@ struct Packet {
   /// The sums of IP / L4 are to be computed by the port (or by device/ where it cannot): replies
   /// that we made. Rewrites keep sums right incrementally and leave these false.
   bool sum_l4 = false;
+  bool first_fragment = false;  ///< by the parser: has ports, but further fragments follow
+  /// By the parser: the IPv6 fragment header; 0: none.
+  uint16_t fragment_header = 0;
+  /// By device/: bytes that may be written from `head` on (head_length and the room behind it), for
+  /// replies longer than the packet.
+  uint32_t room = 0;
 
   union {
     Tuple4 tuple4 = {};
     Tuple6 tuple6;
   };
-  uint64_t hash = 0;  ///< flow hash of the tuple
-  uint32_t flow = 0;  ///< flow id with direction; 0xffffffff: none
+  uint64_t hash = 0;        ///< flow hash of the tuple
+  uint32_t flow = kNoFlow;  ///< flow id with direction; kNoFlow: none
 
+  /// device/: a frame has come in. All that the stages do not write before they read it is set.
+  void arrive(uint8_t* frame, void* handle, uint32_t contiguous, uint32_t whole, uint32_t writable,
+              uint16_t ingress, uint16_t stripped_vlan = 0) {
+    head = frame;
+    buffer = handle;
+    head_length = contiguous;
+    length = whole;
+    room = writable;
+    port = ingress;
+    vlan = stripped_vlan;
+    handed_over = false;
+  }
   void drop(Reason why) {
     verdict = Verdict::drop;
     reason = why;
@@ -116,7 +148,9 @@ struct Packet {
   }
 };
 
-inline constexpr uint32_t kNoFlow = 0xffffffffu;
+// Two lines: what every packet is asked for, then its key.
+static_assert(sizeof(Packet) == 128);
+
 inline constexpr uint32_t kBurstCapacity = 64;
 
 struct Burst {

@@ -57,7 +57,12 @@ namespace nezu::net {
   X(twin_missing, "for the twin, but the port has none")                                      \
   X(not_ready, "the data plane has no configuration yet")                                     \
   X(buffer_missing, "no packet buffer was free")                                              \
-  X(answered, "answered by the data plane itself (ARP, NDP, echo)")
+  X(answered, "answered by the data plane itself (ARP, NDP, echo)")                           \
+  X(vlan_stacked, "a second VLAN tag behind the first")                                       \
+  X(ipv6_extension_order, "an IPv6 hop-by-hop header that is not the first")                  \
+  X(ipv6_routing_header, "an IPv6 routing header that asks to be sent on")                    \
+  X(fragment_invalid, "a fragment whose offset or length is impossible")                      \
+  X(icmp_inner_invalid, "an ICMP error whose inner packet is cut off before its ports")
 
 enum class Reason : uint8_t {
 #define NEZU_REASON_ENUM(name, text) name,
