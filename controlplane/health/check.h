@@ -1,0 +1,60 @@
+// What to check: one probe of one server, as plain values.
+//
+// Any thread. `server` is whatever name the caller knows the server by; a server may have several
+// checks (told apart by `name`) and is up when all of them are.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "dataplane/net/address.h"
+
+namespace nezu::health {
+
+using Milliseconds = std::chrono::milliseconds;
+
+enum class Kind : uint8_t {
+  icmp,  ///< echo request
+  tcp,   ///< a connection is accepted
+  http,  ///< GET over a new connection
+};
+
+/// Both ends included.
+struct StatusRange {
+  uint16_t first = 200;
+  uint16_t last = 299;
+  bool operator==(const StatusRange&) const = default;
+};
+
+struct Http {
+  std::string path = "/";
+  std::string host;                   ///< Host header; empty: the address and port
+  std::vector<StatusRange> statuses;  ///< empty: 200-299
+  std::string body_regex;             ///< RE2 syntax, found anywhere; empty: any body
+  std::string user_agent;             ///< empty: Engine::Options::user_agent
+  bool operator==(const Http&) const = default;
+};
+
+struct Check {
+  std::string server;
+  std::string name;  ///< tells several checks of one server apart; may be empty
+  Kind kind = Kind::tcp;
+  net::Address
+      address;        ///< where the probe goes: the server's address or the one that overrides it
+  uint16_t port = 0;  ///< host order; not used by icmp
+  Http http;          ///< kind http only
+
+  Milliseconds interval{5000};   ///< from the start of one probe to the start of the next
+  Milliseconds timeout{2000};    ///< for the whole probe
+  uint32_t rise = 2;             ///< successes in a row that bring a server back
+  uint32_t fall = 3;             ///< failures in a row that take it out
+  uint32_t jitter_percent = 10;  ///< each interval is varied by up to this much, both ways
+  Milliseconds hold_down{0};  ///< a recovered server must stay good for this long before it returns
+
+  bool operator==(const Check&) const = default;
+};
+
+}  // namespace nezu::health
