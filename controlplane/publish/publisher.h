@@ -1,0 +1,195 @@
+// What the control plane asks of the shared region: publish a configuration, read what workers
+// count, and ask the data plane for flows.
+//
+// This is the seam between `api` (requests, journal, streams) and the region: the API's tests put
+// a fake here. Values only: no pointers into the region cross it. None of these throws.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "dataplane/net/reason.h"
+#include "dataplane/net/time.h"
+#include "dataplane/tables/blocks.h"
+#include "dataplane/tables/layout.h"
+#include "nezu/v1/configuration.pb.h"
+
+namespace nezu::publish {
+
+/// Verdicts of the health checks: true is healthy. A server that is not here is not known yet and
+/// counts as healthy.
+using Verdicts = std::map<tables::ServerIdentity, bool>;
+
+enum class Outcome : uint8_t {
+  published,  ///< a new generation is in force
+  unchanged,  ///< the region showed this already; nothing was published
+  full,       ///< no room in the region; nothing has changed (RESOURCE_EXHAUSTED)
+  failed,     ///< anything else; nothing has changed
+};
+
+struct Result {
+  Outcome outcome = Outcome::failed;
+  uint64_t generation = 0;  ///< in force now
+  std::string error;        ///< full, failed: a sentence with the remedy
+};
+
+/// What the region still knew about a server when this process attached.
+struct Adopted {
+  tables::ServerIdentity server;
+  bool health_known = false;
+  bool healthy = true;
+  tables::ServerState configured = tables::ServerState::ready;
+  net::Instant drain_deadline;  ///< boot time; 0: none
+};
+
+// --- readings: copies of counters and gauges
+// ------------------------------------------------------
+
+/// Summed over all workers, since the slot was allocated.
+struct Traffic {
+  uint64_t packets_to_server = 0, bytes_to_server = 0;
+  uint64_t packets_to_client = 0, bytes_to_client = 0;
+  uint64_t flows_opened = 0, flows_closed = 0, flows_refused = 0;
+  uint64_t flows_active = 0;  ///< gauge
+};
+
+struct ServiceReading {
+  std::string name;
+  tables::ServiceId id = tables::no_id<tables::ServiceId>();
+  Traffic traffic;
+};
+
+struct ServerReading {
+  tables::ServerIdentity identity;
+  tables::ServerId id = tables::no_id<tables::ServerId>();
+  tables::ServerState state = tables::ServerState::ready;
+  tables::ServerState configured = tables::ServerState::ready;
+  bool healthy = true;
+  bool health_known = false;
+  bool retired = false;         ///< in no pool any more, but flows are left
+  net::Instant drain_deadline;  ///< boot time; 0: none
+  Traffic traffic;
+};
+
+/// One WorkerLine, as it was read.
+struct WorkerReading {
+  uint32_t number = 0;
+  std::array<uint64_t, net::kReasonCount> reasons{};
+  uint64_t turns = 0, busy_cycles = 0, idle_cycles = 0, bursts = 0;
+  uint64_t received = 0, received_bytes = 0, sent = 0, sent_bytes = 0;
+  uint64_t handed_over = 0, taken_over = 0, to_twin = 0;
+  uint64_t flows_opened = 0, flows_expired = 0, flows_recycled = 0, flows_ended = 0;
+  uint64_t flows_live = 0, flows_embryonic = 0, flows_closed = 0;
+  uint64_t flows_ipv4 = 0, flows_ipv6 = 0, flow_capacity_ipv4 = 0, flow_capacity_ipv6 = 0;
+  uint64_t snat_lines = 0, snat_line_capacity = 0;
+  uint64_t shards = 0, tsc_hz = 0, generation = 0;
+};
+
+/// One PortLine, as it was read.
+struct PortReading {
+  uint32_t number = 0;
+  std::string name, device, twin, steering;
+  net::MacAddress mac;
+  uint16_t mtu = 0;
+  uint32_t speed_mbps = 0;
+  bool link_up = false;
+  uint64_t received = 0, received_bytes = 0, sent = 0, sent_bytes = 0;
+  uint64_t receive_missed = 0, receive_errors = 0, send_errors = 0;
+  uint64_t twin_received = 0, twin_sent = 0, twin_dropped = 0;
+};
+
+struct Reading {
+  net::Instant when;  ///< boot time
+  uint64_t generation = 0;
+  uint64_t revision = 0;
+  std::vector<ServiceReading> services;
+  std::vector<ServerReading> servers;  ///< also the retired ones
+  std::vector<WorkerReading> workers;  ///< those with a shard or a turn
+  std::vector<PortReading> ports;      ///< in use
+};
+
+struct ReaderReading {
+  std::string name;
+  uint32_t pid = 0;
+  bool alive = false;       ///< its process exists
+  bool late = false;        ///< alive, behind, and no turn for a second
+  uint64_t generation = 0;  ///< the oldest that it may still be reading
+  net::Instant last_turn;   ///< boot time
+};
+
+struct RegionReading {
+  std::string path;
+  uint64_t layout = 0;
+  bool ours = false;
+  bool compatible = false;  ///< else only path, layout and file_bytes are known
+  tables::RegionState state = tables::RegionState::empty;
+  uint64_t generation = 0, revision = 0;
+  uint64_t file_bytes = 0, heap_bytes = 0, heap_used = 0, heap_retired = 0;
+  tables::Sizes sizes;
+  uint32_t services_used = 0, pools_used = 0, servers_used = 0, addresses_used = 0;
+  std::vector<ReaderReading> readers;
+};
+
+struct DataPlaneReading {
+  bool attached = false;  ///< its process lives
+  uint32_t pid = 0;
+  net::Instant started;  ///< boot time
+  std::string version;
+};
+
+// --- the interface
+// ----------------------------------------------------------------------------------
+
+/// What became of a request to the data plane.
+enum class Answer : uint8_t {
+  complete,     ///< every worker has answered
+  late,         ///< the deadline passed first; what came was delivered
+  unavailable,  ///< no data plane is running
+  refused,      ///< the data plane does not know this request
+};
+
+struct FlowAnswer {
+  Answer answer = Answer::unavailable;
+  uint64_t matched = 0;  ///< also those above the limit; for end_flows: ended
+};
+
+class Publisher {
+ public:
+  virtual ~Publisher() = default;
+
+  /// Makes the region show `configuration` (normalised and valid) under `verdicts`, as one
+  /// generation. One caller at a time. Unchanged objects keep their blocks, slots and counters.
+  virtual Result publish(const v1::Configuration& configuration, const Verdicts& verdicts,
+                         uint64_t revision) = 0;
+
+  /// What the region knew when this process attached; empty for a new region.
+  virtual std::vector<Adopted> adopted() const = 0;
+  /// What was found and repaired while attaching, sentences for people; empty: nothing.
+  virtual std::vector<std::string> notes() const { return {}; }
+
+  /// Any thread, also while another publishes; from here to the end.
+  virtual Reading read() const = 0;
+  virtual std::vector<RegionReading> regions() const = 0;
+  virtual DataPlaneReading data_plane() const = 0;
+
+  /// Calls `found` on this thread for each record, until the limit or `timeout`; false from it
+  /// ends the request early. Requests of several threads take turns.
+  virtual FlowAnswer list_flows(const tables::FlowFilter& filter, uint32_t limit,
+                                std::chrono::milliseconds timeout,
+                                const std::function<bool(const tables::FlowRecord&)>& found) = 0;
+  virtual FlowAnswer end_flows(const tables::FlowFilter& filter,
+                               std::chrono::milliseconds timeout) = 0;
+
+  /// Events since the last call, oldest first. One caller at a time.
+  virtual std::vector<tables::Event> take_events() = 0;
+  /// Reuses what readers have passed and slots whose last flow has ended; called every second or
+  /// so by the caller of publish, never at the same time as publish.
+  virtual Result tidy() = 0;
+};
+
+}  // namespace nezu::publish
