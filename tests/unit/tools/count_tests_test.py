@@ -1,0 +1,78 @@
+#!/usr/bin/python3
+"""The counter of tests must not show green what did not run."""
+import contextlib
+import io
+import json
+import pathlib
+import sys
+import tempfile
+import unittest
+
+TREE = pathlib.Path(__file__).resolve().parents[3]
+sys.path[:0] = [str(TREE / "tools"), str(TREE / "tests")]
+import count_tests  # noqa: E402
+import tap  # noqa: E402
+
+
+def run(name, result="OK"):
+    return {"name": f"nezu:unit / {name}", "result": result}
+
+
+def suite(name, *cases):
+    return f'<testsuite name="{name}">{"".join(cases)}</testsuite>'
+
+
+def case(name, inside="", attributes=""):
+    return f'<testcase name="{name}" {attributes}>{inside}</testcase>'
+
+
+class Count(unittest.TestCase):
+    def count(self, runs, *suites):
+        """(exit status, last line) for one build with these reports."""
+        with tempfile.TemporaryDirectory() as folder:
+            logs = pathlib.Path(folder) / "meson-logs"
+            logs.mkdir()
+            (logs / "testlog.json").write_text("".join(json.dumps(r) + "\n" for r in runs))
+            (logs / "testlog.junit.xml").write_text(f'<testsuites>{"".join(suites)}</testsuites>')
+            out = io.StringIO()
+            with contextlib.redirect_stdout(out):
+                status = count_tests.main([folder])
+            return status, out.getvalue().splitlines()[-1]
+
+    def test_counts_the_cases_of_all_kinds_of_runners(self):
+        self.assertEqual((0, "4 passed, 0 failed"), self.count(
+            [run("net"), run("tap"), run("plain")],
+            suite("nezu.net.Address", case("a"), case("b")), suite("nezu.tap", case("c")),
+            suite("nezu", case("plain"))))
+
+    def test_failed_skipped_and_disabled_cases_are_failures(self):
+        self.assertEqual((1, "1 passed, 3 failed"), self.count(
+            [run("net", "FAIL")],
+            suite("nezu.net.A", case("a"), case("b", "<failure/>"), case("c", "<skipped/>"),
+                  case("d", attributes='status="notrun"'))))
+
+    def test_a_skipped_case_of_a_green_runner_is_a_failure(self):
+        self.assertEqual((1, "1 passed, 1 failed"), self.count(
+            [run("net")], suite("nezu.net.A", case("a"), case("b", "<skipped/>"))))
+
+    def test_a_crashed_runner_is_a_failure_though_its_cases_passed(self):
+        self.assertEqual((1, "1 passed, 1 failed"), self.count(
+            [run("net", "TIMEOUT")], suite("nezu.net.A", case("a"))))
+
+    def test_a_runner_without_cases_is_a_failure(self):
+        self.assertEqual((1, "0 passed, 1 failed"), self.count([run("net")]))
+
+    def test_no_runner_and_no_report_are_failures(self):
+        self.assertEqual((1, "0 passed, 1 failed"), self.count([]))
+        with contextlib.redirect_stdout(io.StringIO()):
+            self.assertEqual(1, count_tests.main(["/nonexistent"]))
+            self.assertEqual(1, count_tests.main([]))
+
+    def test_a_runner_does_not_take_the_cases_of_one_with_a_longer_name(self):
+        self.assertEqual((0, "2 passed, 0 failed"), self.count(
+            [run("net"), run("net_more")],
+            suite("nezu.net.A", case("a")), suite("nezu.net_more.A", case("b"))))
+
+
+if __name__ == "__main__":
+    tap.main()

@@ -1,0 +1,69 @@
+#!/usr/bin/python3
+"""usage: count_tests.py BUILD...   counts test cases from meson's machine-readable reports.
+
+Prints what failed and, as its last line, `N passed, N failed`. A skipped or disabled test counts as
+failed, so does a runner that crashed, timed out, or ran no case at all: nothing is green that did
+not run. The exit status is 0 only if something ran and nothing failed.
+"""
+import json
+import pathlib
+import sys
+import xml.etree.ElementTree as xml
+
+
+def cases_by_runner(report):
+    """Runner name -> [(case, failed)] from the JUnit report of all runners of one build."""
+    cases = {}
+    for suite in xml.parse(report).getroot().findall("testsuite"):
+        project, _, runner = suite.get("name").partition(".")
+        for case in suite.findall("testcase"):
+            failed = (case.get("status") == "notrun"
+                      or any(case.find(tag) is not None for tag in ("failure", "error", "skipped")))
+            # A runner without cases of its own is itself a case of the project's suite.
+            cases.setdefault(runner or case.get("name"), []).append((case.get("name"), failed))
+    return cases
+
+
+def cases_of(runner, cases):
+    """Those of one runner; a gtest runner's suites are called `runner.Suite`."""
+    return [case for name, listed in cases.items() for case in listed
+            if name == runner or name.startswith(runner + ".")]
+
+
+def count(build):
+    """(passed, names of the failed) of one build."""
+    logs = pathlib.Path(build) / "meson-logs"
+    try:
+        runs = [json.loads(line) for line in open(logs / "testlog.json")]
+        cases = cases_by_runner(logs / "testlog.junit.xml")
+    except (OSError, ValueError, xml.ParseError) as error:
+        return 0, [f"no test report: {error}"]
+    passed, failed = 0, [] if runs else ["no test ran"]
+    for run in runs:
+        name = run["name"].split(" / ", 1)[-1]  # meson puts "project:suite / " in front
+        own = cases_of(name, cases)
+        bad = [f"{name}: {case}" for case, case_failed in own if case_failed]
+        passed += len(own) - len(bad)
+        if run["result"] != "OK" and not bad:
+            bad = [f"{name}: {run['result']}"]
+        elif not own:
+            bad = [f"{name}: no test case ran"]
+        failed += bad
+    return passed, failed
+
+
+def main(builds):
+    passed, failed = 0, 0
+    for build in builds:
+        build_passed, build_failed = count(build)
+        print(f"{build}: {build_passed} passed, {len(build_failed)} failed")
+        for name in build_failed:
+            print(f"  FAILED {name}")
+        passed += build_passed
+        failed += len(build_failed)
+    print(f"{passed} passed, {failed} failed")
+    return 0 if passed and not failed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
