@@ -59,7 +59,7 @@ namespace nezu::net {
   X(buffer_missing, "no packet buffer was free")                                              \
   X(answered, "answered by the data plane itself (ARP, NDP, echo)")                           \
   X(vlan_stacked, "a second VLAN tag behind the first")                                       \
-  X(ipv6_extension_order, "an IPv6 hop-by-hop header that is not the first")                  \
+  X(ipv6_extension_order, "an IPv6 extension header where none may stand")                    \
   X(ipv6_routing_header, "an IPv6 routing header that asks to be sent on")                    \
   X(fragment_invalid, "a fragment whose offset or length is impossible")                      \
   X(icmp_inner_invalid, "an ICMP error whose inner packet is cut off before its ports")

@@ -1,0 +1,89 @@
+// The Internet checksum: full sums, and RFC 1624's incremental update.
+//
+// Any thread. All 16-bit values here are raw, as they lie in memory: a one's complement sum comes
+// out in the order of its input (RFC 1071 2 B), so nothing is ever swapped. Sums are kept in 64
+// bits and folded once, at the end; 32-bit words may be added as they are, as 2^16 = 1 modulo
+// 0xffff.
+#pragma once
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+
+#include "dataplane/net/endian.h"
+
+namespace nezu::net {
+
+/// An unfolded one's complement sum. Holds 2^31 words of 32 bits without overflow.
+using Sum = uint64_t;
+
+/// To 16 bits, each half added to the other with its carry. A sum that is not 0 never folds to 0
+/// but to 0xffff, its other zero.
+constexpr uint16_t fold(Sum sum) {
+  const auto word = static_cast<uint32_t>((sum + std::rotl(sum, 32)) >> 32);
+  return static_cast<uint16_t>((word + std::rotl(word, 16)) >> 16);
+}
+
+/// Adds bytes that begin at an even offset of what is summed; an odd last one counts with a zero
+/// behind it.
+inline Sum add(Sum sum, const void* bytes, size_t length) {
+  const auto* from = static_cast<const uint8_t*>(bytes);
+  for (; length >= 8; from += 8, length -= 8) {
+    const auto word = load<uint64_t>(from);
+    sum += (word >> 32) + (word & 0xffffffff);
+  }
+  if (length >= 4) {
+    sum += load<uint32_t>(from);
+    from += 4;
+    length -= 4;
+  }
+  if (length >= 2) {
+    sum += load<uint16_t>(from);
+    from += 2;
+    length -= 2;
+  }
+  if (length != 0) sum += *from;
+  return sum;
+}
+
+/// The checksum field for bytes whose own field counts as 0 (or has been left out).
+constexpr uint16_t checksum_of(Sum sum) { return static_cast<uint16_t>(~fold(sum)); }
+
+/// True when an IPv4 header of 20 bytes sums up: with its checksum field in, all bits are ones.
+inline bool ipv4_header_sums_up(const void* header) {
+  const auto* at = static_cast<const uint8_t*>(header);
+  const auto a = load<uint64_t>(at), b = load<uint64_t>(at + 8);
+  const Sum sum =
+      (a >> 32) + (a & 0xffffffff) + (b >> 32) + (b & 0xffffffff) + load<uint32_t>(at + 16);
+  return fold(sum) == 0xffff;
+}
+
+/// The pseudo-header's part (RFC 9293 3.1, RFC 8200 8.1). `addresses`: source, then destination, as
+/// they lie in the IP header: 8 or 32 bytes.
+inline Sum pseudo_header(const void* addresses, size_t address_bytes, uint8_t protocol,
+                         uint32_t transport_length) {
+  return add(0, addresses, address_bytes) + swap32(transport_length) + swap16(protocol);
+}
+
+/// What a changed field adds to the sum of what it stands in.
+constexpr Sum change16(uint16_t from, uint16_t to) {
+  return static_cast<Sum>(static_cast<uint16_t>(~from)) + to;
+}
+constexpr Sum change32(uint32_t from, uint32_t to) { return static_cast<Sum>(~from) + to; }
+
+/// RFC 1624 eqn. 3: the checksum field after a change. It never makes 0xffff (-0) out of a sum that
+/// has any bit set, which eqn. 2 of RFC 1141 would.
+constexpr uint16_t updated(uint16_t checksum, Sum change) {
+  return static_cast<uint16_t>(~fold(static_cast<uint16_t>(~checksum) + change));
+}
+
+/// A UDP checksum that comes out as 0 is sent as 0xffff, as 0 says "none" (RFC 768).
+constexpr uint16_t udp_form(uint16_t checksum) {
+  return checksum == 0 ? uint16_t{0xffff} : checksum;
+}
+/// The same for UDP: "none" stays "none".
+constexpr uint16_t updated_udp(uint16_t checksum, Sum change) {
+  return checksum == 0 ? uint16_t{0} : udp_form(updated(checksum, change));
+}
+
+}  // namespace nezu::net

@@ -1,0 +1,183 @@
+// A translation: addresses, ports, hop count, and every checksum that they touch change together,
+// once, when the edit ends.
+//
+// One worker at a time, on a packet that the parser has passed. Shape:
+//
+//   Edit4 edit{packet};
+//   edit.source(flow.snat);
+//   edit.destination(flow.server);
+//   edit.hop();
+//
+// Sums are kept in a register and written at the end of the scope. Nothing is read back that was
+// just written in another width, which would stall (bench/micro/edit.cc shows both). RFC 1624 for
+// the update, RFC 768 for UDP's zero, RFC 8200 8.1 for the pseudo-header of IPv6.
+#pragma once
+
+#include <emmintrin.h>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "dataplane/net/checksum.h"
+#include "dataplane/net/headers.h"
+#include "dataplane/net/packet.h"
+
+namespace nezu::net {
+
+/// An address and port as they lie in a packet.
+struct Endpoint4 {
+  uint32_t address = 0;
+  uint16_t port = 0;
+  bool operator==(const Endpoint4&) const = default;
+};
+struct Endpoint6 {
+  std::array<uint8_t, 16> address{};
+  uint16_t port = 0;
+  bool operator==(const Endpoint6&) const = default;
+};
+
+/// What an edit may touch behind the IP header.
+enum class Touch : uint8_t {
+  transport,  ///< TCP and UDP, also a first fragment: ports and checksum
+  addresses,  ///< a later fragment or another protocol: nothing
+};
+
+constexpr Touch touch_of(const Packet& packet) {
+  const bool ports = packet.protocol == Protocol::tcp || packet.protocol == Protocol::udp;
+  return packet.shape == Shape::transport && ports ? Touch::transport : Touch::addresses;
+}
+
+/// The transport header's part of an edit: ports, other fields, and its checksum.
+class TransportEdit {
+ public:
+  TransportEdit(uint8_t* header, Protocol protocol, Touch touch)
+      : header_(header), udp_(protocol == Protocol::udp), touch_(touch) {}
+
+  void source_port(uint16_t port) { port_at(0, port); }
+  void destination_port(uint16_t port) { port_at(2, port); }
+  /// Any other field, as in edit.field(tcp->sequence, n). 16-bit-aligned from the header's start.
+  void field(Big16& at, uint16_t value) {
+    const uint16_t from = at.raw();
+    at = value;
+    sum_ += change16(from, at.raw());
+  }
+  void field(Big32& at, uint32_t value) {
+    const uint32_t from = at.raw(), to = swap32(value);
+    at.set_raw(to);
+    sum_ += change32(from, to);
+  }
+  /// What the pseudo-header has changed by.
+  void pseudo(Sum change) { sum_ += change; }
+
+  void end() {
+    if (touch_ == Touch::addresses) return;
+    uint8_t* at = header_ + (udp_ ? offsetof(Udp, checksum) : offsetof(Tcp, checksum));
+    const auto checksum = load<uint16_t>(at);
+    store(at, udp_ ? updated_udp(checksum, sum_) : updated(checksum, sum_));
+  }
+
+ private:
+  void port_at(size_t offset, uint16_t port) {
+    if (touch_ == Touch::addresses) return;
+    sum_ += change16(load<uint16_t>(header_ + offset), port);
+    store(header_ + offset, port);
+  }
+
+  uint8_t* header_;
+  Sum sum_ = 0;
+  bool udp_;
+  Touch touch_;
+};
+
+class Edit4 {
+ public:
+  explicit Edit4(Packet& packet) : Edit4(packet, touch_of(packet)) {}
+  /// For callers that know: the checks of `touch_of` fold away.
+  Edit4(Packet& packet, Touch touch)
+      : ip_(packet.head + packet.l3), transport_(packet.head + packet.l4, packet.protocol, touch) {}
+  Edit4(const Edit4&) = delete;
+  Edit4& operator=(const Edit4&) = delete;
+  ~Edit4() { end(); }
+
+  void source(Endpoint4 to) {
+    address_at(offsetof(Ipv4, source), to.address);
+    transport_.source_port(to.port);
+  }
+  void destination(Endpoint4 to) {
+    address_at(offsetof(Ipv4, destination), to.address);
+    transport_.destination_port(to.port);
+  }
+  /// One hop further. The TTL was checked to be above 1.
+  void hop() { hops_ = 1; }
+  TransportEdit& transport() { return transport_; }
+
+ private:
+  void address_at(size_t offset, uint32_t to) {
+    addresses_ += change32(load<uint32_t>(ip_ + offset), to);
+    store(ip_ + offset, to);
+  }
+  void end() {
+    // TTL, protocol and checksum share a word: one load, one store. The TTL is its lowest byte, so
+    // that one hop adds ~1 to the header's sum.
+    uint8_t* at = ip_ + offsetof(Ipv4, ttl);
+    const auto word = load<uint32_t>(at) - hops_;
+    const Sum change = addresses_ + (hops_ ^ 0xffffu);
+    store(at, (word & 0xffff) |
+                  static_cast<uint32_t>(updated(static_cast<uint16_t>(word >> 16), change)) << 16);
+    transport_.pseudo(addresses_);
+    transport_.end();
+  }
+
+  uint8_t* ip_;
+  TransportEdit transport_;
+  Sum addresses_ = 0;
+  uint32_t hops_ = 0;
+};
+
+class Edit6 {
+ public:
+  explicit Edit6(Packet& packet) : Edit6(packet, touch_of(packet)) {}
+  Edit6(Packet& packet, Touch touch)
+      : ip_(packet.head + packet.l3), transport_(packet.head + packet.l4, packet.protocol, touch) {}
+  Edit6(const Edit6&) = delete;
+  Edit6& operator=(const Edit6&) = delete;
+  ~Edit6() { end(); }
+
+  void source(const Endpoint6& to) {
+    address_at(offsetof(Ipv6, source), to.address);
+    transport_.source_port(to.port);
+  }
+  void destination(const Endpoint6& to) {
+    address_at(offsetof(Ipv6, destination), to.address);
+    transport_.destination_port(to.port);
+  }
+  void hop() { --reinterpret_cast<Ipv6*>(ip_)->hop_limit; }
+  TransportEdit& transport() { return transport_; }
+
+ private:
+  void address_at(size_t offset, const std::array<uint8_t, 16>& to) {
+    auto* at = reinterpret_cast<__m128i*>(ip_ + offset);
+    const __m128i from = _mm_loadu_si128(at);
+    const __m128i into = _mm_loadu_si128(reinterpret_cast<const __m128i*>(to.data()));
+    _mm_storeu_si128(at, into);
+    addresses_ = _mm_add_epi64(addresses_, halves(_mm_xor_si128(from, _mm_set1_epi8(-1))));
+    addresses_ = _mm_add_epi64(addresses_, halves(into));
+  }
+  /// The four 32-bit words, added into two lanes of 64 bits.
+  static __m128i halves(__m128i words) {
+    const __m128i low = _mm_and_si128(words, _mm_set1_epi64x(0xffffffff));
+    return _mm_add_epi64(low, _mm_srli_epi64(words, 32));
+  }
+  void end() {
+    const __m128i both = _mm_add_epi64(addresses_, _mm_unpackhi_epi64(addresses_, addresses_));
+    transport_.pseudo(static_cast<Sum>(_mm_cvtsi128_si64(both)));
+    transport_.end();
+  }
+
+  uint8_t* ip_;
+  TransportEdit transport_;
+  __m128i addresses_ = _mm_setzero_si128();
+};
+
+}  // namespace nezu::net
