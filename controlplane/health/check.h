@@ -1,7 +1,7 @@
 // What to check: one probe of one server, as plain values.
 //
-// Any thread. `server` is whatever name the caller knows the server by; a server may have several
-// checks (told apart by `name`) and is up when all of them are.
+// Any thread. A server may have several checks (one of each pool that has it, told apart by the
+// pool's name) and is up when all of them are.
 #pragma once
 
 #include <chrono>
@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "dataplane/net/address.h"
+#include "dataplane/tables/blocks.h"
 
 namespace nezu::health {
 
@@ -39,8 +40,8 @@ struct Http {
 };
 
 struct Check {
-  std::string server;
-  std::string name;  ///< tells several checks of one server apart; may be empty
+  tables::ServerIdentity server;
+  std::string pool;  ///< whose check it is; tells several checks of one server apart
   Kind kind = Kind::tcp;
   net::Address
       address;        ///< where the probe goes: the server's address or the one that overrides it

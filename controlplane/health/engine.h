@@ -16,10 +16,10 @@
 
 #include <chrono>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "controlplane/health/check.h"
@@ -34,7 +34,7 @@ enum class Health : uint8_t {
 
 /// A server's verdict has changed.
 struct Change {
-  std::string server;
+  tables::ServerIdentity server;
   Health health = Health::unknown;
   std::string text;  ///< why: the last probe's result
   std::chrono::system_clock::time_point when;
@@ -83,8 +83,8 @@ class Engine {
     /// `frozen` or its reason changed. Same thread; a stuck thread is seen by `status()` only.
     std::function<void(const Status&)> alarm;
   };
-  /// Verdicts to start from, by server: true is up.
-  using Adopted = std::unordered_map<std::string, bool>;
+  /// Verdicts to start from: true is up.
+  using Adopted = std::map<tables::ServerIdentity, bool>;
 
   Engine(Options options, Callbacks callbacks);
   ~Engine();
@@ -102,9 +102,9 @@ class Engine {
   void freeze(std::string reason);
   void thaw();
 
-  std::vector<CheckReport> explain(const std::string& server) const;
+  std::vector<CheckReport> explain(const tables::ServerIdentity& server) const;
   std::vector<CheckReport> reports() const;
-  Health health(const std::string& server) const;
+  Health health(const tables::ServerIdentity& server) const;
   Status status() const;
 
  private:

@@ -1,0 +1,324 @@
+#include "controlplane/health/engine.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <exception>
+#include <thread>
+
+#include "controlplane/health/http.h"
+#include "controlplane/health/memory.h"
+#include "controlplane/health/runner.h"
+
+namespace nezu::health {
+namespace {
+
+constexpr std::chrono::milliseconds kLongestTurn{1000};
+/// A loop that failed is made anew after this.
+constexpr std::chrono::seconds kRestartAfter{1};
+
+}  // namespace
+
+/// The engine's thread: makes loop and runner, makes them anew when they fail, and delivers.
+class Engine::Thread {
+ public:
+  Thread(Options options, Callbacks callbacks)
+      : options_(std::move(options)), callbacks_(std::move(callbacks)), turned_at_(Loop::now()) {
+    thread_ = std::thread([this] { live(); });
+    ::pthread_setname_np(thread_.native_handle(), "health");
+  }
+  ~Thread() {
+    {
+      const std::lock_guard lock(mailbox_mutex_);
+      stopping_ = true;
+      if (loop_ != nullptr) {
+        loop_->wake();
+      }
+    }
+    stopped_.notify_all();
+    thread_.join();
+  }
+
+  using Letter = std::function<void(Runner&)>;
+  void post(Letter letter) {
+    const std::lock_guard lock(mailbox_mutex_);
+    mailbox_.push_back(std::move(letter));
+    if (loop_ != nullptr) {
+      loop_->wake();
+    }
+  }
+  Status status() const;
+  const Memory& memory() const { return memory_; }
+
+ private:
+  void live();
+  void run_once();
+  void publish_loop(Loop* loop);
+  bool is_stopping();
+  void read_mail(Runner& runner);
+  void deliver();
+  void tell_alarm();
+  void set_fault(std::string fault);
+  void rest();
+
+  const Options options_;
+  const Callbacks callbacks_;
+  Memory memory_;
+  std::atomic<Time> turned_at_;
+
+  std::mutex mailbox_mutex_;
+  std::condition_variable stopped_;
+  std::deque<Letter> mailbox_;
+  Loop* loop_ = nullptr;
+  bool stopping_ = false;
+
+  std::string told_reason_;  // thread_ only
+  std::thread thread_;
+};
+
+void Engine::Thread::live() {
+  while (!is_stopping()) {
+    try {
+      run_once();
+    } catch (const std::exception& error) {
+      set_fault(error.what());
+    } catch (...) {
+      set_fault("an unknown exception");
+    }
+    publish_loop(nullptr);
+    if (!is_stopping()) {
+      rest();
+    }
+  }
+}
+
+void Engine::Thread::run_once() {
+  Loop loop;
+  Runner runner(loop, memory_, options_);
+  publish_loop(&loop);
+  struct Withdraw {
+    Thread& thread;
+    ~Withdraw() { thread.publish_loop(nullptr); }
+  } withdraw{*this};
+  deliver();  // what a failed turn has left
+  set_fault("");
+  while (!is_stopping()) {
+    turned_at_ = Loop::now();
+    loop.turn(kLongestTurn);
+    read_mail(runner);
+    deliver();
+    tell_alarm();
+  }
+}
+
+void Engine::Thread::publish_loop(Loop* loop) {
+  const std::lock_guard lock(mailbox_mutex_);
+  loop_ = loop;
+  if (loop != nullptr) {
+    loop->wake();  // letters may have come before
+  }
+}
+
+bool Engine::Thread::is_stopping() {
+  const std::lock_guard lock(mailbox_mutex_);
+  return stopping_;
+}
+
+void Engine::Thread::read_mail(Runner& runner) {
+  for (;;) {
+    Letter letter;
+    {
+      const std::lock_guard lock(mailbox_mutex_);
+      if (mailbox_.empty()) {
+        return;
+      }
+      letter = std::move(mailbox_.front());
+      mailbox_.pop_front();
+    }
+    letter(runner);
+  }
+}
+
+void Engine::Thread::deliver() {
+  std::vector<Change> changes;
+  {
+    const std::lock_guard lock(memory_.mutex);
+    changes = memory_.changes;
+  }
+  if (changes.empty()) {
+    return;
+  }
+  if (callbacks_.changed) {
+    callbacks_.changed(changes);
+  }
+  // Only now are they told: a callback that threw gets them again after the restart.
+  const std::lock_guard lock(memory_.mutex);
+  memory_.changes.erase(memory_.changes.begin(),
+                        memory_.changes.begin() + static_cast<std::ptrdiff_t>(changes.size()));
+}
+
+void Engine::Thread::tell_alarm() {
+  const Status now = status();
+  if (now.reason != told_reason_) {
+    told_reason_ = now.reason;
+    if (callbacks_.alarm) {
+      callbacks_.alarm(now);
+    }
+  }
+}
+
+void Engine::Thread::set_fault(std::string fault) {
+  {
+    const std::lock_guard lock(memory_.mutex);
+    memory_.fault = std::move(fault);
+  }
+  try {
+    tell_alarm();
+  } catch (...) {
+    // The alarm stays visible in status(); the callback has nobody left to complain to.
+    told_reason_ = "?";
+  }
+}
+
+void Engine::Thread::rest() {
+  std::unique_lock lock(mailbox_mutex_);
+  stopped_.wait_for(lock, kRestartAfter, [this] { return stopping_; });
+}
+
+Status Engine::Thread::status() const {
+  const std::lock_guard lock(memory_.mutex);
+  Status status;
+  status.checks = memory_.entries.size();
+  status.broken_checks = memory_.broken_checks;
+  status.in_flight = memory_.in_flight;
+  status.probes = memory_.probes;
+  const auto quiet = Loop::now() - turned_at_.load();
+  if (!memory_.fault.empty()) {
+    status.reason = "the check thread failed and starts again: " + memory_.fault;
+  } else if (quiet > options_.stuck_after + kLongestTurn) {
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(quiet).count();
+    status.reason = "the check thread has been stuck for " + std::to_string(seconds) + " s";
+  } else if (!memory_.freeze_reason.empty()) {
+    status.reason = memory_.freeze_reason;
+  } else if (memory_.broken_checks != 0) {
+    status.reason = "some checks cannot run: " + memory_.broken_reason;
+  }
+  status.frozen = !status.reason.empty();
+  return status;
+}
+
+Engine::Engine(Options options, Callbacks callbacks)
+    : thread_(std::make_unique<Thread>(std::move(options), std::move(callbacks))) {}
+
+Engine::~Engine() = default;
+
+void Engine::configure(std::vector<Check> checks, const Adopted& adopted) {
+  thread_->post([checks = std::move(checks), adopted](Runner& runner) mutable {
+    runner.configure(std::move(checks), adopted);
+  });
+}
+
+void Engine::freeze(std::string reason) {
+  thread_->post([reason = std::move(reason)](Runner& runner) { runner.freeze(reason); });
+}
+
+void Engine::thaw() {
+  thread_->post([](Runner& runner) { runner.thaw(); });
+}
+
+std::vector<CheckReport> Engine::explain(const tables::ServerIdentity& server) const {
+  const Memory& memory = thread_->memory();
+  std::vector<CheckReport> reports;
+  const std::lock_guard lock(memory.mutex);
+  memory.each_of(server, [&](const Entry& entry) { reports.push_back(entry.report); });
+  return reports;
+}
+
+std::vector<CheckReport> Engine::reports() const {
+  const Memory& memory = thread_->memory();
+  std::vector<CheckReport> reports;
+  const std::lock_guard lock(memory.mutex);
+  reports.reserve(memory.entries.size());
+  for (const auto& [key, entry] : memory.entries) {
+    reports.push_back(entry->report);
+  }
+  return reports;
+}
+
+Health Engine::health(const tables::ServerIdentity& server) const {
+  const Memory& memory = thread_->memory();
+  const std::lock_guard lock(memory.mutex);
+  const auto found = memory.servers.find(server);
+  return found == memory.servers.end() ? Health::unknown : found->second;
+}
+
+Status Engine::status() const { return thread_->status(); }
+
+std::string_view to_string(Kind kind) {
+  switch (kind) {
+    case Kind::icmp:
+      return "icmp";
+    case Kind::tcp:
+      return "tcp";
+    case Kind::http:
+      return "http";
+  }
+  return "?";
+}
+
+std::string_view to_string(Health health) {
+  switch (health) {
+    case Health::unknown:
+      return "unknown";
+    case Health::up:
+      return "up";
+    case Health::down:
+      return "down";
+  }
+  return "?";
+}
+
+namespace {
+
+bool is_header_text(const std::string& text) {
+  return std::ranges::none_of(text, [](unsigned char c) { return c < 0x20 || c == 0x7f; });
+}
+
+std::string problem_of_http(const Http& http) {
+  if (!http.path.starts_with('/')) {
+    return "the path \"" + http.path + "\" does not begin with \"/\"";
+  }
+  if (http.path.find_first_of(" \t\r\n#") != std::string::npos || !is_header_text(http.path)) {
+    return "the path holds a blank, \"#\" or a control character; write it percent-encoded";
+  }
+  if (!is_header_text(http.host) || !is_header_text(http.user_agent)) {
+    return "host and user agent must not hold control characters";
+  }
+  for (const StatusRange& range : http.statuses) {
+    if (range.first < 100 || range.last > 599 || range.first > range.last) {
+      return "a status range must lie within 100-599";
+    }
+  }
+  const std::string regex = http.body_regex.empty() ? "" : problem_of_regex(http.body_regex);
+  return regex.empty() ? "" : "the body's regex cannot be used: " + regex;
+}
+
+}  // namespace
+
+std::string problem_of(const Check& check) {
+  if (check.kind != Kind::icmp && check.port == 0) {
+    return "a " + std::string(to_string(check.kind)) + " check needs a port";
+  }
+  if (check.interval.count() <= 0 || check.timeout.count() <= 0) {
+    return "interval and timeout must be longer than 0";
+  }
+  if (check.rise == 0 || check.fall == 0) {
+    return "rise and fall must be at least 1";
+  }
+  return check.kind == Kind::http ? problem_of_http(check.http) : "";
+}
+
+}  // namespace nezu::health

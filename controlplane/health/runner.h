@@ -1,0 +1,60 @@
+// Runs the checks on a loop: when each probe starts, what its outcome does to the verdicts.
+//
+// Engine thread only. It lives as long as its loop; what it has learnt lies in Memory.
+#pragma once
+
+#include <array>
+#include <deque>
+#include <memory>
+#include <random>
+#include <unordered_map>
+#include <vector>
+
+#include "controlplane/health/memory.h"
+
+namespace nezu::health {
+
+class Runner {
+ public:
+  /// Takes up every check that `memory` holds from an earlier loop.
+  Runner(Loop& loop, Memory& memory, const Engine::Options& options);
+  ~Runner();
+
+  void configure(std::vector<Check> checks, const Engine::Adopted& adopted);
+  void freeze(std::string reason);
+  void thaw();
+
+ private:
+  void remove_missing(const std::map<Memory::Key, Check*>& wanted);
+  void add(const Memory::Key& key, Check check, const Engine::Adopted& adopted);
+  void redefine(Entry& entry, Check check);
+  void report_lost_servers();
+
+  Prober& prober(Kind kind) { return *probers_.at(static_cast<size_t>(kind)); }
+  void schedule(Entry& entry, Time when);
+  void on_due(Entry& entry);
+  void start(Entry& entry);
+  void on_deadline(Entry& entry);
+  void finish(Ticket ticket, Outcome outcome);
+  void record(Entry& entry, const Outcome& outcome, Time now);
+  void count(Entry& entry, const Outcome& outcome, Time now);
+  void set_broken(Entry& entry, bool broken);
+  void judge(const tables::ServerIdentity& server, const std::string& text);
+  void abandon(Entry& entry);
+  void start_waiting();
+
+  std::chrono::nanoseconds up_to(std::chrono::nanoseconds most);
+  Time next_start(const Entry& entry, Time now);
+
+  Loop& loop_;
+  Memory& memory_;
+  const size_t max_in_flight_;
+  std::mt19937_64 random_;
+  std::array<std::unique_ptr<Prober>, 3> probers_;  // by Kind
+  std::unordered_map<Ticket, Entry*> flying_;
+  std::deque<Entry*> waiting_;
+  Loop::Timer pump_ = Loop::Timer::none;  // starts the waiting ones
+  uint64_t next_ticket_ = 1;
+};
+
+}  // namespace nezu::health
