@@ -40,7 +40,7 @@ def count(build):
         return 0, [f"no test report: {error}"]
     passed, failed = 0, [] if runs else ["no test ran"]
     for run in runs:
-        name = run["name"].split(" / ", 1)[-1]  # meson puts "project:suite / " in front
+        name = run["name"]
         own = cases_of(name, cases)
         bad = [f"{name}: {case}" for case, case_failed in own if case_failed]
         passed += len(own) - len(bad)

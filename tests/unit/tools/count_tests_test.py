@@ -42,22 +42,22 @@ class Count(unittest.TestCase):
     def test_counts_the_cases_of_all_kinds_of_runners(self):
         self.assertEqual((0, "4 passed, 0 failed"), self.count(
             [run("net"), run("tap"), run("plain")],
-            suite("nezu.net.Address", case("a"), case("b")), suite("nezu.tap", case("c")),
-            suite("nezu", case("plain"))))
+            suite("nezu.nezu:unit / net.Address", case("a"), case("b")), suite("nezu.nezu:unit / tap", case("c")),
+            suite("nezu", case("nezu:unit / plain"))))
 
     def test_failed_skipped_and_disabled_cases_are_failures(self):
         self.assertEqual((1, "1 passed, 3 failed"), self.count(
             [run("net", "FAIL")],
-            suite("nezu.net.A", case("a"), case("b", "<failure/>"), case("c", "<skipped/>"),
+            suite("nezu.nezu:unit / net.A", case("a"), case("b", "<failure/>"), case("c", "<skipped/>"),
                   case("d", attributes='status="notrun"'))))
 
     def test_a_skipped_case_of_a_green_runner_is_a_failure(self):
         self.assertEqual((1, "1 passed, 1 failed"), self.count(
-            [run("net")], suite("nezu.net.A", case("a"), case("b", "<skipped/>"))))
+            [run("net")], suite("nezu.nezu:unit / net.A", case("a"), case("b", "<skipped/>"))))
 
     def test_a_crashed_runner_is_a_failure_though_its_cases_passed(self):
         self.assertEqual((1, "1 passed, 1 failed"), self.count(
-            [run("net", "TIMEOUT")], suite("nezu.net.A", case("a"))))
+            [run("net", "TIMEOUT")], suite("nezu.nezu:unit / net.A", case("a"))))
 
     def test_a_runner_without_cases_is_a_failure(self):
         self.assertEqual((1, "0 passed, 1 failed"), self.count([run("net")]))
@@ -71,7 +71,7 @@ class Count(unittest.TestCase):
     def test_a_runner_does_not_take_the_cases_of_one_with_a_longer_name(self):
         self.assertEqual((0, "2 passed, 0 failed"), self.count(
             [run("net"), run("net_more")],
-            suite("nezu.net.A", case("a")), suite("nezu.net_more.A", case("b"))))
+            suite("nezu.nezu:unit / net.A", case("a")), suite("nezu.nezu:unit / net_more.A", case("b"))))
 
 
 if __name__ == "__main__":
