@@ -81,6 +81,8 @@ enum class Shape : uint8_t {
 inline constexpr uint32_t kNoFlow = 0xffffffffu;
 
 struct alignas(64) Packet {
+  Packet() : tuple6{} {}
+
   uint8_t* head = nullptr;   ///< first byte of the Ethernet header
   void* buffer = nullptr;    ///< device's handle
   uint32_t head_length = 0;  ///< contiguous bytes from `head`
@@ -116,7 +118,7 @@ struct alignas(64) Packet {
   uint32_t room = 0;
 
   union {
-    Tuple4 tuple4 = {};
+    Tuple4 tuple4;
     Tuple6 tuple6;
   };
   uint64_t hash = 0;        ///< flow hash of the tuple
