@@ -1,0 +1,308 @@
+#include "controlplane/compile/compile.h"
+
+#include <algorithm>
+#include <set>
+#include <tuple>
+#include <unordered_map>
+
+#include "dataplane/net/range.h"
+
+namespace nezu::compile {
+namespace {
+
+constexpr size_t kMostSnatAddresses = 4096;
+
+net::Address address_of(const std::string& text) {
+  return net::parse_address(text).value_or(net::Address{});
+}
+
+net::Protocol protocol_of(v1::Protocol protocol) {
+  return protocol == v1::PROTOCOL_UDP ? net::Protocol::udp : net::Protocol::tcp;
+}
+
+tables::Mode mode_of(v1::Mode mode) {
+  switch (mode) {
+    case v1::MODE_FULLNAT:
+      return tables::Mode::fullnat;
+    case v1::MODE_ROUTE:
+      return tables::Mode::route;
+    case v1::MODE_TUNNEL_IPIP:
+    case v1::MODE_TUNNEL_GRE:
+    case v1::MODE_TUNNEL_GUE:
+      return tables::Mode::tunnel;
+    case v1::MODE_REDIRECT:
+      return tables::Mode::redirect;
+    default:
+      return tables::Mode::nat;
+  }
+}
+
+tables::Scheduler scheduler_of(v1::Scheduler scheduler) {
+  switch (scheduler) {
+    case v1::SCHEDULER_RR:
+      return tables::Scheduler::rr;
+    case v1::SCHEDULER_WRR:
+      return tables::Scheduler::wrr;
+    case v1::SCHEDULER_LC:
+      return tables::Scheduler::lc;
+    case v1::SCHEDULER_SH:
+      return tables::Scheduler::sh;
+    case v1::SCHEDULER_MH:
+      return tables::Scheduler::mh;
+    default:
+      return tables::Scheduler::wlc;
+  }
+}
+
+tables::ServerState configured_state(v1::AdminState state) {
+  switch (state) {
+    case v1::ADMIN_STATE_DRAIN:
+      return tables::ServerState::draining;
+    case v1::ADMIN_STATE_DISABLED:
+      return tables::ServerState::disabled;
+    default:
+      return tables::ServerState::ready;
+  }
+}
+
+uint32_t weight_of(const v1::RealServer& server) {
+  return server.has_weight() ? server.weight() : 1;
+}
+
+/// Does the scheduler look at weights? rr and lc treat all members alike, but 0 still means none.
+bool is_weighted(tables::Scheduler scheduler) {
+  return scheduler != tables::Scheduler::rr && scheduler != tables::Scheduler::lc;
+}
+
+RingPlan ring_plan(const v1::Pool& pool, const PoolImage& image) {
+  RingPlan plan;
+  plan.kind = image.scheduler == tables::Scheduler::mh   ? RingKind::maglev
+              : image.scheduler == tables::Scheduler::sh ? RingKind::source
+                                                         : RingKind::turns;
+  // An order of turns knows neither size nor seed: equal members share it whatever those say.
+  if (plan.kind == RingKind::maglev) {
+    plan.size = pool.ring_size();
+    plan.seed = pool.seed();
+  }
+  for (const MemberImage& member : image.members) {
+    uint32_t weight = member.state == tables::ServerState::ready ? member.weight : 0;
+    if (!is_weighted(image.scheduler)) {
+      weight = std::min(weight, 1u);
+    }
+    plan.members.push_back({member.identity, weight});
+  }
+  return plan;
+}
+
+/// The default, in seconds, of each timeout; LVS's where LVS has one.
+net::Tick ticks(uint32_t seconds, uint32_t otherwise) {
+  return (seconds != 0 ? seconds : otherwise) * net::kTicksPerSecond;
+}
+
+tables::Timeouts timeouts_of(const v1::Timeouts& from) {
+  tables::Timeouts timeouts{};
+  const auto set = [&timeouts](tables::Timeout which, net::Tick value) {
+    timeouts[static_cast<size_t>(which)] = value;
+  };
+  set(tables::Timeout::syn_sent, ticks(from.syn_sent_s(), 10));
+  set(tables::Timeout::syn_received, ticks(from.syn_received_s(), 10));
+  set(tables::Timeout::established, ticks(from.established_s(), 900));
+  set(tables::Timeout::fin_wait, ticks(from.fin_wait_s(), 120));
+  set(tables::Timeout::close_wait, ticks(from.close_wait_s(), 60));
+  set(tables::Timeout::time_wait, ticks(from.time_wait_s(), 10));
+  set(tables::Timeout::closed, ticks(from.closed_s(), 10));
+  set(tables::Timeout::udp_single, ticks(from.udp_single_s(), 30));
+  set(tables::Timeout::udp, ticks(from.udp_s(), 300));
+  set(tables::Timeout::icmp, ticks(from.icmp_s(), 30));
+  set(tables::Timeout::other, ticks(from.other_s(), 300));
+  return timeouts;
+}
+
+bool answers_ping(v1::PingPolicy policy, const PoolImage* pool) {
+  const size_t members = pool != nullptr ? pool->members.size() : 0;
+  const size_t ready = pool != nullptr ? pool->ready_count : 0;
+  switch (policy) {
+    case v1::PING_POLICY_ANY:
+      return ready > 0;
+    case v1::PING_POLICY_ALL:
+      return members > 0 && ready == members;
+    case v1::PING_POLICY_NEVER:
+      return false;
+    default:
+      return true;
+  }
+}
+
+/// VIPs and SNAT addresses, each once. An address that is both is a VIP first: validation refuses
+/// that, and a VIP that swallowed SNAT answers would show as `service_unknown`.
+std::vector<AddressImage> compile_addresses(const v1::Configuration& configuration,
+                                            const Image& image) {
+  std::unordered_map<std::string, const PoolImage*> pools;
+  for (const PoolImage& pool : image.pools) {
+    pools[pool.name] = &pool;
+  }
+  std::map<std::tuple<net::Instance, net::Address>, AddressImage> found;
+  for (const v1::VirtualService& service : configuration.services()) {
+    const auto pool = pools.find(service.pool());
+    const auto instance = static_cast<net::Instance>(service.instance());
+    const net::Address address = address_of(service.address());
+    const bool enabled = !service.has_enabled() || service.enabled();
+    const bool ping =
+        enabled && answers_ping(service.ping(), pool != pools.end() ? pool->second : nullptr);
+    auto& entry = found
+                      .try_emplace({instance, address},
+                                   AddressImage{address, instance, tables::AddressKind::vip, false})
+                      .first->second;
+    entry.answers_ping = entry.answers_ping || ping;
+  }
+  for (const SnatSetImage& set : image.snat_sets) {
+    for (const net::Address& address : set.addresses) {
+      found.try_emplace({set.instance, address},
+                        AddressImage{address, set.instance, tables::AddressKind::snat, true});
+    }
+  }
+  std::vector<AddressImage> addresses;
+  addresses.reserve(found.size());
+  for (const auto& [key, address] : found) {
+    addresses.push_back(address);
+  }
+  return addresses;
+}
+
+tables::Settings settings_of(const v1::Settings& from) {
+  tables::Settings settings;
+  settings.transit = from.transit() == v1::TRANSIT_FORWARD  ? tables::Transit::forward
+                     : from.transit() == v1::TRANSIT_KERNEL ? tables::Transit::kernel
+                                                            : tables::Transit::drop;
+  settings.embryonic_percent =
+      from.embryonic_percent() != 0 ? static_cast<uint8_t>(from.embryonic_percent()) : 50;
+  return settings;
+}
+
+}  // namespace
+
+tables::ServerIdentity identity_of(const v1::RealServer& server, const v1::Pool& pool) {
+  tables::ServerIdentity identity;
+  identity.address = address_of(server.address());
+  identity.instance = static_cast<net::Instance>(server.instance());
+  identity.port = static_cast<uint16_t>(server.port());
+  identity.protocol = protocol_of(server.protocol() != v1::PROTOCOL_UNSPECIFIED ? server.protocol()
+                                                                                : pool.protocol());
+  return identity;
+}
+
+tables::ServerState effective_state(tables::ServerState configured, bool healthy) {
+  if (configured == tables::ServerState::disabled) {
+    return configured;
+  }
+  return healthy ? configured : tables::ServerState::failed;
+}
+
+ServerImage compile_server(const v1::RealServer& server, const v1::Pool& pool,
+                           const Verdicts& verdicts, int64_t boot_offset) {
+  ServerImage image;
+  image.identity = identity_of(server, pool);
+  image.configured = configured_state(server.state());
+  if (const auto verdict = verdicts.find(image.identity); verdict != verdicts.end()) {
+    image.health_known = true;
+    image.healthy = verdict->second;
+  }
+  image.state = effective_state(image.configured, image.healthy);
+  if (image.configured == tables::ServerState::draining && server.has_drain_deadline()) {
+    const int64_t wall =
+        server.drain_deadline().seconds() * 1'000'000'000 + server.drain_deadline().nanos();
+    // A deadline before this boot has passed: the first instant, because 0 means "never".
+    image.drain_deadline =
+        net::Instant{static_cast<uint64_t>(std::max<int64_t>(wall - boot_offset, 1))};
+  }
+  return image;
+}
+
+PoolImage compile_pool(const v1::Pool& pool, const Verdicts& verdicts) {
+  PoolImage image;
+  image.name = pool.name();
+  image.scheduler = scheduler_of(pool.scheduler());
+  image.hash_with_port = pool.hash_with_port();
+  image.identity = name_identity(pool.name());
+  for (const v1::RealServer& server : pool.servers()) {
+    const ServerImage compiled = compile_server(server, pool, verdicts, 0);
+    image.members.push_back({compiled.identity, weight_of(server), compiled.state});
+  }
+  std::sort(image.members.begin(), image.members.end(),
+            [](const MemberImage& a, const MemberImage& b) { return a.identity < b.identity; });
+  image.ready_count = static_cast<uint32_t>(
+      std::count_if(image.members.begin(), image.members.end(), [](const MemberImage& member) {
+        return member.state == tables::ServerState::ready && member.weight != 0;
+      }));
+  image.has_ring =
+      image.scheduler == tables::Scheduler::sh || image.scheduler == tables::Scheduler::mh;
+  image.has_sequence =
+      image.scheduler == tables::Scheduler::rr || image.scheduler == tables::Scheduler::wrr;
+  if (image.has_ring || image.has_sequence) {
+    image.plan = ring_plan(pool, image);
+  }
+  return image;
+}
+
+ServiceImage compile_service(const v1::VirtualService& service) {
+  ServiceImage image;
+  image.name = service.name();
+  image.key.address = address_of(service.address());
+  image.key.instance = static_cast<net::Instance>(service.instance());
+  image.key.port = static_cast<uint16_t>(service.port());
+  image.key.protocol = protocol_of(service.protocol());
+  image.mode = mode_of(service.mode());
+  image.refusal = service.without_server() == v1::WITHOUT_SERVER_DROP ? tables::Refusal::drop
+                                                                      : tables::Refusal::refuse;
+  image.enabled = !service.has_enabled() || service.enabled();
+  image.identity = name_identity(service.name());
+  image.pool = service.pool();
+  image.snat_set = service.snat_set();
+  image.timeouts = timeouts_of(service.timeouts());
+  return image;
+}
+
+SnatSetImage compile_snat_set(const v1::SnatSet& set) {
+  SnatSetImage image;
+  image.name = set.name();
+  image.instance = static_cast<net::Instance>(set.instance());
+  std::set<net::Address> addresses;
+  for (const std::string& text : set.addresses()) {
+    if (const auto range = net::parse_range(text)) {
+      for (const net::Address& address : net::expand(*range, kMostSnatAddresses)) {
+        addresses.insert(address);
+      }
+    }
+  }
+  image.addresses.assign(addresses.begin(), addresses.end());
+  std::stable_partition(image.addresses.begin(), image.addresses.end(),
+                        [](const net::Address& address) { return address.is_v4(); });
+  return image;
+}
+
+Image compile(const v1::Configuration& configuration, const Verdicts& verdicts,
+              int64_t boot_offset) {
+  Image image;
+  std::map<tables::ServerIdentity, ServerImage> servers;
+  for (const v1::Pool& pool : configuration.pools()) {
+    image.pools.push_back(compile_pool(pool, verdicts));
+    for (const v1::RealServer& server : pool.servers()) {
+      ServerImage compiled = compile_server(server, pool, verdicts, boot_offset);
+      servers.try_emplace(compiled.identity, compiled);
+    }
+  }
+  for (const auto& [identity, server] : servers) {
+    image.servers.push_back(server);
+  }
+  for (const v1::VirtualService& service : configuration.services()) {
+    image.services.push_back(compile_service(service));
+  }
+  for (const v1::SnatSet& set : configuration.snat_sets()) {
+    image.snat_sets.push_back(compile_snat_set(set));
+  }
+  image.addresses = compile_addresses(configuration, image);
+  image.settings = settings_of(configuration.settings());
+  return image;
+}
+
+}  // namespace nezu::compile

@@ -1,0 +1,99 @@
+// Configuration + health -> what the region is to show, as plain values.
+//
+// Pure functions of their arguments: no clock, no slots, no region. The publisher gives slots and
+// writes only what differs. `configuration` is normalised and valid (controlplane/config).
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "controlplane/compile/ring.h"
+#include "dataplane/tables/blocks.h"
+#include "nezu/v1/configuration.pb.h"
+
+namespace nezu::compile {
+
+/// Verdicts of the health checks: true is healthy. A server that is not here is not known yet and
+/// counts as healthy.
+using Verdicts = std::map<tables::ServerIdentity, bool>;
+
+struct ServerImage {
+  tables::ServerIdentity identity;
+  tables::ServerState state = tables::ServerState::ready;
+  tables::ServerState configured = tables::ServerState::ready;
+  bool healthy = true;
+  bool health_known = false;
+  net::Instant drain_deadline;  ///< boot time; 0: never
+};
+
+struct MemberImage {
+  tables::ServerIdentity identity;
+  uint32_t weight = 1;
+  tables::ServerState state = tables::ServerState::ready;
+};
+
+struct PoolImage {
+  std::string name;
+  tables::Scheduler scheduler = tables::Scheduler::wlc;
+  bool hash_with_port = false;
+  uint64_t identity = 0;
+  uint32_t ready_count = 0;
+  std::vector<MemberImage> members;  ///< sorted by identity
+  bool has_ring = false;             ///< sh, mh
+  bool has_sequence = false;         ///< rr, wrr
+  RingPlan plan;                     ///< of whichever it has
+};
+
+struct ServiceImage {
+  std::string name;
+  tables::ServiceKey key;
+  tables::Mode mode = tables::Mode::nat;
+  tables::Refusal refusal = tables::Refusal::refuse;
+  bool enabled = true;
+  uint64_t identity = 0;
+  std::string pool;
+  std::string snat_set;
+  tables::Timeouts timeouts{};
+};
+
+struct SnatSetImage {
+  std::string name;
+  net::Instance instance = net::Instance::standard;
+  std::vector<net::Address> addresses;  ///< IPv4 first, each once
+};
+
+struct AddressImage {
+  net::Address address;
+  net::Instance instance = net::Instance::standard;
+  tables::AddressKind kind = tables::AddressKind::vip;
+  bool answers_ping = true;
+};
+
+struct Image {
+  std::vector<ServiceImage> services;
+  std::vector<PoolImage> pools;
+  std::vector<ServerImage> servers;  ///< each identity once, sorted
+  std::vector<SnatSetImage> snat_sets;
+  std::vector<AddressImage> addresses;  ///< each (instance, address) once, sorted
+  tables::Settings settings;
+};
+
+tables::ServerIdentity identity_of(const v1::RealServer& server, const v1::Pool& pool);
+
+/// The worst of what the operator wants and what the health check found.
+tables::ServerState effective_state(tables::ServerState configured, bool healthy);
+
+/// `boot_offset` = wall clock (ns since 1970) - boot time (ns): drain deadlines are configured by
+/// the wall clock and kept by the data plane in boot time.
+ServerImage compile_server(const v1::RealServer& server, const v1::Pool& pool,
+                           const Verdicts& verdicts, int64_t boot_offset);
+PoolImage compile_pool(const v1::Pool& pool, const Verdicts& verdicts);
+ServiceImage compile_service(const v1::VirtualService& service);
+SnatSetImage compile_snat_set(const v1::SnatSet& set);
+
+Image compile(const v1::Configuration& configuration, const Verdicts& verdicts,
+              int64_t boot_offset);
+
+}  // namespace nezu::compile

@@ -1,0 +1,104 @@
+#include "controlplane/compile/compile.h"
+
+#include <google/protobuf/text_format.h>
+#include <gtest/gtest.h>
+
+namespace nezu::compile {
+namespace {
+
+v1::Configuration configuration(const std::string& text) {
+  v1::Configuration parsed;
+  EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(text, &parsed));
+  return parsed;
+}
+
+constexpr char kShop[] = R"(
+  services { name: "shop" address: "203.0.113.10" port: 80 pool: "web" ping: PING_POLICY_ANY
+             timeouts { established_s: 60 } }
+  services { name: "shop6" address: "2001:db8::10" port: 80 pool: "web" mode: MODE_FULLNAT
+             snat_set: "out" ping: PING_POLICY_ALL without_server: WITHOUT_SERVER_DROP }
+  pools { name: "web" scheduler: SCHEDULER_WRR
+          servers { address: "10.0.1.6" port: 8080 weight: 3 }
+          servers { address: "10.0.1.5" port: 8080 } }
+  snat_sets { name: "out" addresses: "2001:db8:1::/126" addresses: "10.0.0.1-10.0.0.3"
+              addresses: "10.0.0.2" }
+)";
+
+const tables::ServerIdentity kWeb5{
+    net::Address::v4(0x0a000105), net::Instance::standard, 8080, net::Protocol::tcp, {}};
+
+TEST(Compile, SortsMembersByIdentityAndKeepsWeights) {
+  const Image image = compile(configuration(kShop), {}, 0);
+  ASSERT_EQ(image.pools.size(), 1u);
+  const PoolImage& pool = image.pools[0];
+  ASSERT_EQ(pool.members.size(), 2u);
+  EXPECT_EQ(pool.members[0].identity, kWeb5);
+  EXPECT_EQ(pool.members[1].weight, 3u);
+  EXPECT_EQ(pool.ready_count, 2u);
+  EXPECT_TRUE(pool.has_sequence);
+  EXPECT_EQ(build_ring(pool.plan).size(), 4u);
+}
+
+TEST(Compile, AFailedServerLosesItsTurnsAndItsPing) {
+  const Image image = compile(configuration(kShop), {{kWeb5, false}}, 0);
+  EXPECT_EQ(image.pools[0].members[0].state, tables::ServerState::failed);
+  EXPECT_EQ(image.pools[0].ready_count, 1u);
+  EXPECT_EQ(build_ring(image.pools[0].plan), (std::vector<uint16_t>{1}));
+  for (const AddressImage& address : image.addresses) {
+    if (address.kind == tables::AddressKind::vip) {
+      EXPECT_EQ(address.answers_ping, address.address.is_v4());  // any, all
+    }
+  }
+}
+
+TEST(Compile, TimeoutsAreTicksWithDefaults) {
+  const Image image = compile(configuration(kShop), {}, 0);
+  const auto& timeouts = image.services[0].timeouts;
+  EXPECT_EQ(timeouts[static_cast<size_t>(tables::Timeout::established)], 60 * net::kTicksPerSecond);
+  EXPECT_EQ(timeouts[static_cast<size_t>(tables::Timeout::fin_wait)], 120 * net::kTicksPerSecond);
+  EXPECT_EQ(timeouts[static_cast<size_t>(tables::Timeout::udp)], 300 * net::kTicksPerSecond);
+}
+
+TEST(Compile, SnatSetsAreExpandedOnceEachIpv4First) {
+  const Image image = compile(configuration(kShop), {}, 0);
+  ASSERT_EQ(image.snat_sets.size(), 1u);
+  const auto& addresses = image.snat_sets[0].addresses;
+  ASSERT_EQ(addresses.size(), 7u);
+  EXPECT_EQ(net::to_string(addresses[0]), "10.0.0.1");
+  EXPECT_EQ(net::to_string(addresses[3]), "2001:db8:1::");
+  EXPECT_EQ(image.addresses.size(), 9u);
+}
+
+TEST(Compile, AnIdentityInTwoPoolsIsOneServer) {
+  auto twice = configuration(kShop);
+  *twice.add_pools() = twice.pools(0);
+  twice.mutable_pools(1)->set_name("again");
+  const Image image = compile(twice, {}, 0);
+  EXPECT_EQ(image.servers.size(), 2u);
+  EXPECT_EQ(fingerprint(image.pools[0].plan), fingerprint(image.pools[1].plan));
+}
+
+TEST(Compile, DrainDeadlinesAreKeptInBootTime) {
+  auto draining = configuration(kShop);
+  auto* server = draining.mutable_pools(0)->mutable_servers(1);
+  server->set_state(v1::ADMIN_STATE_DRAIN);
+  server->mutable_drain_deadline()->set_seconds(1'000'000);
+  const int64_t boot = 999'000'000'000'000;
+  Image image = compile(draining, {}, boot);
+  EXPECT_EQ(image.servers[0].state, tables::ServerState::draining);
+  EXPECT_EQ(image.servers[0].drain_deadline.nanoseconds, 1'000'000'000'000u);
+  image = compile(draining, {}, boot * 2);  // long ago: has passed, and is not "never"
+  EXPECT_EQ(image.servers[0].drain_deadline.nanoseconds, 1u);
+}
+
+TEST(EffectiveState, IsTheWorstOfTheTwo) {
+  using tables::ServerState;
+  EXPECT_EQ(effective_state(ServerState::ready, true), ServerState::ready);
+  EXPECT_EQ(effective_state(ServerState::ready, false), ServerState::failed);
+  EXPECT_EQ(effective_state(ServerState::draining, false), ServerState::failed);
+  EXPECT_EQ(effective_state(ServerState::draining, true), ServerState::draining);
+  EXPECT_EQ(effective_state(ServerState::disabled, false), ServerState::disabled);
+}
+
+}  // namespace
+}  // namespace nezu::compile
