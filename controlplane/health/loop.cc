@@ -92,23 +92,18 @@ void Loop::cancel(Timer& timer) {
 }
 
 void Loop::turn(std::chrono::milliseconds longest) {
+  postpone_if_held_up(last_seen_);  // by whatever the caller did between two turns
   drop_cancelled();
   std::array<epoll_event, 256> events;
   const int wait = milliseconds_to_wait(longest);
-  const Time asleep = now();
   const int count = ::epoll_wait(epoll_.get(), events.data(), events.size(), wait);
   if (count < 0 && errno != EINTR) {
     fail("epoll_wait");
   }
-  const Time awake = now();
-  if (const auto late = awake - asleep - std::chrono::milliseconds{wait}; late > kHeldUp) {
-    postpone(late);
-  }
+  postpone_if_held_up(last_seen_ + std::chrono::milliseconds{wait});
   serve_sockets(count, events.data());
+  postpone_if_held_up(last_seen_);
   serve_timers();
-  if (const auto busy = now() - awake; busy > kHeldUp) {
-    postpone(busy);
-  }
 }
 
 void Loop::wake() {
@@ -151,6 +146,13 @@ void Loop::serve_timers() {
     const Expired expired = std::move(found->second);
     timers_.erase(found);
     expired();
+  }
+}
+
+void Loop::postpone_if_held_up(Time expected) {
+  last_seen_ = now();
+  if (last_seen_ - expected > kHeldUp) {
+    postpone(last_seen_ - expected);
   }
 }
 

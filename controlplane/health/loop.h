@@ -74,10 +74,12 @@ class Loop {
   void drop_cancelled();
   void serve_sockets(int count, const epoll_event* events);
   void serve_timers();
+  void postpone_if_held_up(Time expected);
   void postpone(std::chrono::nanoseconds delay);
 
   Descriptor epoll_;
   Descriptor wake_;
+  Time last_seen_ = now();  // when the thread last looked at the clock here
   uint64_t next_id_ = 1;
   // Events carry the watch's id, not its descriptor: within one batch a descriptor can be closed
   // and its number given to another.

@@ -1,0 +1,98 @@
+#include "controlplane/health/from_config.h"
+
+#include <charconv>
+#include <optional>
+#include <string_view>
+#include <tuple>
+
+#include "controlplane/config/names.h"
+
+namespace nezu::health {
+namespace {
+
+Kind kind_of(const v1::HealthCheck& check) {
+  switch (check.kind_case()) {
+    case v1::HealthCheck::kIcmp:
+      return Kind::icmp;
+    case v1::HealthCheck::kHttp:
+      return Kind::http;
+    case v1::HealthCheck::kTcp:
+    case v1::HealthCheck::KIND_NOT_SET:
+      break;
+  }
+  return Kind::tcp;
+}
+
+/// "200" or "200-399".
+std::optional<StatusRange> status_range(std::string_view text) {
+  StatusRange range;
+  const char* end = text.data() + text.size();
+  auto [at, error] = std::from_chars(text.data(), end, range.first);
+  range.last = range.first;
+  if (error == std::errc{} && at != end && *at == '-') {
+    std::tie(at, error) = std::from_chars(at + 1, end, range.last);
+  }
+  return error == std::errc{} && at == end ? std::optional(range) : std::nullopt;
+}
+
+Http http_of(const v1::HealthCheck& check) {
+  Http http;
+  if (!check.http().path().empty()) {
+    http.path = check.http().path();
+  }
+  http.host = check.http().host();
+  http.body_regex = check.http().body_regex();
+  http.user_agent = check.user_agent();
+  for (const std::string& text : check.http().statuses()) {
+    if (const auto range = status_range(text)) {
+      http.statuses.push_back(*range);
+    }
+  }
+  return http;
+}
+
+/// All but the server.
+Check template_of(const v1::Pool& pool) {
+  const v1::HealthCheck& from = pool.check();
+  Check check;
+  check.pool = pool.name();
+  check.kind = kind_of(from);
+  if (check.kind == Kind::http) {
+    check.http = http_of(from);
+  }
+  check.interval = Milliseconds{from.interval_ms()};
+  check.timeout = Milliseconds{from.timeout_ms()};
+  check.rise = from.rise();
+  check.fall = from.fall();
+  check.jitter_percent = from.jitter_percent();
+  check.hold_down = Milliseconds{from.hold_down_ms()};
+  return check;
+}
+
+}  // namespace
+
+std::vector<Check> checks_of(const v1::Configuration& configuration) {
+  std::vector<Check> checks;
+  for (const v1::Pool& pool : configuration.pools()) {
+    if (!pool.has_check()) {
+      continue;
+    }
+    const Check base = template_of(pool);
+    const auto override_address = net::parse_address(pool.check().address());
+    for (const v1::RealServer& server : pool.servers()) {
+      const auto identity = config::identity_of(server, pool.protocol());
+      if (!identity) {
+        continue;
+      }
+      Check check = base;
+      check.server = *identity;
+      check.address = override_address.value_or(identity->address);
+      check.port =
+          pool.check().port() != 0 ? static_cast<uint16_t>(pool.check().port()) : identity->port;
+      checks.push_back(std::move(check));
+    }
+  }
+  return checks;
+}
+
+}  // namespace nezu::health

@@ -1,0 +1,17 @@
+// The checks that a configuration asks for.
+//
+// Pure; any thread. The only file here that knows the generated messages.
+#pragma once
+
+#include <vector>
+
+#include "controlplane/health/check.h"
+#include "nezu/v1/configuration.pb.h"
+
+namespace nezu::health {
+
+/// One check for each server of each pool that has a check. `configuration` is normalised and
+/// valid. Servers that the operator disabled are checked as well: what comes back is known then.
+std::vector<Check> checks_of(const v1::Configuration& configuration);
+
+}  // namespace nezu::health
