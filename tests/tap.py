@@ -30,7 +30,10 @@ class _Result(unittest.TestResult):
 
     def addFailure(self, test, error):
         super().addFailure(test, error)
-        self.report(test, "not ok", text=self._exc_info_to_string(error, test))
+        text = self._exc_info_to_string(error, test)
+        if hasattr(test, "explain"):  # what the case knows about its surroundings
+            text += test.explain()
+        self.report(test, "not ok", text=text)
 
     addError = addFailure
 

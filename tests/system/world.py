@@ -1,0 +1,248 @@
+"""A small network around Nezu: clients, the load balancer, three servers; see README.md.
+
+    with World() as world:
+        world.start()                       # both programs, twins with addresses
+        world.apply(CONFIGURATION)          # by the command line
+        world.client.run("curl", "http://192.0.2.10/")
+"""
+import json
+import os
+import pathlib
+import shutil
+import tempfile
+import time
+
+from namespaces import (Failure, Namespace, Process, hide_from_kernel, plain_frames, run, sweep,
+                        wait_until, wire)
+
+HERE = pathlib.Path(__file__).resolve().parent
+PEERS = ["/usr/bin/python3", str(HERE / "peers.py")]
+
+# Addresses of documentation only (RFC 5737, RFC 3849) and private ones.
+FRONT, FRONT6 = "192.0.2.1", "2001:db8:1::1"
+BACK, BACK6 = "10.0.0.1", "2001:db8:2::1"
+VIP, VIP6 = "192.0.2.10", "2001:db8:1::10"
+SNAT, SNAT6 = "10.0.0.100-10.0.0.103", "2001:db8:2::100-2001:db8:2::103"
+SERVERS = {"web1": ("10.0.0.11", "2001:db8:2::11"), "web2": ("10.0.0.12", "2001:db8:2::12"),
+           "web3": ("10.0.0.13", "2001:db8:2::13")}
+CLIENTS = [f"192.0.2.{number}" for number in range(101, 165)]
+CLIENTS6 = [f"2001:db8:1::1:{number:x}" for number in range(1, 65)]
+HTTP, ECHO, IPERF = 80, 7, 5201
+
+NGINX = """
+daemon off; pid {folder}/{name}.pid; error_log {folder}/{name}-error.log; worker_processes 1;
+events {{ worker_connections 1024; }}
+http {{
+  access_log {folder}/{name}-access.log combined;
+  client_body_temp_path {folder}; proxy_temp_path {folder}; fastcgi_temp_path {folder};
+  uwsgi_temp_path {folder}; scgi_temp_path {folder};
+  server {{
+    listen 80 backlog=1024; listen [::]:80 backlog=1024; root {folder}/www;
+    add_header X-Server {name} always;
+    location = / {{ default_type text/plain; return 200 "{name}\\n"; }}
+  }}
+}}
+"""
+
+
+class Server:
+    """A real server: a namespace with nginx, the echo server and iperf3."""
+
+    def __init__(self, world, name, addresses):
+        self.world, self.name = world, name
+        self.address, self.address6 = addresses
+        self.namespace = world.namespace(name)
+        wire(self.namespace, "eth0", world.switch, name)
+        world.switch.ip("link", "set", name, "master", "bridge")
+        self.namespace.address("eth0", f"{self.address}/24", f"{self.address6}/64")
+        self.namespace.ip("route", "add", "default", "via", BACK)
+        self.namespace.ip("-6", "route", "add", "default", "via", BACK6)
+        self.nginx = None
+
+    def start(self):
+        self.start_nginx()
+        self.world.process(f"{self.name}-echo", *self.namespace.command(
+            *PEERS, "serve", self.name, ECHO))
+        wait_until(f"the echo of {self.name} listens", lambda: self.listens(ECHO))
+
+    def start_nginx(self):
+        folder = self.world.folder
+        configuration = folder / f"{self.name}.conf"
+        configuration.write_text(NGINX.format(folder=folder, name=self.name))
+        self.nginx = self.world.process(f"{self.name}-nginx", *self.namespace.command(
+            "nginx", "-c", configuration, "-e", folder / f"{self.name}-error.log"))
+        wait_until(f"nginx of {self.name} listens", lambda: self.listens(HTTP))
+
+    def start_iperf(self):
+        self.world.process(f"{self.name}-iperf3", *self.namespace.command("iperf3", "-s"))
+        wait_until(f"iperf3 of {self.name} listens", lambda: self.listens(IPERF))
+
+    def listens(self, port):
+        return self.namespace.run("ss", "-Hltn", f"sport = :{port}").strip() != ""
+
+    def kill_nginx(self):
+        """As a crash: master and worker die at once, without a word to their clients."""
+        workers = run("pgrep", "-P", self.nginx.pid, check=False).stdout.split()
+        self.nginx.kill()
+        for pid in workers:
+            os.kill(int(pid), 9)
+        wait_until("the port is closed", lambda: not self.listens(HTTP))
+
+
+class World:
+    def __init__(self, workers=1, build=None, keep=False):
+        self.build = pathlib.Path(build or os.environ.get("NEZU_BUILD", "build")).resolve()
+        self.workers, self.keep = workers, keep
+        self.namespaces, self.processes = [], []
+        self.dataplane = self.controlplane = None
+
+    def __enter__(self):
+        sweep()
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="nezu-world-"))
+        # nginx gives up root for its worker, which must be able to read its pages.
+        self.folder.chmod(0o755)
+        try:
+            self.build_network()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, kind, *_):
+        if kind:
+            print(self.explain())
+        self.close()
+
+    def build_network(self):
+        (self.folder / "www").mkdir()
+        (self.folder / "www" / "large").write_bytes(b"nezu" * (1 << 18))
+        self.client, self.lb, self.switch = map(self.namespace, ("client", "lb", "switch"))
+        self.switch.ip("link", "add", "bridge", "type", "bridge")
+        self.switch.ip("link", "set", "bridge", "up")
+        wire(self.client, "eth0", self.lb, "front")
+        wire(self.switch, "lb", self.lb, "back")
+        self.switch.ip("link", "set", "lb", "master", "bridge")
+        self.client.address("eth0", *(f"{one}/24" for one in CLIENTS),
+                            *(f"{one}/64" for one in CLIENTS6))
+        self.servers = {name: Server(self, name, addresses)
+                        for name, addresses in SERVERS.items()}
+        for server in self.servers.values():
+            server.start()
+
+    def namespace(self, name):
+        self.namespaces.append(Namespace(name))
+        return self.namespaces[-1]
+
+    def process(self, name, *command, environment=None):
+        self.processes.append(Process(name, command, self.folder / f"{name}.log", environment))
+        return self.processes[-1]
+
+    def close(self):
+        """Ends and removes everything, whatever state it is in."""
+        for process in reversed(self.processes):
+            process.kill() if process in (self.dataplane, self.controlplane) else process.stop(3)
+        for namespace in self.namespaces:
+            namespace.delete()
+        shutil.rmtree(self.region_folder, ignore_errors=True)
+        if not self.keep:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def explain(self):
+        """What the programs said last, for the log of a failed test."""
+        return "\n".join(process.tail() for process in self.processes
+                         if process in (self.dataplane, self.controlplane)
+                         or process.child.poll() not in (None, 0))
+
+    # --- Nezu -----------------------------------------------------------------------------------
+
+    @property
+    def region_folder(self):
+        """Each world has its own, in huge pages where the machine has some."""
+        huge = pathlib.Path("/dev/hugepages")
+        return (huge if huge_pages_free() else self.folder) / self.folder.name
+
+    def program(self, name):
+        found = [path for path in self.build.rglob(name) if path.is_file() and os.access(path, 1)]
+        if not found:
+            raise Failure(f"{name} is not in {self.build}")
+        return found[0]
+
+    def start(self):
+        """Both programs, ready; addresses on the twins."""
+        self.start_controlplane()
+        self.start_dataplane()
+        self.address_twins()
+
+    def start_dataplane(self, workers=None):
+        if not self.lb.has_link("nz-front"):
+            hide_from_kernel(self.lb, "front")
+            hide_from_kernel(self.lb, "back")
+        memory = (["--in-memory", "-m", "128"] if huge_pages_free() else
+                  ["--no-huge", "-m", "128"])
+        self.dataplane = self.process("dataplane", *self.lb.command(
+            self.program("nezu-dataplane"),
+            "--port", "name=front,dev=net_af_packet0", "--port", "name=back,dev=net_af_packet1",
+            "--workers", workers or self.workers, "--region-dir", self.region_folder,
+            "--state-dir", self.folder / "state", "--flows", 65536, "--flows6", 65536,
+            "--idle-sleep", "--", "--no-pci", *memory, "--file-prefix", self.folder.name,
+            "--vdev", "net_af_packet0,iface=front", "--vdev", "net_af_packet1,iface=back"))
+        wait_until("the twins are there", lambda: self.running(self.dataplane) and all(
+            self.lb.has_link(twin) for twin in ("nz-front", "nz-back")), 20)
+
+    def start_controlplane(self):
+        self.region_folder.mkdir(parents=True, exist_ok=True)
+        self.controlplane = self.process("controlplane", *self.lb.command(
+            self.program("nezu-controlplane"), "--region-dir", self.region_folder,
+            "--state-dir", self.folder / "state", "--socket", self.socket))
+        wait_until("the control plane listens", lambda: self.running(self.controlplane)
+                   and self.socket.exists(), 20)
+
+    def address_twins(self):
+        for twin, address, address6 in (("nz-front", FRONT, FRONT6), ("nz-back", BACK, BACK6)):
+            plain_frames(self.lb, twin)
+            self.lb.ip("link", "set", twin, "up")
+            self.lb.address(twin, f"{address}/24", f"{address6}/64")
+
+    def running(self, process):
+        if not process.alive():
+            raise Failure(f"{process.name} ended\n{process.tail()}")
+        return True
+
+    @property
+    def socket(self):
+        return self.folder / "api.sock"
+
+    def nezu(self, *words, **options):
+        """The command line; its output."""
+        return run(self.program("nezu"), "--address", f"unix:{self.socket}", *words, **options)
+
+    def nezu_json(self, *words):
+        return json.loads(self.nezu(*words, "--output", "json"))
+
+    def apply(self, configuration):
+        file = self.folder / f"configuration-{time.monotonic_ns()}.yaml"
+        file.write_text(configuration)
+        return self.nezu("apply", file)
+
+    # --- traffic --------------------------------------------------------------------------------
+
+    def traffic(self, role, host, port, *options, sources=None, name=None):
+        """Starts a client of peers.py; end it by stop(), then ask `result`."""
+        sources = sources or (CLIENTS6 if ":" in host else CLIENTS)
+        name = name or f"{role}-{len(self.processes)}"
+        return self.process(name, *self.client.command(
+            *PEERS, role, host, port, "--sources", ",".join(sources), *options))
+
+
+def huge_pages_free():
+    text = pathlib.Path("/proc/meminfo").read_text()
+    free = [int(line.split()[1]) for line in text.splitlines() if line.startswith("HugePages_Free")]
+    return bool(free and free[0] >= 300 and os.path.ismount("/dev/hugepages"))
+
+
+def result(process):
+    """What a client of peers.py reported as its last line."""
+    lines = [line for line in process.log.read_text().splitlines() if line.startswith("{")]
+    if not lines:
+        raise Failure(f"{process.name} reported nothing\n{process.tail()}")
+    return json.loads(lines[-1])
