@@ -3,7 +3,7 @@
 #include <charconv>
 #include <optional>
 #include <string_view>
-#include <tuple>
+#include <system_error>
 
 #include "controlplane/config/names.h"
 
@@ -27,12 +27,12 @@ Kind kind_of(const v1::HealthCheck& check) {
 std::optional<StatusRange> status_range(std::string_view text) {
   StatusRange range;
   const char* end = text.data() + text.size();
-  auto [at, error] = std::from_chars(text.data(), end, range.first);
+  auto read = std::from_chars(text.data(), end, range.first);
   range.last = range.first;
-  if (error == std::errc{} && at != end && *at == '-') {
-    std::tie(at, error) = std::from_chars(at + 1, end, range.last);
+  if (read.ec == std::errc{} && read.ptr != end && *read.ptr == '-') {
+    read = std::from_chars(read.ptr + 1, end, range.last);
   }
-  return error == std::errc{} && at == end ? std::optional(range) : std::nullopt;
+  return read.ec == std::errc{} && read.ptr == end ? std::optional(range) : std::nullopt;
 }
 
 Http http_of(const v1::HealthCheck& check) {
