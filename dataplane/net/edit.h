@@ -40,23 +40,32 @@ struct Endpoint6 {
 /// What an edit may touch behind the IP header.
 enum class Touch : uint8_t {
   transport,  ///< TCP and UDP, also a first fragment: ports and checksum
+  echo,       ///< ICMP echo: the identifier, as the port of the side that asks, and checksum
   addresses,  ///< a later fragment or another protocol: nothing
 };
 
 constexpr Touch touch_of(const Packet& packet) {
+  if (packet.shape != Shape::transport) return Touch::addresses;
   const bool ports = packet.protocol == Protocol::tcp || packet.protocol == Protocol::udp;
-  return packet.shape == Shape::transport && ports ? Touch::transport : Touch::addresses;
+  return ports ? Touch::transport : Touch::echo;
 }
 
 /// The transport header's part of an edit: ports, other fields, and its checksum.
 class TransportEdit {
  public:
   TransportEdit(uint8_t* header, Protocol protocol, Touch touch)
-      : header_(header), udp_(protocol == Protocol::udp), touch_(touch) {}
+      : header_(header), protocol_(protocol), touch_(touch) {}
 
-  void source_port(uint16_t port) { port_at(0, port); }
-  void destination_port(uint16_t port) { port_at(2, port); }
-  /// Any other field, as in edit.field(tcp->sequence, n). 16-bit-aligned from the header's start.
+  void source_port(uint16_t port) {
+    if (touch_ == Touch::transport) return set16(0, port);
+    if (touch_ == Touch::echo && is_request()) set16(offsetof(Icmp, echo), port);
+  }
+  void destination_port(uint16_t port) {
+    if (touch_ == Touch::transport) return set16(2, port);
+    if (touch_ == Touch::echo && !is_request()) set16(offsetof(Icmp, echo), port);
+  }
+  /// Any other field at an even distance from the header's start, as in
+  /// edit.transport().field(tcp.sequence, n).
   void field(Big16& at, uint16_t value) {
     const uint16_t from = at.raw();
     at = value;
@@ -68,25 +77,33 @@ class TransportEdit {
     sum_ += change32(from, to);
   }
   /// What the pseudo-header has changed by.
-  void pseudo(Sum change) { sum_ += change; }
+  void pseudo(Sum change) {
+    if (protocol_ != Protocol::icmp) sum_ += change;  // which has none
+  }
 
   void end() {
     if (touch_ == Touch::addresses) return;
-    uint8_t* at = header_ + (udp_ ? offsetof(Udp, checksum) : offsetof(Tcp, checksum));
+    const bool udp = protocol_ == Protocol::udp;
+    uint8_t* at = header_ + (udp ? offsetof(Udp, checksum) : offsetof(Tcp, checksum));
+    if (touch_ == Touch::echo) [[unlikely]] {
+      at = header_ + offsetof(Icmp, checksum);
+    }
     const auto checksum = load<uint16_t>(at);
-    store(at, udp_ ? updated_udp(checksum, sum_) : updated(checksum, sum_));
+    store(at, udp ? updated_udp(checksum, sum_) : updated(checksum, sum_));
   }
 
  private:
-  void port_at(size_t offset, uint16_t port) {
-    if (touch_ == Touch::addresses) return;
+  void set16(size_t offset, uint16_t port) {
     sum_ += change16(load<uint16_t>(header_ + offset), port);
     store(header_ + offset, port);
+  }
+  bool is_request() const {
+    return header_[0] == icmp::kEchoRequest || header_[0] == icmpv6::kEchoRequest;
   }
 
   uint8_t* header_;
   Sum sum_ = 0;
-  bool udp_;
+  Protocol protocol_;
   Touch touch_;
 };
 

@@ -1,0 +1,29 @@
+// `fullnat`: both sides are translated; the server sees an SNAT address of ours.
+//
+// One worker at a time; packets of Shape::transport or Shape::fragment (addresses only). Answers
+// false when the packet ends here, with its reason set. Serves `nat` as well, at the price of
+// writing the kept side over itself (bench/micro/edit.cc).
+#pragma once
+
+#include "dataplane/forward/translation.h"
+
+namespace nezu::forward {
+
+[[nodiscard]] inline bool full_nat(net::Packet& packet, const Translation4& to) {
+  if (!may_hop(packet)) return false;
+  net::Edit4 edit{packet};
+  edit.source(to.source);
+  edit.destination(to.destination);
+  edit.hop();
+  return true;
+}
+[[nodiscard]] inline bool full_nat(net::Packet& packet, const Translation6& to) {
+  if (!may_hop(packet)) return false;
+  net::Edit6 edit{packet};
+  edit.source(to.source);
+  edit.destination(to.destination);
+  edit.hop();
+  return true;
+}
+
+}  // namespace nezu::forward

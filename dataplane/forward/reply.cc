@@ -1,0 +1,198 @@
+#include "dataplane/forward/reply.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <utility>
+
+#include "dataplane/net/checksum.h"
+#include "dataplane/net/headers.h"
+
+namespace nezu::forward {
+namespace {
+
+using namespace net;
+
+constexpr uint8_t kTtl = 64;
+/// Precedence "internetwork control", as RFC 1812 4.3.2.5 asks of errors.
+constexpr uint8_t kErrorService = 0xc0;
+/// An error's whole IP packet: RFC 1812 4.3.2.3, RFC 4443 2.4 c.
+constexpr uint32_t kLongestError4 = 576, kLongestError6 = 1280;
+
+void swap_macs(Packet& p) {
+  auto& ethernet = *p.at<Ethernet>(0);
+  std::swap(ethernet.source, ethernet.destination);
+}
+
+bool is_v4(const Packet& p) { return p.family == Family::ipv4; }
+uint32_t ip_header_size(const Packet& p) { return is_v4(p) ? sizeof(Ipv4) : sizeof(Ipv6); }
+
+/// Both addresses of the packet's IP header.
+struct Ends {
+  Address source;
+  Address destination;
+};
+Ends ends_of(const Packet& p) {
+  if (is_v4(p)) {
+    const Ipv4& ip = *p.at<Ipv4>(p.l3);
+    return {Address::v4_raw(ip.source.raw()), Address::v4_raw(ip.destination.raw())};
+  }
+  const Ipv6& ip = *p.at<Ipv6>(p.l3);
+  return {Address::v6(&ip.source), Address::v6(&ip.destination)};
+}
+
+/// A new IP header without options at `l3`; what it carries has been written behind it.
+void write_ip(Packet& p, const Ends& ends, Protocol protocol, uint32_t payload, uint8_t service) {
+  if (is_v4(p)) {
+    Ipv4& ip = *p.at<Ipv4>(p.l3);
+    ip = {};
+    ip.version_length = 0x45;
+    ip.service = service;
+    ip.total_length = static_cast<uint16_t>(sizeof(Ipv4) + payload);
+    ip.fragment = Ipv4::kDontFragment;  // and so no id (RFC 6864 4.1)
+    ip.ttl = kTtl;
+    ip.protocol = static_cast<uint8_t>(protocol);
+    ip.checksum = 0;
+    ip.source.set_raw(ends.source.v4_raw());
+    ip.destination.set_raw(ends.destination.v4_raw());
+    ip.checksum.set_raw(checksum_of(add(0, &ip, sizeof ip)));
+  } else {
+    Ipv6& ip = *p.at<Ipv6>(p.l3);
+    ip.version_class_label = 6u << 28 | static_cast<uint32_t>(service) << 20;
+    ip.payload_length = static_cast<uint16_t>(payload);
+    ip.next = static_cast<uint8_t>(protocol);
+    ip.hop_limit = kTtl;
+    ip.source = ends.source.bytes;
+    ip.destination = ends.destination.bytes;
+  }
+  p.l4 = static_cast<uint16_t>(p.l3 + ip_header_size(p));
+  p.ip_length = static_cast<uint16_t>(ip_header_size(p) + payload);
+  p.protocol = protocol;
+  p.head_length = p.length = p.l3 + p.ip_length;
+  p.fragment_header = 0;
+  p.first_fragment = false;
+}
+
+/// The checksum over `length` bytes at `l4` and the pseudo-header in front of them.
+uint16_t transport_sum(const Packet& p, uint32_t length) {
+  const bool v4 = is_v4(p);
+  const size_t at = p.l3 + (v4 ? offsetof(Ipv4, source) : offsetof(Ipv6, source));
+  const Sum pseudo =
+      pseudo_header(p.head + at, v4 ? 8 : 32, static_cast<uint8_t>(p.protocol), length);
+  return checksum_of(add(pseudo, p.head + p.l4, length));
+}
+
+void answer(Packet& p) {
+  swap_macs(p);
+  p.verdict = Verdict::reply;
+}
+
+/// Type and code of an error in both families.
+struct Error {
+  uint8_t type4, code4, type6, code6;
+};
+constexpr Error kPortUnreachable{icmp::kUnreachable, icmp::kCodePort, icmpv6::kUnreachable,
+                                 icmpv6::kCodePort};
+constexpr Error kProhibited{icmp::kUnreachable, icmp::kCodeFiltered, icmpv6::kUnreachable, 1};
+constexpr Error kTimeExceeded{icmp::kTimeExceeded, 0, icmpv6::kTimeExceeded, 0};
+constexpr Error kTooBig{icmp::kUnreachable, icmp::kCodeTooBig, icmpv6::kTooBig, 0};
+
+bool reply_error(Packet& p, const Address& source, const Error& error, uint32_t rest) {
+  if (p.shape != Shape::transport || p.at<Ethernet>(0)->destination.is_multicast()) return false;
+  const uint32_t headers = ip_header_size(p) + sizeof(Icmp);
+  const uint32_t longest = is_v4(p) ? kLongestError4 : kLongestError6;
+  const uint32_t room = std::max(p.room, p.head_length);
+  uint32_t quoted = std::min<uint32_t>(p.ip_length, p.head_length - p.l3);
+  quoted = std::min(quoted, longest - headers);
+  // What is quoted must tell the flow: all headers and 8 bytes behind them.
+  const uint32_t least = p.l4 - p.l3 + 8u;
+  if (room < p.l3 + headers + least) return false;
+  quoted = std::min(quoted, room - p.l3 - headers);
+  if (quoted < least) return false;
+
+  const Ends ends{source, ends_of(p).source};
+  std::memmove(p.head + p.l3 + headers, p.head + p.l3, quoted);
+  const uint32_t length = sizeof(Icmp) + quoted;
+  write_ip(p, ends, is_v4(p) ? Protocol::icmp : Protocol::icmpv6, length, kErrorService);
+  Icmp& icmp = *p.at<Icmp>(p.l4);
+  icmp.type = is_v4(p) ? error.type4 : error.type6;
+  icmp.code = is_v4(p) ? error.code4 : error.code6;
+  icmp.checksum = 0;
+  icmp.rest = rest;
+  icmp.checksum.set_raw(is_v4(p) ? checksum_of(add(0, &icmp, length)) : transport_sum(p, length));
+  answer(p);
+  return true;
+}
+
+}  // namespace
+
+bool reply_reset(Packet& p) {
+  if (p.shape != Shape::transport || p.protocol != Protocol::tcp || p.first_fragment) return false;
+  const Tcp from = *p.at<Tcp>(p.l4);
+  const uint32_t room = std::max(p.room, p.head_length);
+  if ((from.flags & kTcpRst) != 0 || p.at<Ethernet>(0)->destination.is_multicast() ||
+      room < p.l3 + ip_header_size(p) + sizeof(Tcp)) {
+    return false;
+  }
+  const Ends ends = ends_of(p);
+  const uint32_t payload = p.ip_length - (p.l4 - p.l3) - from.header_length();
+  const uint32_t occupied = payload + ((from.flags & kTcpSyn) != 0) + ((from.flags & kTcpFin) != 0);
+
+  write_ip(p, {ends.destination, ends.source}, Protocol::tcp, sizeof(Tcp), 0);
+  Tcp& tcp = *p.at<Tcp>(p.l4);
+  tcp = {};
+  tcp.source = from.destination;
+  tcp.destination = from.source;
+  const bool acknowledges = (from.flags & kTcpAck) != 0;
+  tcp.sequence = acknowledges ? uint32_t{from.acknowledgement} : 0;
+  tcp.acknowledgement = acknowledges ? 0 : from.sequence + occupied;
+  tcp.offset = sizeof(Tcp) / 4 << 4;
+  tcp.flags = acknowledges ? kTcpRst : kTcpRst | kTcpAck;
+  tcp.window = 0;
+  tcp.checksum = 0;
+  tcp.urgent = 0;
+  tcp.checksum.set_raw(transport_sum(p, sizeof(Tcp)));
+  p.tcp_flags = tcp.flags;
+  answer(p);
+  return true;
+}
+
+bool reply_echo(Packet& p) {
+  const uint8_t request = is_v4(p) ? icmp::kEchoRequest : icmpv6::kEchoRequest;
+  const uint8_t reply = is_v4(p) ? icmp::kEchoReply : icmpv6::kEchoReply;
+  const bool echo = p.protocol == (is_v4(p) ? Protocol::icmp : Protocol::icmpv6);
+  if (p.shape != Shape::transport || !echo || p.first_fragment) return false;
+  Icmp& icmp = *p.at<Icmp>(p.l4);
+  if (icmp.type != request || p.at<Ethernet>(0)->destination.is_multicast()) return false;
+  // Swapped addresses leave every sum as it was; the type and the TTL do not.
+  icmp.checksum.set_raw(updated(icmp.checksum.raw(), change16(request, reply)));
+  icmp.type = reply;
+  if (is_v4(p)) {
+    Ipv4& ip = *p.at<Ipv4>(p.l3);
+    std::swap(ip.source, ip.destination);
+    ip.checksum.set_raw(updated(ip.checksum.raw(), change16(ip.ttl, kTtl)));
+    ip.ttl = kTtl;
+  } else {
+    Ipv6& ip = *p.at<Ipv6>(p.l3);
+    std::swap(ip.source, ip.destination);
+    ip.hop_limit = kTtl;
+  }
+  answer(p);
+  return true;
+}
+
+bool reply_port_unreachable(Packet& p) {
+  return reply_error(p, ends_of(p).destination, kPortUnreachable, 0);
+}
+
+bool reply_prohibited(Packet& p) { return reply_error(p, ends_of(p).destination, kProhibited, 0); }
+
+bool reply_time_exceeded(Packet& p, const Address& source) {
+  return reply_error(p, source, kTimeExceeded, 0);
+}
+
+bool reply_too_big(Packet& p, const Address& source, uint16_t mtu) {
+  return reply_error(p, source, kTooBig, mtu);
+}
+
+}  // namespace nezu::forward

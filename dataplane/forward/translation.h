@@ -1,0 +1,36 @@
+// What the packets of one direction of a flow become; what the path hands to every rewrite.
+//
+// A side that is kept (in `nat` the client's) carries the value that is there already.
+#pragma once
+
+#include "dataplane/net/edit.h"
+#include "dataplane/net/headers.h"
+#include "dataplane/net/packet.h"
+
+namespace nezu::forward {
+
+struct Translation4 {
+  net::Endpoint4 source;
+  net::Endpoint4 destination;
+  bool operator==(const Translation4&) const = default;
+};
+
+struct Translation6 {
+  net::Endpoint6 source;
+  net::Endpoint6 destination;
+  bool operator==(const Translation6&) const = default;
+};
+
+/// True when the packet may make one more hop (RFC 1812 5.3.1, RFC 8200 3); else it is dropped.
+inline bool may_hop(net::Packet& packet) {
+  const uint8_t hops = packet.family == net::Family::ipv4
+                           ? packet.at<net::Ipv4>(packet.l3)->ttl
+                           : packet.at<net::Ipv6>(packet.l3)->hop_limit;
+  if (hops > 1) [[likely]] {
+    return true;
+  }
+  packet.drop(net::Reason::ttl_exceeded);
+  return false;
+}
+
+}  // namespace nezu::forward
