@@ -1,0 +1,83 @@
+// The packet path of one worker: the ordered list of stages that every packet goes through.
+//
+// One object per worker, used by that worker's thread only. No I/O, clock or NIC inside: the run
+// loop, whole-path tests, fuzzers, replay and benches all call these same functions. The order of
+// stages is told in dataplane/README.md and stands in path.cc.
+//
+// After `receive` or `take` every packet has a final verdict:
+//   forward    bytes final, Ethernet addresses written; leaves by `egress`
+//   reply      our own answer, made in the packet's buffer; leaves by the port that it came from
+//   twin       for the kernel, by the twin of `port`
+//   hand_over  worker `owner` owns its flow: steer::Handover::give moves it
+//   hold       its buffer was taken over by the queue of a next hop that is not resolved yet
+//   drop       `reason` says why; counted already
+// The caller frees or moves buffers and counts only what it does itself (sent, transmit_full, ...).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "dataplane/net/packet.h"
+#include "dataplane/net/time.h"
+#include "dataplane/steer/handover.h"
+#include "dataplane/tables/layout.h"
+
+namespace nezu::tables {
+class View;
+}
+namespace nezu::route {
+class Routes;
+}
+namespace nezu::flow {
+class Table;
+}
+namespace nezu::steer {
+class Steering;
+}
+
+namespace nezu::path {
+
+/// Long requests, between the housekeeper and one worker. The housekeeper pushes and publishes a
+/// request to every worker's `requests` and collects `replies` until each has sent a `done` with
+/// that sequence number. A worker answers in bounded slices, one request at a time; one whose
+/// deadline has passed is ended by `done`.
+struct Desk {
+  steer::Ring<tables::Request> requests{64};
+  steer::Ring<tables::Reply> replies{1024};
+};
+
+struct Setup {
+  uint16_t worker = 0;
+  flow::Table* flows = nullptr;                 ///< this worker's
+  const steer::Steering* steering = nullptr;    ///< the same for all workers: shards, hash keys
+  tables::WorkerLine* line = nullptr;           ///< this worker's counters, and so on
+  tables::ServiceCounters* services = nullptr;  ///< by ServiceId
+  tables::ServerCounters* servers = nullptr;    ///< by ServerId
+  tables::Sizes sizes;                          ///< of the region: how many slots there may be
+  uint64_t seed = 0;                            ///< randomness: where schedulers and ports start
+};
+
+class Path {
+ public:
+  explicit Path(const Setup& setup);
+  ~Path();
+  Path(const Path&) = delete;
+  Path& operator=(const Path&) = delete;
+
+  /// Packets from a port; `arrive()` was called for each.
+  void receive(net::Burst& burst, const tables::View& view, const route::Routes& routes,
+               net::Instant now);
+  /// The same for packets that another worker handed over.
+  void take(net::Burst& burst, const tables::View& view, const route::Routes& routes,
+            net::Instant now);
+  /// Once a turn, whether packets came or not: expiry, drains, requests; each in a bounded slice.
+  void housekeep(const tables::View& view, net::Instant now);
+
+  Desk& desk();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace nezu::path
