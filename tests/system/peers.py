@@ -54,7 +54,10 @@ class Tally:
 
 
 def source_of(options, number):
-    return (options.sources[number % len(options.sources)], 0) if options.sources else None
+    if not options.sources:
+        return None
+    return (options.sources[number % len(options.sources)],
+            options.first_port + number if options.first_port else 0)
 
 
 async def get(options, number):
@@ -183,7 +186,7 @@ async def ask_one(options, tally, number):
 
 async def flows(options, tally):
     one = hold_one if options.role == "hold" else ask_one
-    await asyncio.gather(*(one(options, tally, number) for number in range(options.flows)))
+    await asyncio.gather(*(one(options, tally, number) for number in options.only or range(options.flows)))
 
 
 async def client(options):
@@ -244,6 +247,9 @@ def main():
     parser.add_argument("--rate", type=float, default=50, help="fetch: requests a second")
     parser.add_argument("--path", default="/")
     parser.add_argument("--flows", type=int, default=64)
+    parser.add_argument("--first-port", type=int, help="flow n comes from port first + n")
+    parser.add_argument("--only", type=lambda text: [int(word) for word in text.split(",")],
+                        help="only these flows, by number")
     parser.add_argument("--interval", type=float, default=0.5)
     parser.add_argument("--patience", type=float, default=5, help="seconds for one answer")
     parser.add_argument("--tolerant", action="store_true")

@@ -8,7 +8,9 @@
 import json
 import os
 import pathlib
+import select
 import shutil
+import socket
 import tempfile
 import time
 
@@ -28,6 +30,11 @@ SERVERS = {"web1": ("10.0.0.11", "2001:db8:2::11"), "web2": ("10.0.0.12", "2001:
 CLIENTS = [f"192.0.2.{number}" for number in range(101, 165)]
 CLIENTS6 = [f"2001:db8:1::1:{number:x}" for number in range(1, 65)]
 HTTP, ECHO, IPERF = 80, 7, 5201
+
+HUGE = pathlib.Path("/dev/hugepages")
+# The control plane is nobody: it may only send pings.
+UNPRIVILEGED = ["setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups",
+                "--inh-caps", "+net_raw", "--ambient-caps", "+net_raw", "--pdeathsig", "KILL", "--"]
 
 NGINX = """
 daemon off; pid {folder}/{name}.pid; error_log {folder}/{name}-error.log; worker_processes 1;
@@ -90,9 +97,9 @@ class Server:
 
 
 class World:
-    def __init__(self, workers=1, build=None, keep=False):
+    def __init__(self, workers=1, build=None, options=(), keep=False):
         self.build = pathlib.Path(build or os.environ.get("NEZU_BUILD", "build")).resolve()
-        self.workers, self.keep = workers, keep
+        self.workers, self.options, self.keep = workers, options, keep
         self.namespaces, self.processes = [], []
         self.dataplane = self.controlplane = None
 
@@ -101,6 +108,13 @@ class World:
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="nezu-world-"))
         # nginx gives up root for its worker, which must be able to read its pages.
         self.folder.chmod(0o755)
+        self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.notify.bind(str(self.folder / "notify.sock"))
+        (self.folder / "notify.sock").chmod(0o777)
+        self.notify.settimeout(0.1)
+        # Each world has its region in a folder of its own, in huge pages where there are some.
+        self.huge = huge_pages_free()
+        self.region_folder = (HUGE if self.huge else self.folder) / self.folder.name
         try:
             self.build_network()
         except BaseException:
@@ -134,6 +148,7 @@ class World:
         return self.namespaces[-1]
 
     def process(self, name, *command, environment=None):
+        self.processes = [one for one in self.processes if one.name != name or one.alive()]
         self.processes.append(Process(name, command, self.folder / f"{name}.log", environment))
         return self.processes[-1]
 
@@ -143,6 +158,7 @@ class World:
             process.kill() if process in (self.dataplane, self.controlplane) else process.stop(3)
         for namespace in self.namespaces:
             namespace.delete()
+        self.notify.close()
         shutil.rmtree(self.region_folder, ignore_errors=True)
         if not self.keep:
             shutil.rmtree(self.folder, ignore_errors=True)
@@ -155,12 +171,6 @@ class World:
 
     # --- Nezu -----------------------------------------------------------------------------------
 
-    @property
-    def region_folder(self):
-        """Each world has its own, in huge pages where the machine has some."""
-        huge = pathlib.Path("/dev/hugepages")
-        return (huge if huge_pages_free() else self.folder) / self.folder.name
-
     def program(self, name):
         found = [path for path in self.build.rglob(name) if path.is_file() and os.access(path, 1)]
         if not found:
@@ -169,33 +179,29 @@ class World:
 
     def start(self):
         """Both programs, ready; addresses on the twins."""
+        hide_from_kernel(self.lb, "front")
+        hide_from_kernel(self.lb, "back")
         self.start_controlplane()
         self.start_dataplane()
         self.address_twins()
 
     def start_dataplane(self, workers=None):
-        if not self.lb.has_link("nz-front"):
-            hide_from_kernel(self.lb, "front")
-            hide_from_kernel(self.lb, "back")
-        memory = (["--in-memory", "-m", "128"] if huge_pages_free() else
-                  ["--no-huge", "-m", "128"])
-        self.dataplane = self.process("dataplane", *self.lb.command(
+        memory = [] if self.huge else ["--no-huge"]
+        self.dataplane = self.start_program("dataplane", *self.lb.command(
             self.program("nezu-dataplane"),
             "--port", "name=front,dev=net_af_packet0", "--port", "name=back,dev=net_af_packet1",
             "--workers", workers or self.workers, "--region-dir", self.region_folder,
-            "--state-dir", self.folder / "state", "--flows", 65536, "--flows6", 65536,
-            "--idle-sleep", "--", "--no-pci", *memory, "--file-prefix", self.folder.name,
+            "--state-dir", self.state, "--flows", 65536, "--flows6", 65536,
+            "--idle-sleep", *self.options, "--", "--no-pci", "--in-memory", "-m", 128, *memory,
             "--vdev", "net_af_packet0,iface=front", "--vdev", "net_af_packet1,iface=back"))
-        wait_until("the twins are there", lambda: self.running(self.dataplane) and all(
-            self.lb.has_link(twin) for twin in ("nz-front", "nz-back")), 20)
 
     def start_controlplane(self):
-        self.region_folder.mkdir(parents=True, exist_ok=True)
-        self.controlplane = self.process("controlplane", *self.lb.command(
-            self.program("nezu-controlplane"), "--region-dir", self.region_folder,
-            "--state-dir", self.folder / "state", "--socket", self.socket))
-        wait_until("the control plane listens", lambda: self.running(self.controlplane)
-                   and self.socket.exists(), 20)
+        for folder in (self.region_folder, self.state):
+            folder.mkdir(parents=True, exist_ok=True)
+            shutil.chown(folder, "nobody", "nogroup")
+        self.controlplane = self.start_program("controlplane", *self.lb.command(
+            *UNPRIVILEGED, self.program("nezu-controlplane"), "--region-dir", self.region_folder,
+            "--state-dir", self.state, "--socket", self.socket))
 
     def address_twins(self):
         for twin, address, address6 in (("nz-front", FRONT, FRONT6), ("nz-back", BACK, BACK6)):
@@ -203,14 +209,28 @@ class World:
             self.lb.ip("link", "set", twin, "up")
             self.lb.address(twin, f"{address}/24", f"{address6}/64")
 
-    def running(self, process):
-        if not process.alive():
-            raise Failure(f"{process.name} ended\n{process.tail()}")
-        return True
+    def start_program(self, name, *command):
+        """A process that says when it is ready, as it would say to systemd."""
+        while select.select([self.notify], [], [], 0)[0]:
+            self.notify.recv(4096)  # what an earlier program said
+        process = self.process(name, *command,
+                               environment={"NOTIFY_SOCKET": self.notify.getsockname()})
+        deadline = time.monotonic() + 30
+        while process.alive() and time.monotonic() < deadline:
+            try:
+                if b"READY=1" in self.notify.recv(4096).split(b"\n"):
+                    return process
+            except TimeoutError:
+                pass
+        raise Failure(f"{name} did not get ready\n{process.tail()}")
+
+    @property
+    def state(self):
+        return self.folder / "state"
 
     @property
     def socket(self):
-        return self.folder / "api.sock"
+        return self.state / "api.sock"
 
     def nezu(self, *words, **options):
         """The command line; its output."""
@@ -224,6 +244,22 @@ class World:
         file.write_text(configuration)
         return self.nezu("apply", file)
 
+    def statistics(self):
+        return self.nezu_json("stats")
+
+    def servers_seen(self):
+        """Address and port of each server -> its state, as the command line shows it."""
+        return {(one["server"]["address"], number(one["server"], "port")): one
+                for one in self.nezu_json("server", "list")["servers"]}
+
+    def flows(self, service):
+        return self.nezu_json("flows", "--service", service)["flows"]
+
+    def say_drops(self):
+        """Drop reasons and their counts, for the log of a failed test."""
+        done = self.nezu("stats", check=False)
+        return done.stdout + done.stderr
+
     # --- traffic --------------------------------------------------------------------------------
 
     def traffic(self, role, host, port, *options, sources=None, name=None):
@@ -234,10 +270,15 @@ class World:
             *PEERS, role, host, port, "--sources", ",".join(sources), *options))
 
 
+def number(message, field):
+    """A number of a message in JSON: 64 bits come as text, 0 not at all."""
+    return int(message.get(field, 0))
+
+
 def huge_pages_free():
     text = pathlib.Path("/proc/meminfo").read_text()
     free = [int(line.split()[1]) for line in text.splitlines() if line.startswith("HugePages_Free")]
-    return bool(free and free[0] >= 300 and os.path.ismount("/dev/hugepages"))
+    return bool(free and free[0] >= 300 and HUGE.is_mount())
 
 
 def result(process):
