@@ -1,0 +1,39 @@
+// How objects of the configuration are named in paths, and how servers are told apart.
+//
+// Any thread; nothing here throws.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "dataplane/tables/blocks.h"
+#include "nezu/v1/change.pb.h"
+#include "nezu/v1/configuration.pb.h"
+
+namespace nezu::config {
+
+net::Protocol to_net(v1::Protocol protocol);
+v1::Protocol to_proto(net::Protocol protocol);
+v1::ServerIdentity to_proto(const tables::ServerIdentity& identity);
+
+/// Nothing when the address is none. An unspecified protocol is `fallback`.
+std::optional<tables::ServerIdentity> identity_of(const v1::ServerIdentity& server,
+                                                  v1::Protocol fallback = v1::PROTOCOL_TCP);
+std::optional<tables::ServerIdentity> identity_of(const v1::RealServer& server,
+                                                  v1::Protocol fallback = v1::PROTOCOL_TCP);
+
+/// "10.0.0.1:80", "[2001:db8::1]:53/udp": the text by which checks, logs and people know a server.
+std::string to_text(const tables::ServerIdentity& identity);
+
+/// services["shop"], pools["web"], snat_sets["out"].
+std::string service_path(std::string_view name);
+std::string pool_path(std::string_view name);
+std::string snat_set_path(std::string_view name);
+/// pools["web"].servers["10.0.0.1:80"].
+std::string server_path(std::string_view pool, const v1::RealServer& server);
+
+/// "tcp", "udp".
+std::string_view to_text(v1::Protocol protocol);
+
+}  // namespace nezu::config

@@ -1,0 +1,171 @@
+#include "controlplane/config/normalise.h"
+
+#include <algorithm>
+
+#include "controlplane/config/names.h"
+#include "dataplane/net/range.h"
+
+namespace nezu::config {
+namespace {
+
+void canonical_address(std::string& text) {
+  if (const auto address = net::parse_address(text)) {
+    text = net::to_string(*address);
+  }
+}
+
+void canonical_range(std::string& text) {
+  const auto range = net::parse_range(text);
+  if (!range) {
+    return;
+  }
+  if (text.find('/') != std::string::npos) {
+    const auto prefix = net::parse_prefix(text);
+    text = prefix ? net::to_string(net::Prefix{range->first, prefix->length}) : text;
+  } else if (range->first == range->last) {
+    text = net::to_string(range->first);
+  } else {
+    text = net::to_string(range->first) + "-" + net::to_string(range->last);
+  }
+}
+
+void normalise(v1::Timeouts& t) {
+  const auto fill = [](uint32_t value, uint32_t fallback) { return value == 0 ? fallback : value; };
+  t.set_syn_sent_s(fill(t.syn_sent_s(), 10));
+  t.set_syn_received_s(fill(t.syn_received_s(), 10));
+  t.set_established_s(fill(t.established_s(), 900));
+  t.set_fin_wait_s(fill(t.fin_wait_s(), 120));
+  t.set_close_wait_s(fill(t.close_wait_s(), 60));
+  t.set_time_wait_s(fill(t.time_wait_s(), 10));
+  t.set_closed_s(fill(t.closed_s(), 10));
+  t.set_udp_single_s(fill(t.udp_single_s(), 30));
+  t.set_udp_s(fill(t.udp_s(), 300));
+  t.set_icmp_s(fill(t.icmp_s(), 30));
+  t.set_other_s(fill(t.other_s(), 300));
+}
+
+void normalise(v1::HealthCheck& check) {
+  if (!check.address().empty()) {
+    canonical_address(*check.mutable_address());
+  }
+  if (check.interval_ms() == 0) {
+    check.set_interval_ms(1000);
+  }
+  if (check.timeout_ms() == 0) {
+    check.set_timeout_ms(std::min(1000u, check.interval_ms()));
+  }
+  if (check.rise() == 0) {
+    check.set_rise(2);
+  }
+  if (check.fall() == 0) {
+    check.set_fall(2);
+  }
+  if (!check.has_jitter_percent()) {
+    check.set_jitter_percent(10);
+  }
+  if (check.has_http()) {
+    v1::HttpCheck& http = *check.mutable_http();
+    if (http.path().empty()) {
+      http.set_path("/");
+    }
+    if (http.method() == v1::HTTP_METHOD_UNSPECIFIED) {
+      http.set_method(v1::HTTP_METHOD_GET);
+    }
+    if (http.statuses().empty()) {
+      http.add_statuses("200-299");
+    }
+  }
+}
+
+void normalise(v1::RealServer& server, v1::Protocol protocol) {
+  canonical_address(*server.mutable_address());
+  if (server.protocol() == v1::PROTOCOL_UNSPECIFIED) {
+    server.set_protocol(protocol);
+  }
+  if (!server.has_weight()) {
+    server.set_weight(1);
+  }
+  if (server.state() == v1::ADMIN_STATE_UNSPECIFIED) {
+    server.set_state(v1::ADMIN_STATE_READY);
+  }
+}
+
+}  // namespace
+
+void normalise(v1::VirtualService& service) {
+  canonical_address(*service.mutable_address());
+  if (service.protocol() == v1::PROTOCOL_UNSPECIFIED) {
+    service.set_protocol(v1::PROTOCOL_TCP);
+  }
+  if (service.mode() == v1::MODE_UNSPECIFIED) {
+    service.set_mode(v1::MODE_NAT);
+  }
+  if (service.ping() == v1::PING_POLICY_UNSPECIFIED) {
+    service.set_ping(v1::PING_POLICY_ALWAYS);
+  }
+  if (service.without_server() == v1::WITHOUT_SERVER_UNSPECIFIED) {
+    service.set_without_server(v1::WITHOUT_SERVER_REFUSE);
+  }
+  if (!service.has_enabled()) {
+    service.set_enabled(true);
+  }
+  normalise(*service.mutable_timeouts());
+}
+
+void normalise(v1::Pool& pool) {
+  if (pool.scheduler() == v1::SCHEDULER_UNSPECIFIED) {
+    pool.set_scheduler(v1::SCHEDULER_WLC);
+  }
+  if (pool.protocol() == v1::PROTOCOL_UNSPECIFIED) {
+    pool.set_protocol(v1::PROTOCOL_TCP);
+  }
+  if (pool.has_check()) {
+    normalise(*pool.mutable_check());
+  }
+  for (v1::RealServer& server : *pool.mutable_servers()) {
+    normalise(server, pool.protocol());
+  }
+  std::stable_sort(pool.mutable_servers()->pointer_begin(), pool.mutable_servers()->pointer_end(),
+                   [](const v1::RealServer* a, const v1::RealServer* b) {
+                     return identity_of(*a) < identity_of(*b);
+                   });
+}
+
+void normalise(v1::SnatSet& set) {
+  for (std::string& text : *set.mutable_addresses()) {
+    canonical_range(text);
+  }
+  std::sort(set.mutable_addresses()->begin(), set.mutable_addresses()->end());
+}
+
+void normalise(v1::Settings& settings) {
+  if (settings.transit() == v1::TRANSIT_UNSPECIFIED) {
+    settings.set_transit(v1::TRANSIT_DROP);
+  }
+  if (settings.embryonic_percent() == 0) {
+    settings.set_embryonic_percent(50);
+  }
+  if (!settings.has_drop_alarm_per_second()) {
+    settings.set_drop_alarm_per_second(100);
+  }
+}
+
+void normalise(v1::Configuration& configuration) {
+  for (v1::VirtualService& service : *configuration.mutable_services()) {
+    normalise(service);
+  }
+  for (v1::Pool& pool : *configuration.mutable_pools()) {
+    normalise(pool);
+  }
+  for (v1::SnatSet& set : *configuration.mutable_snat_sets()) {
+    normalise(set);
+  }
+  normalise(*configuration.mutable_settings());
+}
+
+bool equal(const google::protobuf::Message& a, const google::protobuf::Message& b) {
+  // No map and no unknown field is in these messages, so equal ones have equal bytes.
+  return a.ByteSizeLong() == b.ByteSizeLong() && a.SerializeAsString() == b.SerializeAsString();
+}
+
+}  // namespace nezu::config

@@ -1,0 +1,22 @@
+// Fills in every default and writes addresses in their one canonical form, so that equal
+// configurations are equal messages.
+//
+// Pure; never fails: what cannot be understood stays as it is for `validate` to name.
+#pragma once
+
+#include "nezu/v1/configuration.pb.h"
+
+namespace nezu::config {
+
+void normalise(v1::VirtualService& service);
+/// Servers come out ordered by identity.
+void normalise(v1::Pool& pool);
+/// Addresses come out ordered.
+void normalise(v1::SnatSet& set);
+void normalise(v1::Settings& settings);
+void normalise(v1::Configuration& configuration);
+
+/// Equal byte by byte; for normalised messages this is "means the same".
+bool equal(const google::protobuf::Message& a, const google::protobuf::Message& b);
+
+}  // namespace nezu::config

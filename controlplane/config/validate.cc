@@ -1,0 +1,263 @@
+#include "controlplane/config/validate.h"
+
+#include <algorithm>
+#include <set>
+
+#include "controlplane/config/names.h"
+#include "dataplane/net/range.h"
+
+namespace nezu::config {
+namespace {
+
+constexpr size_t kLongestName = 63;
+constexpr size_t kLongestDescription = 255;
+
+/// As `"shop"` or, when there is no name to call it by, as `services[""]`.
+void check_name(const std::string& name, const std::string& path, Problems& problems) {
+  const auto is_good = [](unsigned char c) {
+    return isalnum(c) || c == '.' || c == '_' || c == '-';
+  };
+  if (name.empty()) {
+    complain(problems, path + ".name", name,
+             "The name is missing; give every object a unique one.");
+  } else if (name.size() > kLongestName || !std::all_of(name.begin(), name.end(), is_good)) {
+    complain(problems, path + ".name", name,
+             "The name must be 1 to 63 letters, digits, '.', '_' or '-'.");
+  }
+}
+
+void check_instance(uint32_t instance, const std::string& path, Problems& problems) {
+  if (instance != 0) {
+    complain(problems, path + ".instance", std::to_string(instance),
+             "Only network instance 0 exists in this version; leave the field out.");
+  }
+}
+
+/// Returns the address when it can be used on the wire.
+std::optional<net::Address> check_address(const std::string& text, const std::string& path,
+                                          Problems& problems) {
+  if (text.empty()) {
+    complain(problems, path, text,
+             "The address is missing; give an IPv4 or IPv6 address as 203.0.113.10.");
+    return std::nullopt;
+  }
+  const auto address = net::parse_address(text);
+  if (!address) {
+    complain(problems, path, text,
+             "This is no IPv4 or IPv6 address; write it as 203.0.113.10 or 2001:db8::10, without "
+             "port or prefix length.");
+    return std::nullopt;
+  }
+  const char* bad = address->is_unspecified()  ? "unspecified"
+                    : address->is_multicast()  ? "a multicast address"
+                    : address->is_loopback()   ? "a loopback address"
+                    : address->is_broadcast()  ? "the broadcast address"
+                    : address->is_link_local() ? "link-local"
+                                               : nullptr;
+  if (bad != nullptr) {
+    complain(problems, path, text,
+             std::string("The address is ") + bad + "; use a unicast address that can be routed.");
+    return std::nullopt;
+  }
+  return address;
+}
+
+void check_port(uint32_t port, const std::string& path, Problems& problems) {
+  if (port == 0 || port > 65535) {
+    complain(problems, path, std::to_string(port),
+             port == 0 ? "The port is missing; give one from 1 to 65535."
+                       : "The port must be from 1 to 65535.");
+  }
+}
+
+template <typename Enum>
+void check_known(Enum value, bool (*is_valid)(int), const std::string& path, Problems& problems) {
+  if (!is_valid(static_cast<int>(value))) {
+    complain(problems, path, std::to_string(static_cast<int>(value)),
+             "This number names no choice that this version knows; see the documentation.");
+  }
+}
+
+void check_timeouts(const v1::Timeouts& timeouts, const std::string& path, Problems& problems) {
+  std::vector<const google::protobuf::FieldDescriptor*> fields;
+  timeouts.GetReflection()->ListFields(timeouts, &fields);
+  for (const auto* field : fields) {
+    check_range(timeouts.GetReflection()->GetUInt32(timeouts, field), 1, 86400, "s",
+                path + "." + field->name(), problems);
+  }
+}
+
+void check_server(const v1::Pool& pool, const v1::RealServer& server, Problems& problems) {
+  const std::string path = server_path(pool.name(), server);
+  check_instance(server.instance(), path, problems);
+  check_address(server.address(), path + ".address", problems);
+  check_port(server.port(), path + ".port", problems);
+  check_range(server.weight(), 0, 65535, "", path + ".weight", problems);
+  check_known(server.state(), v1::AdminState_IsValid, path + ".state", problems);
+  check_length(server.description(), 63, path + ".description", problems);
+  if (server.protocol() != pool.protocol()) {
+    complain(problems, path + ".protocol", to_text(server.protocol()),
+             "A server's protocol is its pool's; leave it out here and set the pool's.");
+  }
+  if (server.has_drain_deadline() && server.state() != v1::ADMIN_STATE_DRAIN) {
+    complain(problems, path + ".drain_deadline", "",
+             "Only a draining server has a deadline; set state: drain or leave it out.");
+  }
+}
+
+}  // namespace
+
+void complain(Problems& problems, std::string field, std::string_view value, std::string text) {
+  v1::Problem& problem = problems.emplace_back();
+  problem.set_field(std::move(field));
+  problem.set_value(std::string(value.substr(0, 255)));
+  problem.set_description(std::move(text));
+}
+
+void check_range(uint64_t value, uint64_t first, uint64_t last, const char* unit,
+                 const std::string& path, Problems& problems) {
+  if (value < first || value > last) {
+    const std::string space = *unit == 0 ? "" : " ";
+    complain(problems, path, std::to_string(value),
+             "The value must be from " + std::to_string(first) + " to " + std::to_string(last) +
+                 space + unit + ".");
+  }
+}
+
+void check_length(const std::string& text, size_t longest, const std::string& path,
+                  Problems& problems) {
+  if (text.size() > longest) {
+    complain(problems, path, text,
+             "The text is longer than " + std::to_string(longest) + " bytes; shorten it.");
+  }
+  if (std::any_of(text.begin(), text.end(),
+                  [](unsigned char c) { return c < 0x20 || c == 0x7f; })) {
+    complain(problems, path, text, "The text has control characters; remove them.");
+  }
+}
+
+void validate(const v1::VirtualService& service, Problems& problems) {
+  const std::string path = service_path(service.name());
+  check_name(service.name(), path, problems);
+  check_instance(service.instance(), path, problems);
+  check_address(service.address(), path + ".address", problems);
+  check_port(service.port(), path + ".port", problems);
+  check_known(service.protocol(), v1::Protocol_IsValid, path + ".protocol", problems);
+  check_known(service.ping(), v1::PingPolicy_IsValid, path + ".ping", problems);
+  check_known(service.without_server(), v1::WithoutServer_IsValid, path + ".without_server",
+              problems);
+  check_length(service.description(), kLongestDescription, path + ".description", problems);
+  check_timeouts(service.timeouts(), path + ".timeouts", problems);
+  if (service.pool().empty()) {
+    complain(problems, path + ".pool", "", "The pool is missing; name the pool that serves it.");
+  }
+  const bool is_fullnat = service.mode() == v1::MODE_FULLNAT;
+  if (!is_fullnat && service.mode() != v1::MODE_NAT) {
+    complain(problems, path + ".mode",
+             v1::Mode_IsValid(service.mode())
+                 ? short_name(*v1::Mode_descriptor()->FindValueByNumber(service.mode()))
+                 : std::to_string(service.mode()),
+             "This version forwards by nat and fullnat only; choose one of them.");
+  }
+  if (is_fullnat && service.snat_set().empty()) {
+    complain(problems, path + ".snat_set", "",
+             "A fullnat service needs source addresses; name an SNAT set.");
+  }
+  if (!is_fullnat && !service.snat_set().empty()) {
+    complain(problems, path + ".snat_set", service.snat_set(),
+             "Only fullnat uses an SNAT set; set mode: fullnat or leave it out.");
+  }
+}
+
+void validate(const v1::Pool& pool, Problems& problems) {
+  const std::string path = pool_path(pool.name());
+  check_name(pool.name(), path, problems);
+  check_known(pool.scheduler(), v1::Scheduler_IsValid, path + ".scheduler", problems);
+  check_known(pool.protocol(), v1::Protocol_IsValid, path + ".protocol", problems);
+  check_length(pool.description(), kLongestDescription, path + ".description", problems);
+  const uint32_t size = pool.ring_size();
+  const auto is_prime = [](uint32_t n) {
+    for (uint32_t d = 2; d * d <= n; ++d) {
+      if (n % d == 0) {
+        return false;
+      }
+    }
+    return n > 1;
+  };
+  if (size != 0 && (size < 251 || size > 65537 || !is_prime(size))) {
+    complain(problems, path + ".ring_size", std::to_string(size),
+             "The ring's size must be a prime from 251 to 65537, as 1009, 4099, 16411 or 65537; "
+             "or leave it out.");
+  }
+  if (pool.has_check()) {
+    validate(pool.check(), path + ".check", problems);
+  }
+  std::set<tables::ServerIdentity> seen;
+  for (const v1::RealServer& server : pool.servers()) {
+    check_server(pool, server, problems);
+    const auto identity = identity_of(server);
+    if (identity && !seen.insert(*identity).second) {
+      complain(problems, server_path(pool.name(), server), to_text(*identity),
+               "The pool has this server twice; keep one and give it the sum of the weights.");
+    }
+  }
+}
+
+void validate(const v1::SnatSet& set, Problems& problems) {
+  const std::string path = snat_set_path(set.name());
+  check_name(set.name(), path, problems);
+  check_instance(set.instance(), path, problems);
+  if (set.addresses().empty()) {
+    complain(problems, path + ".addresses", "", "The list is empty; give at least one address.");
+  }
+  uint64_t count = 0;
+  std::vector<net::Range> ranges;
+  for (int i = 0; i < set.addresses_size(); ++i) {
+    const std::string at = path + ".addresses[" + std::to_string(i) + "]";
+    const auto range = net::parse_range(set.addresses(i));
+    if (!range) {
+      complain(problems, at, set.addresses(i),
+               "This is no address, range or prefix; write 192.0.2.1, 192.0.2.1-192.0.2.9 or "
+               "192.0.2.0/28.");
+      continue;
+    }
+    count += range->count(kMostSnatAddresses + 1);
+    check_address(net::to_string(range->first), at, problems);
+    check_address(net::to_string(range->last), at, problems);
+    for (const net::Range& other : ranges) {
+      if (other.contains(range->first) || range->contains(other.first)) {
+        complain(problems, at, set.addresses(i),
+                 "It overlaps another entry of the list; merge them.");
+      }
+    }
+    ranges.push_back(*range);
+  }
+  if (count > kMostSnatAddresses) {
+    complain(problems, path + ".addresses", "",
+             "The set has more than 4096 addresses; each gives 64512 ports, so fewer will do.");
+  }
+}
+
+void validate(const v1::Settings& settings, Problems& problems) {
+  check_known(settings.transit(), v1::Transit_IsValid, "settings.transit", problems);
+  check_range(settings.embryonic_percent(), 1, 100, "%", "settings.embryonic_percent", problems);
+}
+
+Problems problems_within(const store::Edit& edit) {
+  Problems problems;
+  for (const v1::VirtualService& service : edit.services()) {
+    validate(service, problems);
+  }
+  for (const v1::Pool& pool : edit.pools()) {
+    validate(pool, problems);
+  }
+  for (const v1::SnatSet& set : edit.snat_sets()) {
+    validate(set, problems);
+  }
+  if (edit.has_settings()) {
+    validate(edit.settings(), problems);
+  }
+  return problems;
+}
+
+}  // namespace nezu::config

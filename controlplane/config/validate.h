@@ -1,0 +1,40 @@
+// Whether a configuration can be put in force: every problem at once, each a sentence with the
+// path of the field, the value and the remedy.
+//
+// First each object by itself, then the links between objects of a model to which an edit has
+// been applied. Both cost what the edit is big, not what the configuration is big. Pure.
+#pragma once
+
+#include "controlplane/config/model.h"
+#include "controlplane/config/yaml.h"
+
+namespace nezu::config {
+
+/// Adds one problem; `value` is cut to a sensible length.
+void complain(Problems& problems, std::string field, std::string_view value, std::string text);
+
+/// What is wrong with the objects of a normalised edit, each by itself.
+Problems problems_within(const store::Edit& edit);
+
+/// What is wrong between the objects that `edit` touched and all others; `model` has it applied.
+Problems problems_between(const Model& model, const store::Edit& edit);
+
+/// What can be put in force, but is probably not meant; `model` has `edit` applied.
+Problems warnings_of(const Model& model, const store::Edit& edit);
+
+// Parts of problems_within, one for each kind of object (validate_check.cc has the last).
+void validate(const v1::VirtualService& service, Problems& problems);
+void validate(const v1::Pool& pool, Problems& problems);
+void validate(const v1::SnatSet& set, Problems& problems);
+void validate(const v1::Settings& settings, Problems& problems);
+void validate(const v1::HealthCheck& check, const std::string& path, Problems& problems);
+
+/// A "must be from 1 to 9" when it is not.
+void check_range(uint64_t value, uint64_t first, uint64_t last, const char* unit,
+                 const std::string& path, Problems& problems);
+void check_length(const std::string& text, size_t longest, const std::string& path,
+                  Problems& problems);
+
+inline constexpr size_t kMostSnatAddresses = 4096;
+
+}  // namespace nezu::config

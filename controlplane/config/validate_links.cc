@@ -1,0 +1,268 @@
+// The links between objects: who names whom, and what may not be the same.
+#include <unordered_set>
+
+#include "controlplane/config/names.h"
+#include "controlplane/config/normalise.h"
+#include "controlplane/config/validate.h"
+#include "dataplane/net/range.h"
+
+namespace nezu::config {
+namespace {
+
+std::string list_of(const Names& names) {
+  std::string text;
+  size_t count = 0;
+  for (const std::string& name : names) {
+    if (++count > 5) {
+      return text + " and " + std::to_string(names.size() - 5) + " more";
+    }
+    text += (text.empty() ? "" : ", ") + name;
+  }
+  return text;
+}
+
+/// What every check needs to know, found once for an edit.
+struct Scope {
+  struct SnatRange {
+    std::string set;
+    uint32_t instance;
+    net::Range range;
+  };
+  const Model& model;
+  std::unordered_set<std::string> services;  ///< of the edit: they are checked by themselves
+  std::vector<SnatRange> snat_ranges;
+
+  Scope(const Model& after, const store::Edit& edit) : model(after) {
+    for (const v1::VirtualService& service : edit.services()) {
+      services.insert(service.name());
+    }
+    for (const v1::SnatSet& set : model.configuration().snat_sets()) {
+      for (const std::string& text : set.addresses()) {
+        if (const auto range = net::parse_range(text)) {
+          snat_ranges.push_back({set.name(), set.instance(), *range});
+        }
+      }
+    }
+  }
+};
+
+bool has_family(const v1::SnatSet& set, bool is_v4) {
+  for (const std::string& text : set.addresses()) {
+    const auto range = net::parse_range(text);
+    if (range && range->first.is_v4() == is_v4) {
+      return true;
+    }
+  }
+  return false;
+}
+
+const char* family_text(bool is_v4) { return is_v4 ? "IPv4" : "IPv6"; }
+
+/// A service that uses `pool`: protocols and families must agree.
+void check_pool_of(const Model& model, const v1::VirtualService& service, const v1::Pool& pool,
+                   Problems& problems) {
+  const std::string path = service_path(service.name());
+  if (pool.protocol() != service.protocol()) {
+    complain(problems, path + ".pool", pool.name(),
+             "The service is " + std::string(to_text(service.protocol())) + ", but pool " +
+                 pool.name() + " is " + std::string(to_text(pool.protocol())) +
+                 "; set the pool's protocol or use another pool.");
+  }
+  const auto vip = net::parse_address(service.address());
+  if (!vip) {
+    return;
+  }
+  for (const v1::RealServer& server : pool.servers()) {
+    const auto address = net::parse_address(server.address());
+    if (address && address->is_v4() != vip->is_v4()) {
+      complain(problems, path + ".pool", pool.name(),
+               std::string("The service is ") + family_text(vip->is_v4()) + ", but server " +
+                   server.address() + " of pool " + pool.name() + " is " +
+                   family_text(address->is_v4()) +
+                   "; this version does not translate between them: use a pool of one family.");
+      return;
+    }
+  }
+  const auto* set = model.snat_sets().find(service.snat_set());
+  if (service.mode() == v1::MODE_FULLNAT && set != nullptr && !has_family(*set, vip->is_v4())) {
+    complain(problems, path + ".snat_set", set->name(),
+             std::string("SNAT set ") + set->name() + " has no " + family_text(vip->is_v4()) +
+                 " address, which the servers of the service need; add one.");
+  }
+}
+
+void check_service(const Scope& scope, const v1::VirtualService& service, Problems& problems) {
+  const Model& model = scope.model;
+  const std::string path = service_path(service.name());
+  const auto* pool = model.pools().find(service.pool());
+  if (pool != nullptr) {
+    check_pool_of(model, service, *pool, problems);
+  } else if (!service.pool().empty()) {
+    std::vector<std::string> names;
+    for (const auto& [name, place] : model.pools().places()) {
+      names.push_back(name);
+      if (names.size() == 1000) {
+        break;
+      }
+    }
+    const std::string near = nearest(service.pool(), names);
+    complain(problems, path + ".pool", service.pool(),
+             "There is no such pool; " + (near.empty() ? std::string("create it or name another.")
+                                                       : "did you mean " + near + "?"));
+  }
+  if (service.mode() == v1::MODE_FULLNAT && !service.snat_set().empty() &&
+      model.snat_sets().find(service.snat_set()) == nullptr) {
+    complain(problems, path + ".snat_set", service.snat_set(),
+             "There is no such SNAT set; create it or name another.");
+  }
+  const Names& alike = model.services_like(service);
+  if (alike.size() > 1) {
+    Names others = alike;
+    others.erase(service.name());
+    complain(problems, path + ".port", std::to_string(service.port()),
+             "Service " + list_of(others) +
+                 " has the same address, port and protocol; change one of them.");
+  }
+  const auto address = net::parse_address(service.address());
+  for (const Scope::SnatRange& snat : scope.snat_ranges) {
+    if (address && snat.instance == service.instance() && snat.range.contains(*address)) {
+      complain(problems, path + ".address", service.address(),
+               "The address is also in SNAT set " + snat.set +
+                   "; an address is either a VIP or a source address.");
+    }
+  }
+  const Names& pools = model.pools_at(service.instance(), service.address());
+  if (!pools.empty()) {
+    complain(problems, path + ".address", service.address(),
+             "A server of pool " + list_of(pools) +
+                 " has the same address, so packets would run in circles; use another address.");
+  }
+}
+
+void check_pool(const Scope& scope, const v1::Pool& pool, Problems& problems) {
+  const Model& model = scope.model;
+  for (const std::string& name : model.users_of_pool(pool.name())) {
+    if (!scope.services.contains(name)) {
+      check_pool_of(model, *model.services().find(name), pool, problems);
+    }
+  }
+  for (const v1::RealServer& server : pool.servers()) {
+    for (const std::string& other : model.pools_of(server)) {
+      if (other == pool.name()) {
+        continue;
+      }
+      for (const v1::RealServer& twin : model.pools().find(other)->servers()) {
+        const bool is_same = identity_of(twin) == identity_of(server);
+        if (is_same && (twin.state() != server.state() ||
+                        !equal(twin.drain_deadline(), server.drain_deadline()))) {
+          complain(problems, server_path(pool.name(), server) + ".state",
+                   field_text(server, *server.GetDescriptor()->FindFieldByName("state")),
+                   "The server is also in pool " + other + " in another state; a server's state " +
+                       "is the same in all pools: set both, or use SetServerState.");
+        }
+      }
+    }
+    const Names& services = model.services_at(server.instance(), server.address());
+    if (!services.empty()) {
+      complain(problems, server_path(pool.name(), server) + ".address", server.address(),
+               "Service " + list_of(services) +
+                   " has the same address, so packets would run in circles; use another address.");
+    }
+  }
+}
+
+void check_snat_set(const Model& model, const v1::SnatSet& set, Problems& problems) {
+  const std::string path = snat_set_path(set.name()) + ".addresses";
+  for (const std::string& text : set.addresses()) {
+    const auto range = net::parse_range(text);
+    if (!range) {
+      continue;
+    }
+    for (const net::Address& address : net::expand(*range, kMostSnatAddresses)) {
+      const std::string written = net::to_string(address);
+      if (const Names& services = model.services_at(set.instance(), written); !services.empty()) {
+        complain(problems, path, written,
+                 "The address is the VIP of service " + list_of(services) +
+                     "; an address is either a VIP or a source address.");
+      }
+      if (const Names& pools = model.pools_at(set.instance(), written); !pools.empty()) {
+        complain(problems, path, written,
+                 "A server of pool " + list_of(pools) + " has this address; take it out.");
+      }
+    }
+  }
+  for (const std::string& name : model.users_of_snat_set(set.name())) {
+    const v1::VirtualService& service = *model.services().find(name);
+    const auto vip = net::parse_address(service.address());
+    if (vip && service.mode() == v1::MODE_FULLNAT && !has_family(set, vip->is_v4())) {
+      complain(problems, path, "",
+               "Service " + name + " needs an " + family_text(vip->is_v4()) + " address; add one.");
+    }
+  }
+}
+
+}  // namespace
+
+Problems problems_between(const Model& model, const store::Edit& edit) {
+  Problems problems;
+  const Scope scope(model, edit);
+  for (const v1::VirtualService& service : edit.services()) {
+    check_service(scope, service, problems);
+  }
+  for (const v1::Pool& pool : edit.pools()) {
+    check_pool(scope, pool, problems);
+  }
+  for (const v1::SnatSet& set : edit.snat_sets()) {
+    check_snat_set(model, set, problems);
+  }
+  for (const std::string& name : edit.removed_pools()) {
+    if (const Names& users = model.users_of_pool(name); !users.empty()) {
+      complain(problems, pool_path(name), name,
+               "Service " + list_of(users) + " uses the pool; remove the service or give it " +
+                   "another pool first.");
+    }
+  }
+  for (const std::string& name : edit.removed_snat_sets()) {
+    if (const Names& users = model.users_of_snat_set(name); !users.empty()) {
+      complain(problems, snat_set_path(name), name,
+               "Service " + list_of(users) + " uses the SNAT set; remove the service or give it " +
+                   "another set first.");
+    }
+  }
+  return problems;
+}
+
+Problems warnings_of(const Model& model, const store::Edit& edit) {
+  Problems warnings;
+  const auto is_http = [](uint32_t port) { return port == 80 || port == 8080 || port == 8000; };
+  const auto warn = [&](const v1::Pool& pool, const v1::VirtualService& service) {
+    const std::string path = pool_path(pool.name()) + ".check";
+    if (!pool.has_check()) {
+      complain(warnings, path, "",
+               "The pool has no health check: a dead server would keep its share of clients; add "
+               "one.");
+    } else if (service.protocol() == v1::PROTOCOL_TCP && is_http(service.port()) &&
+               !pool.check().has_http()) {
+      complain(warnings, path, pool.check().has_icmp() ? "icmp" : "tcp",
+               "Service " + service.name() + " looks like HTTP, but its check does not fetch a " +
+                   "page: a server that only answers errors would count as good; use an http " +
+                   "check.");
+    }
+  };
+  Names warned;
+  for (const v1::VirtualService& service : edit.services()) {
+    const auto* pool = model.pools().find(service.pool());
+    if (pool != nullptr && warned.insert(pool->name()).second) {
+      warn(*pool, service);
+    }
+  }
+  for (const v1::Pool& pool : edit.pools()) {
+    const Names& users = model.users_of_pool(pool.name());
+    if (!users.empty() && warned.insert(pool.name()).second) {
+      warn(pool, *model.services().find(*users.begin()));
+    }
+  }
+  return warnings;
+}
+
+}  // namespace nezu::config
