@@ -11,13 +11,12 @@ from world import World, result  # noqa: E402
 
 class Case(unittest.TestCase):
     """One world for all cases of a class."""
-    workers = 1
-    options = ()
+    workers, flows = 1, 65536
     configuration = everything()
 
     @classmethod
     def setUpClass(cls):
-        cls.world = World(cls.workers, options=cls.options).__enter__()
+        cls.world = World(cls.workers, flows=cls.flows).__enter__()
         cls.addClassCleanup(cls.world.close)
         try:
             cls.world.start()

@@ -97,9 +97,9 @@ class Server:
 
 
 class World:
-    def __init__(self, workers=1, build=None, options=(), keep=False):
+    def __init__(self, workers=1, build=None, flows=65536, keep=False):
         self.build = pathlib.Path(build or os.environ.get("NEZU_BUILD", "build")).resolve()
-        self.workers, self.options, self.keep = workers, options, keep
+        self.workers, self.flow_limit, self.keep = workers, flows, keep
         self.namespaces, self.processes = [], []
         self.dataplane = self.controlplane = None
 
@@ -191,8 +191,8 @@ class World:
             self.program("nezu-dataplane"),
             "--port", "name=front,dev=net_af_packet0", "--port", "name=back,dev=net_af_packet1",
             "--workers", workers or self.workers, "--region-dir", self.region_folder,
-            "--state-dir", self.state, "--flows", 65536, "--flows6", 65536,
-            "--idle-sleep", *self.options, "--", "--no-pci", "--in-memory", "-m", 128, *memory,
+            "--state-dir", self.state, "--flows", self.flow_limit, "--flows6", self.flow_limit,
+            "--idle-sleep", "--", "--no-pci", "--in-memory", "-m", 128, *memory,
             "--vdev", "net_af_packet0,iface=front", "--vdev", "net_af_packet1,iface=back"))
 
     def start_controlplane(self):
@@ -234,7 +234,11 @@ class World:
 
     def nezu(self, *words, **options):
         """The command line; its output."""
-        return run(self.program("nezu"), "--address", f"unix:{self.socket}", *words, **options)
+        return run(self.program("nezu"), *self.cli_options, *words, **options)
+
+    @property
+    def cli_options(self):
+        return ["--server", f"unix:{self.socket}"]
 
     def nezu_json(self, *words):
         return json.loads(self.nezu(*words, "--output", "json"))
@@ -242,7 +246,7 @@ class World:
     def apply(self, configuration):
         file = self.folder / f"configuration-{time.monotonic_ns()}.yaml"
         file.write_text(configuration)
-        return self.nezu("apply", file)
+        return self.nezu("apply", "-f", file)
 
     def statistics(self):
         return self.nezu_json("stats")

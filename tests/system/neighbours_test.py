@@ -1,0 +1,47 @@
+#!/usr/bin/python3
+"""Neighbours that expire within seconds: the kernel sees none of our traffic and would forget them.
+
+Half a minute here; three minutes and more under `./run soak` (NEZU_SOAK_SECONDS).
+"""
+import os
+import time
+
+from case import Case, tap
+from services import SHIFT
+from world import HTTP, VIP, VIP6
+
+SECONDS = float(os.environ.get("NEZU_SOAK_SECONDS", 30))
+GAP = 0.5  # the longest that an answer may take; a lost SYN is repeated only after a second
+
+
+class Neighbours(Case):
+    workers = 2
+
+    def test_traffic_flows_without_a_gap(self):
+        world = self.world
+        for family in ("ipv4", "ipv6"):
+            for device in ("nz-front", "nz-back"):
+                for key, value in (("base_reachable_time_ms", 1000), ("gc_stale_time", 1),
+                                   ("delay_first_probe_time", 1), ("retrans_time_ms", 500)):
+                    world.lb.sysctl(f"net.{family}.neigh.{device}.{key}", value)
+            for key, value in (("gc_thresh1", 0), ("gc_interval", 1)):
+                world.lb.run("sysctl", "-q", "-w", f"net.{family}.neigh.default.{key}={value}",
+                             check=False)
+        clients = []
+        for vip in (VIP, VIP6):
+            for mode in SHIFT:
+                name = f"gap-{len(clients)}"
+                clients.append(world.traffic(
+                    "fetch", vip, HTTP + SHIFT[mode], "--rate", 20, "--record",
+                    world.folder / f"{name}.record", name=name))
+        time.sleep(SECONDS)
+        for client in clients:
+            self.stop(client)
+            lines = (world.folder / f"{client.name}.record").read_text().splitlines()
+            slowest = max(float(ended) - float(began)
+                          for began, ended, *_ in (line.split(" ") for line in lines))
+            self.assertLess(slowest, GAP, client.name)
+
+
+if __name__ == "__main__":
+    tap.main()
