@@ -58,11 +58,13 @@ struct alignas(4096) Header {
   uint64_t events_offset = 0;
   uint64_t service_counters_offset = 0;
   uint64_t server_counters_offset = 0;
+  uint64_t address_gauges_offset = 0;
   uint64_t heap_offset = 0;
   alignas(64) std::atomic<uint64_t> root{
       0};                              // CP: offset of the Root; the release store that publishes
   std::atomic<uint32_t> state{0};      // CP: RegionState
   std::atomic<uint64_t> heap_used{0};  // CP: bytes of the heap in use, with retired blocks
+  std::atomic<uint64_t> heap_top{0};   // CP: nothing above this offset has ever been used
   std::atomic<uint64_t> heap_retired{0};     // CP: bytes that wait for readers to pass
   std::atomic<uint64_t> writer_pid{0};       // CP
   std::atomic<uint64_t> dataplane_pid{0};    // HK
@@ -70,12 +72,9 @@ struct alignas(4096) Header {
   std::array<char, 32> dataplane_version{};  // HK, once at attach
 };
 
-enum class ReaderState : uint32_t { free = 0, live = 1 };
-
 /// One reader thread's line. A reader is dead only when its process is (pid + start time).
 struct alignas(64) ReaderLine {
-  std::atomic<uint32_t> state{0};       // the reader: ReaderState
-  std::atomic<uint32_t> pid{0};         // the reader
+  std::atomic<uint64_t> owner{0};       // the reader, or whoever finds it dead: pid; 0: free
   std::atomic<uint64_t> start_time{0};  // the reader: field 22 of /proc/PID/stat
   /// The oldest generation that this reader may still be reading; it stores a new one (release)
   /// when it has finished with all older ones.
@@ -139,6 +138,11 @@ struct alignas(64) ServerCounters {
   Counter flows_refused;
   Counter flows_active;  ///< gauge: a slot is reused only when every worker's is 0
   Counter flows_closed;
+};
+
+/// Flows that use an SNAT address: its slot is reused only when every worker's is 0.
+struct AddressGauge {
+  Counter flows_active;
 };
 
 struct alignas(64) PortLine {

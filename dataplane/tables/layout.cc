@@ -1,0 +1,45 @@
+#include "dataplane/tables/layout.h"
+
+namespace nezu::tables {
+namespace {
+
+class Fnv {
+ public:
+  constexpr void add(uint64_t value) {
+    for (int i = 0; i < 8; ++i) {
+      hash_ = (hash_ ^ (value >> (8 * i) & 0xff)) * 0x100000001b3;
+    }
+  }
+  constexpr uint64_t value() const { return hash_; }
+
+ private:
+  uint64_t hash_ = 0xcbf29ce484222325;
+};
+
+}  // namespace
+
+uint64_t layout_hash() {
+  Fnv hash;
+  for (const uint64_t part :
+       {uint64_t{kLayoutRevision}, kMagic, uint64_t{kMaxReaders}, uint64_t{kMaxPorts},
+        uint64_t{kShardCount}, uint64_t{kPageSlots}, uint64_t{kDirectoryPages},
+        uint64_t{kPageBuckets}, uint64_t{net::kTicksPerSecond}, uint64_t{kTimeoutCount},
+        // Where the last field of each block stands shows most changes before it.
+        sizeof(Header), offsetof(Header, sizes), offsetof(Header, heap_offset),
+        offsetof(Header, root), sizeof(ReaderLine), offsetof(ReaderLine, name), sizeof(WorkerLine),
+        offsetof(WorkerLine, reserved), sizeof(ServiceCounters), sizeof(ServerCounters),
+        sizeof(AddressGauge), sizeof(PortLine), offsetof(PortLine, steering), sizeof(Request),
+        offsetof(Request, filter), sizeof(Reply), offsetof(Reply, flow), sizeof(FlowRecord),
+        sizeof(Event), offsetof(Event, text), sizeof(RequestRing), sizeof(ReplyRing),
+        sizeof(EventRing), sizeof(ServiceKey), sizeof(Service), offsetof(Service, timeouts),
+        offsetof(Service, name), sizeof(SnatSet), sizeof(ServerIdentity), sizeof(Member),
+        offsetof(Member, state), sizeof(Ring), sizeof(Pool), offsetof(Pool, sequence),
+        offsetof(Pool, name), sizeof(Server), offsetof(Server, drain_deadline),
+        sizeof(LocalAddress), offsetof(LocalAddress, id), sizeof(HashCell), sizeof(HashPage),
+        sizeof(HashDirectory), sizeof(Settings), sizeof(Root), offsetof(Root, settings)}) {
+    hash.add(part);
+  }
+  return hash.value();
+}
+
+}  // namespace nezu::tables
