@@ -47,6 +47,21 @@ Model::Model()
   normalise(*configuration_.mutable_settings());
 }
 
+v1::Configuration Model::ordered() const {
+  v1::Configuration ordered;
+  for (const auto& [name, place] : services_.places()) {
+    *ordered.add_services() = services_.at(place);
+  }
+  for (const auto& [name, place] : pools_.places()) {
+    *ordered.add_pools() = pools_.at(place);
+  }
+  for (const auto& [name, place] : snat_sets_.places()) {
+    *ordered.add_snat_sets() = snat_sets_.at(place);
+  }
+  *ordered.mutable_settings() = configuration_.settings();
+  return ordered;
+}
+
 store::Edit Model::apply(const store::Edit& edit) {
   store::Edit undo;
   for (const std::string& name : edit.removed_services()) {

@@ -62,12 +62,14 @@ class Model {
   Model& operator=(const Model&) = delete;
 
   const v1::Configuration& configuration() const { return configuration_; }
+  /// A copy whose lists are ordered by name, as people and files want it.
+  v1::Configuration ordered() const;
   const Table<v1::VirtualService>& services() const { return services_; }
   const Table<v1::Pool>& pools() const { return pools_; }
   const Table<v1::SnatSet>& snat_sets() const { return snat_sets_; }
   const v1::Settings& settings() const { return configuration_.settings(); }
 
-  /// `edit` is normalised. Returns what undoes it.
+  /// `edit` is normalised and names every object once. Returns what undoes it.
   store::Edit apply(const store::Edit& edit);
 
   /// Services that use this pool or SNAT set.

@@ -260,14 +260,14 @@ std::optional<v1::Configuration> Store::configuration_at(uint64_t revision) cons
     return std::nullopt;
   }
   if (revision == revision_) {
-    return model_.configuration();
+    return model_.ordered();
   }
   Model older;
   older.apply(whole(model_.configuration()));
   for (size_t i = past_.size(); i > revision - oldest_kept(); --i) {
     older.apply(past_[i - 1].undo());
   }
-  return older.configuration();
+  return older.ordered();
 }
 
 }  // namespace nezu::config

@@ -287,16 +287,20 @@ class Reader {
   size_t nodes_ = 0;
 };
 
+/// Insertions, deletions, changes and swaps of neighbours that lead from `a` to `b`.
 size_t distance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
+  std::vector<size_t> before(b.size() + 1), row(b.size() + 1), next(b.size() + 1);
   std::iota(row.begin(), row.end(), size_t{0});
   for (size_t i = 0; i < a.size(); ++i) {
-    size_t diagonal = row[0]++;
+    next[0] = i + 1;
     for (size_t j = 0; j < b.size(); ++j) {
-      const size_t change = diagonal + (a[i] == b[j] ? 0 : 1);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({change, row[j] + 1, row[j + 1] + 1});
+      next[j + 1] = std::min({row[j] + (a[i] == b[j] ? 0 : 1), row[j + 1] + 1, next[j] + 1});
+      if (i > 0 && j > 0 && a[i] == b[j - 1] && a[i - 1] == b[j]) {
+        next[j + 1] = std::min(next[j + 1], before[j - 1] + 1);
+      }
     }
+    before.swap(row);
+    row.swap(next);
   }
   return row.back();
 }
@@ -309,7 +313,8 @@ std::string nearest(std::string_view given, const std::vector<std::string>& cand
   for (const std::string& candidate : candidates) {
     // "interval" is a short "interval_ms".
     const bool is_start = given.size() >= 3 && candidate.starts_with(given);
-    const size_t far = is_start ? 1 : distance(given.substr(0, 64), candidate);
+    const size_t steps = distance(given.substr(0, 64), candidate);
+    const size_t far = is_start ? std::min<size_t>(2, steps) : steps;
     if (far < least) {
       least = far;
       best = candidate;

@@ -113,6 +113,7 @@ std::vector<const FieldDescriptor*> fields_to_write(const Message& message, Deta
 class Sink {
  public:
   virtual ~Sink() = default;
+  virtual void empty_map() = 0;
   virtual void begin_map() = 0;
   virtual void key(const std::string& name) = 0;
   virtual void end_map() = 0;
@@ -141,8 +142,13 @@ void write_value(const Message& message, const FieldDescriptor& field, int index
 
 void write(const Message& message, Detail detail, Sink& sink) {
   const Reflection& r = *message.GetReflection();
+  const auto fields = fields_to_write(message, detail);
+  if (fields.empty()) {
+    sink.empty_map();
+    return;
+  }
   sink.begin_map();
-  for (const FieldDescriptor* field : fields_to_write(message, detail)) {
+  for (const FieldDescriptor* field : fields) {
     sink.key(field->name());
     if (!field->is_repeated()) {
       write_value(message, *field, -1, detail, sink);
@@ -159,6 +165,7 @@ void write(const Message& message, Detail detail, Sink& sink) {
 
 class YamlSink : public Sink {
  public:
+  void empty_map() override { out_ << YAML::Flow << YAML::BeginMap << YAML::EndMap; }
   void begin_map() override { out_ << YAML::BeginMap; }
   void key(const std::string& name) override { out_ << YAML::Key << name << YAML::Value; }
   void end_map() override { out_ << YAML::EndMap; }
@@ -182,11 +189,11 @@ class YamlSink : public Sink {
     };
     const bool is_ipv4 = std::count(text.begin(), text.end(), '.') == 3 &&
                          text.find_first_not_of("0123456789.") == std::string::npos;
-    return is_ipv4 || (!text.empty() && isalpha(static_cast<unsigned char>(text[0])) &&
-                       std::all_of(text.begin(), text.end(), is_word_byte) &&
-                       std::none_of(kWords.begin(), kWords.end(), [&](std::string_view word) {
-                         return upper(word) == upper(text);
-                       }));
+    return is_ipv4 ||
+           (!text.empty() && (isalpha(static_cast<unsigned char>(text[0])) || text[0] == '/') &&
+            std::all_of(text.begin(), text.end(), is_word_byte) &&
+            std::none_of(kWords.begin(), kWords.end(),
+                         [&](std::string_view word) { return upper(word) == upper(text); }));
   }
 
   YAML::Emitter out_;
@@ -194,6 +201,10 @@ class YamlSink : public Sink {
 
 class JsonSink : public Sink {
  public:
+  void empty_map() override {
+    open('{');
+    close('}');
+  }
   void begin_map() override { open('{'); }
   void key(const std::string& name) override {
     separate();

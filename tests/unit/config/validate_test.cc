@@ -1,0 +1,203 @@
+#include "controlplane/config/validate.h"
+
+#include <gmock/gmock.h>
+
+#include "controlplane/config/diff.h"
+#include "sample.h"
+
+namespace nezu::config {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+
+struct Checked {
+  std::string problems, warnings;
+};
+
+Checked check(const v1::Configuration& configuration) {
+  v1::Configuration wanted = configuration;
+  normalise(wanted);
+  Model model;
+  Problems problems;
+  const store::Edit edit = edit_to(model, wanted, problems);
+  for (const Problems& more :
+       {problems_within(edit), (model.apply(edit), problems_between(model, edit))}) {
+    problems.insert(problems.end(), more.begin(), more.end());
+  }
+  return {text_of(problems), text_of(warnings_of(model, edit))};
+}
+
+/// The sample with one thing spoilt.
+template <typename Spoil>
+std::string problems_with(Spoil spoil) {
+  v1::Configuration configuration = sample();
+  spoil(configuration);
+  return check(configuration).problems;
+}
+
+TEST(Validate, AcceptsTheSample) { EXPECT_EQ(check(sample()).problems, ""); }
+
+TEST(Validate, TellsAllProblemsAtOnce) {
+  EXPECT_THAT(
+      problems_with([](v1::Configuration& c) {
+        c.mutable_services(0)->set_port(70000);
+        c.mutable_services(0)->set_pool("wbe");
+        c.mutable_services(1)->set_address("203.0.113.300");
+        c.mutable_pools(1)->mutable_check()->set_rise(101);
+        c.mutable_settings()->set_embryonic_percent(101);
+      }),
+      AllOf(HasSubstr("services[\"shop\"].port: 70000: The port must be from 1 to 65535."),
+            HasSubstr("services[\"shop\"].pool: wbe: There is no such pool; did you mean web?"),
+            HasSubstr("services[\"names\"].address: 203.0.113.300: This is no IPv4"),
+            HasSubstr("pools[\"dns\"].check.rise: 101: The value must be from 1 to 100."),
+            HasSubstr("settings.embryonic_percent: 101")));
+}
+
+TEST(Validate, RefusesWhatThisVersionCannotDo) {
+  EXPECT_THAT(
+      problems_with([](v1::Configuration& c) { c.mutable_services(0)->set_mode(v1::MODE_ROUTE); }),
+      HasSubstr("services[\"shop\"].mode: route: This version forwards by nat and fullnat"));
+  EXPECT_THAT(problems_with([](v1::Configuration& c) { c.mutable_services(0)->set_instance(2); }),
+              HasSubstr("Only network instance 0"));
+}
+
+TEST(Validate, RefusesAddressesThatCannotBe) {
+  for (const char* address : {"0.0.0.0", "127.0.0.1", "224.0.0.1", "255.255.255.255", "::", "::1",
+                              "fe80::1", "ff02::1", "", "10.0.0.1:80", "10.0.0.1/24"}) {
+    EXPECT_THAT(
+        problems_with([&](v1::Configuration& c) { c.mutable_services(0)->set_address(address); }),
+        HasSubstr("services[\"shop\"].address"))
+        << address;
+  }
+}
+
+TEST(Validate, RefusesNamesThatPathsCannotCarry) {
+  for (const std::string& name : {std::string(), std::string("a b"), std::string("a\"b"),
+                                  std::string("caf\xc3\xa9"), std::string(64, 'x')}) {
+    EXPECT_THAT(problems_with([&](v1::Configuration& c) { c.mutable_pools(1)->set_name(name); }),
+                HasSubstr("name"))
+        << name;
+  }
+}
+
+TEST(Validate, RefusesTwoServicesInOnePlace) {
+  EXPECT_THAT(problems_with([](v1::Configuration& c) {
+                v1::VirtualService& twin = *c.add_services();
+                twin = c.services(0);
+                twin.set_name("twin");
+              }),
+              AllOf(HasSubstr("Service twin has the same address"),
+                    HasSubstr("Service shop has the same address")));
+}
+
+TEST(Validate, RefusesMixedProtocolsAndFamilies) {
+  EXPECT_THAT(problems_with([](v1::Configuration& c) { c.mutable_services(0)->set_pool("dns"); }),
+              HasSubstr("The service is tcp, but pool dns is udp"));
+  EXPECT_THAT(problems_with(
+                  [](v1::Configuration& c) { c.mutable_services(0)->set_address("2001:db8::10"); }),
+              HasSubstr("The service is IPv6, but server 10.0.0.1 of pool web is IPv4"));
+  EXPECT_THAT(problems_with([](v1::Configuration& c) {
+                c.mutable_pools(0)->mutable_servers(0)->set_protocol(v1::PROTOCOL_UDP);
+              }),
+              HasSubstr("A server's protocol is its pool's"));
+}
+
+TEST(Validate, RefusesAddressesThatRunInCircles) {
+  EXPECT_THAT(problems_with([](v1::Configuration& c) {
+                c.mutable_pools(0)->mutable_servers(0)->set_address("203.0.113.10");
+              }),
+              HasSubstr("packets would run in circles"));
+  EXPECT_THAT(problems_with([](v1::Configuration& c) {
+                c.mutable_snat_sets(0)->add_addresses("203.0.113.0/28");
+              }),
+              HasSubstr("an address is either a VIP or a source address"));
+}
+
+TEST(Validate, AsksForTheSourceAddressesOfFullNat) {
+  EXPECT_THAT(problems_with([](v1::Configuration& c) { c.mutable_services(1)->clear_snat_set(); }),
+              HasSubstr("A fullnat service needs source addresses"));
+  EXPECT_THAT(problems_with([](v1::Configuration& c) { c.clear_snat_sets(); }),
+              HasSubstr("There is no such SNAT set"));
+  EXPECT_THAT(problems_with([](v1::Configuration& c) {
+                c.mutable_snat_sets(0)->clear_addresses();
+                c.mutable_snat_sets(0)->add_addresses("2001:db8::1");
+              }),
+              HasSubstr("has no IPv4 address"));
+  EXPECT_THAT(
+      problems_with([](v1::Configuration& c) { c.mutable_services(0)->set_snat_set("out"); }),
+      HasSubstr("Only fullnat uses an SNAT set"));
+}
+
+TEST(Validate, ChecksSnatSets) {
+  EXPECT_THAT(problems_with([](v1::Configuration& c) {
+                c.mutable_snat_sets(0)->add_addresses("192.0.2.9-192.0.2.1");
+                c.mutable_snat_sets(0)->add_addresses("192.0.2.10");
+                c.mutable_snat_sets(0)->add_addresses("198.18.0.0/15");
+              }),
+              AllOf(HasSubstr("This is no address, range or prefix"), HasSubstr("overlaps"),
+                    HasSubstr("more than 4096 addresses")));
+}
+
+TEST(Validate, KeepsOneStateForAServerInTwoPools) {
+  const auto in_two_pools = [](v1::Configuration& c) {
+    v1::Pool& other = *c.add_pools();
+    other = c.pools(0);
+    other.set_name("other");
+  };
+  EXPECT_EQ(problems_with(in_two_pools), "");
+  EXPECT_THAT(problems_with([&](v1::Configuration& c) {
+                in_two_pools(c);
+                c.mutable_pools(2)->mutable_servers(0)->set_state(v1::ADMIN_STATE_DRAIN);
+              }),
+              HasSubstr("also in pool web in another state"));
+}
+
+TEST(Validate, ChecksHealthChecks) {
+  EXPECT_THAT(problems_with([](v1::Configuration& c) {
+                v1::HealthCheck& check = *c.mutable_pools(0)->mutable_check();
+                check.set_timeout_ms(600);
+                check.mutable_http()->set_path("health");
+                check.mutable_http()->add_statuses("2xx");
+                check.set_address("nowhere");
+                c.mutable_pools(1)->mutable_check()->clear_kind();
+              }),
+              AllOf(HasSubstr("must not be longer than the interval of 500 ms"),
+                    HasSubstr("must begin with '/'"), HasSubstr("statuses[1]: 2xx"),
+                    HasSubstr("check.address: nowhere"),
+                    HasSubstr("pools[\"dns\"].check: : The kind is missing")));
+}
+
+TEST(Validate, RefusesTheSameServerTwice) {
+  EXPECT_THAT(problems_with([](v1::Configuration& c) {
+                *c.mutable_pools(0)->add_servers() = c.pools(0).servers(0);
+              }),
+              HasSubstr("The pool has this server twice"));
+}
+
+TEST(Validate, RefusesToLeaveAServiceWithoutItsPool) {
+  EXPECT_THAT(problems_with([](v1::Configuration& c) { c.mutable_pools()->DeleteSubrange(0, 1); }),
+              HasSubstr("There is no such pool"));
+  Model model;
+  Problems problems;
+  model.apply(edit_to(model, sample(), problems));
+  store::Edit edit;
+  edit.add_removed_pools("web");
+  edit.add_removed_snat_sets("out");
+  model.apply(edit);
+  EXPECT_THAT(
+      text_of(problems_between(model, edit)),
+      AllOf(HasSubstr("Service shop uses the pool"), HasSubstr("Service names uses the SNAT")));
+}
+
+TEST(Validate, WarnsOfAWeakCheck) {
+  v1::Configuration configuration = sample();
+  EXPECT_EQ(check(configuration).warnings, "");
+  configuration.mutable_pools(0)->mutable_check()->mutable_tcp();
+  configuration.mutable_pools(1)->clear_check();
+  EXPECT_THAT(check(configuration).warnings,
+              AllOf(HasSubstr("Service shop looks like HTTP"), HasSubstr("no health check")));
+}
+
+}  // namespace
+}  // namespace nezu::config
