@@ -2,7 +2,7 @@
 // count, and ask the data plane for flows.
 //
 // This is the seam between `api` (requests, journal, streams) and the region: the API's tests put
-// a fake here. Values only: no pointers into the region cross it. None of these throws.
+// a fake here. Values only: no pointers into the region cross it. None of the members throws.
 #pragma once
 
 #include <array>
@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -191,5 +192,14 @@ class Publisher {
   /// so by the caller of publish, never at the same time as publish.
   virtual Result tidy() = 0;
 };
+
+struct Options {
+  std::string region_dir = "/dev/hugepages/nezu";
+  tables::Sizes sizes;  ///< of a region that has to be made
+};
+
+/// Attaches to the region of this build's layout in the folder, recovers what a crash left, or
+/// makes a new one. Throws std::runtime_error with a sentence for the operator.
+std::unique_ptr<Publisher> open_region(const Options& options);
 
 }  // namespace nezu::publish
