@@ -121,20 +121,24 @@ struct Udp {
 };
 static_assert(sizeof(Udp) == 8);
 
+/// ICMP echo: who asks, and which of its requests.
+struct IcmpEcho {
+  Big16 id;
+  Big16 sequence;
+};
+/// ICMP type 3 code 4 (RFC 1191).
+struct IcmpTooBig {
+  Big16 unused;
+  Big16 mtu;
+};
 /// ICMP and ICMPv6 alike: type, code, checksum and four bytes that depend on the type.
 struct Icmp {
   uint8_t type;
   uint8_t code;
   Big16 checksum;
   union {
-    struct {
-      Big16 id;
-      Big16 sequence;
-    } echo;
-    struct {
-      Big16 unused;
-      Big16 mtu;  ///< ICMP type 3 code 4 (RFC 1191)
-    } too_big;
+    IcmpEcho echo;
+    IcmpTooBig too_big;
     Big32 rest;  ///< ICMPv6 packet too big: the MTU; parameter problem: the pointer
   };
 };

@@ -1,5 +1,5 @@
 // Writes the seed corpora of the packet fuzzers: one file for each kind of packet that the parser
-// tells apart. Run after a change of the list:  fuzz_seeds tests/fuzz/corpus
+// tells apart. Run after a change of the list:  make_seeds tests/fuzz/corpus
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -78,7 +78,7 @@ void write(const std::filesystem::path& file, const Bytes& prefix, const Frame& 
 
 int main(int count, char** arguments) {
   if (count != 2) {
-    std::cerr << "usage: fuzz_seeds CORPUS_DIRECTORY\n";
+    std::cerr << "usage: make_seeds CORPUS_DIRECTORY\n";
     return 1;
   }
   const std::filesystem::path corpus = arguments[1];
