@@ -1,0 +1,116 @@
+// Routes of all network instances, as the packet path asks for them: from a destination to a next
+// hop.
+//
+// Immutable; built off the packet path (build.h) and published by route::Published. Any thread may
+// read. A worker takes the current Routes once a turn and uses no older one after that.
+//
+//   const uint32_t index = routes.find(instance, destination, hash);
+//   if (index == kNoRoute) drop(no_route);
+//   const NextHop& hop = routes.at(index);
+//   if (hop.write_addresses(packet.head)) -> forward by hop.port
+//   else hop.state() == HopState::failed ? drop(neighbour_unresolved) : verdict `hold`
+//
+// `hold` needs nothing else: the worker gives the buffer to the housekeeper, which finds the next
+// hop by the packet's own (rewritten) destination, asks for it, and sends or drops the packet.
+//
+// An index may be kept with a flow for as long as `version` stays the same, unless its hop is in
+// HopState::link: that one stands for a host that gets an index of its own when it answers.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "dataplane/route/hops.h"
+#include "dataplane/route/hosts.h"
+#include "dataplane/route/next_hop.h"
+#include "dataplane/route/trie.h"
+
+namespace nezu::route {
+
+inline constexpr uint32_t kNoRoute = 0xffff;
+inline constexpr uint32_t kNoPort = 0xffffffff;
+
+/// The two tries of one network instance, and how their leaves read.
+struct Fib {
+  Trie ipv4, ipv6;
+
+  // A leaf: nothing (0), a refusal, one target, or a group of targets to choose from by flow hash.
+  static constexpr uint32_t kRefused = 0x1000'0000u, kSingle = 0x2000'0000u, kGroup = 0x4000'0000u;
+  // A target: a next hop's index, or kOnLink + a link's number.
+  static constexpr uint32_t kOnLink = 0x1'0000u, kTarget = 0x1'ffffu;
+};
+
+class Routes {
+ public:
+  /// A destination's next hop, an equal-cost one by `flow_hash`; kNoRoute when there is none.
+  uint32_t find(net::Instance instance, const net::Address& destination, uint32_t flow_hash) const {
+    const uint32_t target = target_of(instance, destination, flow_hash);
+    if ((target & Fib::kOnLink) == 0) return target;
+    if (target == kNothing) return kNoRoute;
+    const auto link = static_cast<uint16_t>(target);
+    const uint32_t host = neighbours_.find(link, destination);
+    return host != Hosts::kNone ? host : link_hops_[link];
+  }
+  const NextHop& at(uint32_t index) const { return hops_[index]; }
+
+  /// Changes when an index that was found before may be wrong now. Never 0.
+  uint32_t version() const { return version_; }
+
+  /// One of the kernel's own addresses on a twin: its packets go there. Says by which port's twin,
+  /// or kNoPort.
+  uint32_t twin_of(net::Instance instance, const net::Address& address) const {
+    return twin_addresses_.find(static_cast<uint16_t>(instance), address);
+  }
+  bool is_twin_address(net::Instance instance, const net::Address& address) const {
+    return twin_of(instance, address) != kNoPort;
+  }
+  /// An address of our own on the port's link (or on another, if this one has none) to send errors
+  /// of ours from; unspecified when there is none of that family.
+  net::Address own_address(uint16_t port, net::Family family) const;
+  /// The port on whose link the address is a neighbour; kNoPort when it is reached by a gateway or
+  /// not at all.
+  uint32_t port_of_neighbour(net::Instance instance, const net::Address& address) const;
+  /// The port's MAC; all zeros for a port without a link.
+  net::MacAddress mac_of_port(uint16_t port) const;
+  const std::vector<Link>& links() const { return links_; }
+
+ private:
+  friend class Build;
+  struct Own {
+    net::Address address;
+    uint16_t port = 0;
+  };
+  static constexpr uint32_t kNothing = 0xffff'ffffu;
+  static_assert(Hosts::kNone == kNoPort);
+
+  uint32_t target_of(net::Instance instance, const net::Address& destination,
+                     uint32_t flow_hash) const {
+    const auto number = static_cast<size_t>(instance);
+    if (number >= fibs_.size()) return kNothing;
+    const Fib& fib = *fibs_[number];
+    const uint32_t leaf = destination.is_v4() ? fib.ipv4.find(&destination.bytes[12])
+                                              : fib.ipv6.find(destination.bytes.data());
+    if ((leaf & Fib::kSingle) != 0) return leaf & Fib::kTarget;
+    if ((leaf & Fib::kGroup) == 0) return kNothing;
+    const Group& group = groups_[leaf & ~Fib::kGroup];
+    return targets_[group.first + (uint64_t{flow_hash} * group.count >> 32)];
+  }
+
+  struct Group {
+    uint32_t first = 0, count = 0;
+  };
+
+  uint32_t version_ = 1;
+  const NextHop* hops_ = nullptr;
+  std::vector<std::shared_ptr<const Fib>> fibs_;  // by instance; shared with other versions
+  std::vector<Group> groups_;
+  std::vector<uint32_t> targets_;
+  std::vector<Link> links_;
+  std::vector<uint16_t> link_hops_;
+  Hosts neighbours_;       // by link
+  Hosts twin_addresses_;   // by instance; the value is a port
+  std::vector<Own> owns_;  // the same in order, for own_address
+};
+
+}  // namespace nezu::route
