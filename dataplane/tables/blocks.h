@@ -91,15 +91,14 @@ struct alignas(64) Service {
   Ref<SnatSet> snats;     ///< `fullnat` only
   Timeouts timeouts{};
   Name name{};
+  bool operator==(const Service&) const = default;
 };
 
 /// The source addresses of a `fullnat` service, both families mixed.
 struct alignas(64) SnatSet {
-  uint32_t count = 0;
-  uint32_t reserved = 0;
-  // `count` AddressIds follow, IPv4 first.
-  uint32_t ipv4_count = 0;
-  uint32_t reserved2 = 0;
+  uint32_t count = 0;       ///< AddressIds that follow, IPv4 first
+  uint32_t ipv4_count = 0;  ///< how many of them are IPv4
+  uint64_t fingerprint = 0;
   const AddressId* ids() const { return reinterpret_cast<const AddressId*>(this + 1); }
   AddressId* ids() { return reinterpret_cast<AddressId*>(this + 1); }
 };
@@ -124,14 +123,15 @@ struct Member {
   uint16_t port = 0;    ///< host order
   ServerState state = ServerState::ready;
   std::array<uint8_t, 5> reserved{};
+  bool operator==(const Member&) const = default;
 };
 static_assert(sizeof(Member) == 32);
 
 /// Maglev-like table (mh, sh): pool-local member indices. `size` entries follow.
 struct alignas(64) Ring {
   uint32_t size = 0;
-  uint32_t users = 0;  ///< not read by workers: rings of equal pools are shared
-  uint64_t fingerprint = 0;
+  uint32_t reserved = 0;
+  uint64_t fingerprint = 0;  ///< rings of equal pools are shared
   const uint16_t* entries() const { return reinterpret_cast<const uint16_t*>(this + 1); }
   uint16_t* entries() { return reinterpret_cast<uint16_t*>(this + 1); }
 };
@@ -147,6 +147,7 @@ struct alignas(64) Pool {
   Ref<Ring> ring;             ///< sh, mh: over the ready members
   Ref<Ring> sequence;         ///< rr, wrr: the order of turns, over the ready members
   Name name{};
+  bool operator==(const Pool&) const = default;  ///< without its members
   const Member* members() const { return reinterpret_cast<const Member*>(this + 1); }
   Member* members() { return reinterpret_cast<Member*>(this + 1); }
 };
@@ -162,6 +163,7 @@ struct alignas(64) Server {
   std::array<uint8_t, 7> reserved{};
   /// When the flows of a draining server are ended (boot time); 0 for never.
   net::Instant drain_deadline;
+  bool operator==(const Server&) const = default;
 };
 
 // --- addresses that the data plane answers ----------------------------------------------------
@@ -187,6 +189,7 @@ struct alignas(64) LocalAddress {
   uint8_t retired = 0;  ///< configured no more: still steers until its last flow has ended
   std::array<uint8_t, 3> reserved{};
   AddressId id = no_id<AddressId>();
+  bool operator==(const LocalAddress&) const = default;
 };
 
 // --- how slots and keys are found ---------------------------------------------------------------
@@ -235,6 +238,7 @@ struct Settings {
   Transit transit = Transit::drop;
   uint8_t embryonic_percent = 50;  ///< most of the flow table that unanswered flows may hold
   std::array<uint8_t, 62> reserved{};
+  bool operator==(const Settings&) const = default;
 };
 static_assert(sizeof(Settings) == 64);
 

@@ -49,7 +49,11 @@ class Region {
   T* at(Ref<T> ref) const {
     return ref.exists() ? at<T>(ref.offset) : nullptr;
   }
-  const Root* root() const { return at<const Root>(header().root.load(std::memory_order_acquire)); }
+  /// The live one; null before the first publication.
+  const Root* root() const {
+    const uint64_t offset = header().root.load(std::memory_order_acquire);
+    return offset != 0 ? at<const Root>(offset) : nullptr;
+  }
 
   ReaderLine& reader(uint32_t line) const { return at<ReaderLine>(header().readers_offset)[line]; }
   WorkerLine& worker(uint32_t number) const {
