@@ -1,5 +1,6 @@
 // Precompiled for everything that speaks gRPC: these headers cost most of its compile time.
-#pragma once
+#ifndef NEZU_PROTO_PCH_GRPC_PCH_H_
+#define NEZU_PROTO_PCH_GRPC_PCH_H_
 
 #include <google/protobuf/message.h>
 #include <grpcpp/grpcpp.h>
@@ -11,3 +12,5 @@
 #include <string>
 #include <thread>
 #include <vector>
+
+#endif  // NEZU_PROTO_PCH_GRPC_PCH_H_

@@ -1,0 +1,292 @@
+#include "controlplane/api/committer.h"
+
+#include <spdlog/spdlog.h>
+
+#include <chrono>
+#include <exception>
+
+#include "controlplane/config/names.h"
+
+namespace nezu::api {
+namespace {
+
+using std::chrono::milliseconds;
+
+/// How often memory that readers have passed is taken back when nothing else happens.
+constexpr milliseconds kTidyEvery{500};
+constexpr size_t kMostTogether = 256;
+
+}  // namespace
+
+Committer::Committer(config::Store& store, publish::Publisher& publisher,
+                     publish::Verdicts verdicts)
+    : store_(store), publisher_(publisher), verdicts_(std::move(verdicts)) {}
+
+Committer::~Committer() { stop(); }
+
+void Committer::start(Hooks hooks) {
+  hooks_ = std::move(hooks);
+  const uint64_t in_region = publisher_.read().revision;
+  if (store_.revision() == 0 && in_region != 0) {
+    holds_back_ = true;
+    set_alarm("The state folder is empty, but the tables show revision " +
+              std::to_string(in_region) +
+              ": traffic goes on as it is until a configuration is applied.");
+  } else {
+    forget_verdicts_of_removed();
+    publish();
+  }
+  if (hooks_.configured && !holds_back_) {
+    hooks_.configured(store_.model().configuration());
+  }
+  thread_ = std::thread([this] { run(); });
+}
+
+void Committer::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stops_ = true;
+  }
+  wake_.notify_all();
+  if (thread_.joinable()) {
+    thread_.join();
+  }
+}
+
+std::future<Answer> Committer::submit(Ask ask) {
+  auto waiting = std::make_unique<Waiting>();
+  waiting->ask = std::move(ask);
+  std::future<Answer> future = waiting->promise.get_future();
+  const std::lock_guard lock(mutex_);
+  if (stops_) {
+    waiting->promise.set_value({Fault::internal, "The control plane is ending; ask again.", {}});
+  } else {
+    queue_.push_back(std::move(waiting));
+    wake_.notify_all();
+  }
+  return future;
+}
+
+void Committer::set_health(const tables::ServerIdentity& server, std::optional<bool> is_healthy) {
+  const std::lock_guard lock(mutex_);
+  new_verdicts_[server] = is_healthy;
+  wake_.notify_all();
+}
+
+std::vector<std::string> Committer::alarms() const {
+  const std::lock_guard lock(mutex_);
+  return alarm_.empty() ? std::vector<std::string>{} : std::vector<std::string>{alarm_};
+}
+
+void Committer::set_alarm(std::string text) {
+  const std::lock_guard lock(mutex_);
+  if (!text.empty() && text != alarm_) {
+    spdlog::error("{}", text);
+  }
+  alarm_ = std::move(text);
+}
+
+void Committer::run() {
+  for (;;) {
+    try {
+      turn();
+    } catch (const std::exception& error) {
+      // Nobody's request is lost by it: a promise that is dropped answers its future.
+      set_alarm(std::string("A change could not be carried out: ") + error.what() + ".");
+    }
+    const std::lock_guard lock(mutex_);
+    if (stops_ && queue_.empty()) {
+      return;
+    }
+  }
+}
+
+void Committer::turn() {
+  Batch batch;
+  {
+    std::unique_lock lock(mutex_);
+    wake_.wait_for(lock, kTidyEvery,
+                   [this] { return stops_ || !queue_.empty() || !new_verdicts_.empty(); });
+    while (!queue_.empty() && batch.size() < kMostTogether) {
+      batch.push_back(std::move(queue_.front()));
+      queue_.pop_front();
+    }
+  }
+  has_news_ = take_verdicts() || has_news_;
+  const std::unique_lock lock(store_mutex_);
+  const bool is_idle = batch.empty();
+  if (!is_idle) {
+    commit(std::move(batch));
+  }
+  if ((has_news_ || must_publish_) && !holds_back_) {
+    publish();
+  } else if (is_idle) {
+    publisher_.tidy();
+    store_.compact_if_due();
+  }
+}
+
+/// Stages, syncs, publishes and answers. The store is locked by the caller.
+void Committer::commit(Batch batch) {
+  const uint64_t first = store_.revision() + 1;
+  for (const auto& waiting : batch) {
+    stage(*waiting);
+  }
+  if (store_.revision() >= first && sync(batch)) {
+    const bool held_back = std::exchange(holds_back_, false);
+    const publish::Result result = publish();
+    if (result.outcome == publish::Outcome::full || result.outcome == publish::Outcome::failed) {
+      holds_back_ = held_back;
+      refuse(std::move(batch), first, result);
+      return;
+    }
+    forget_verdicts_of_removed();
+    if (hooks_.configured) {
+      hooks_.configured(store_.model().configuration());
+    }
+  }
+  answer(batch);
+}
+
+void Committer::stage(Waiting& waiting) {
+  const v1::ChangeOptions& options = waiting.ask.options;
+  Answer& answer = waiting.answer;
+  v1::ChangeResponse& response = answer.response;
+  response.set_revision(store_.revision());
+  if (options.expected_revision() != 0 && options.expected_revision() != store_.revision()) {
+    answer.fault = Fault::conflict;
+    answer.text = "The request expects revision " + std::to_string(options.expected_revision()) +
+                  ", but revision " + std::to_string(store_.revision()) +
+                  " is in force; read the configuration again and repeat the change.";
+    return;
+  }
+  Plan plan = waiting.ask.plan(store_);
+  if (plan.fault != Fault::none) {
+    answer.fault = plan.fault;
+    answer.text = std::move(plan.text);
+    return;
+  }
+  config::Staged staged =
+      options.dry_run()
+          ? store_.try_out(std::move(plan.edit), std::move(plan.problems))
+          : store_.stage(std::move(plan.edit), {waiting.ask.author, options.comment()},
+                         std::move(plan.problems));
+  waiting.changed = staged.changed && !options.dry_run();
+  response.set_dry_run(options.dry_run());
+  response.set_revision(staged.revision);
+  *response.mutable_diff() = std::move(staged.diff);
+  response.mutable_problems()->Add(staged.problems.begin(), staged.problems.end());
+  response.mutable_warnings()->Add(staged.warnings.begin(), staged.warnings.end());
+  if (!staged.problems.empty() && !options.dry_run()) {
+    answer.fault = Fault::invalid;
+  }
+}
+
+bool Committer::sync(Batch& batch) {
+  try {
+    store_.sync();
+    return true;
+  } catch (const std::exception& error) {
+    for (const auto& waiting : batch) {
+      if (waiting->changed) {
+        waiting->answer = {Fault::disk,
+                           std::string(error.what()) +
+                               ". Nothing has changed; free the disk and "
+                               "repeat the change.",
+                           {}};
+      }
+    }
+    spdlog::error("{}", error.what());
+    return false;
+  }
+}
+
+publish::Result Committer::publish() {
+  const publish::Result result =
+      publisher_.publish(store_.model().configuration(), verdicts_, store_.revision());
+  must_publish_ =
+      result.outcome == publish::Outcome::full || result.outcome == publish::Outcome::failed;
+  if (must_publish_) {
+    set_alarm("The tables could not be published: " + result.error);
+  } else {
+    has_news_ = false;
+    set_alarm({});
+    generation_.store(result.generation, std::memory_order_relaxed);
+    if (hooks_.published) {
+      hooks_.published();
+    }
+  }
+  return result;
+}
+
+/// Nothing of the batch was published: takes it back, and tries its changes one by one if there
+/// were several.
+void Committer::refuse(Batch batch, uint64_t first, const publish::Result& result) {
+  store_.abort(first);
+  must_publish_ = false;
+  set_alarm({});
+  Batch done;
+  Batch again;
+  for (auto& waiting : batch) {
+    (waiting->changed ? again : done).push_back(std::move(waiting));
+  }
+  answer(done);
+  if (again.size() > 1) {
+    for (auto& waiting : again) {
+      waiting->answer = {};
+      waiting->changed = false;
+      Batch one;
+      one.push_back(std::move(waiting));
+      commit(std::move(one));
+    }
+    return;
+  }
+  for (const auto& waiting : again) {
+    waiting->answer = {result.outcome == publish::Outcome::full ? Fault::full : Fault::internal,
+                       result.error + " Nothing has changed.",
+                       {}};
+  }
+  answer(again);
+}
+
+void Committer::answer(Batch& batch) {
+  for (const auto& waiting : batch) {
+    if (!waiting->ask.options.dry_run()) {
+      waiting->answer.response.set_generation(generation());
+    }
+    waiting->promise.set_value(std::move(waiting->answer));
+  }
+}
+
+bool Committer::take_verdicts() {
+  std::map<tables::ServerIdentity, std::optional<bool>> news;
+  {
+    const std::lock_guard lock(mutex_);
+    news.swap(new_verdicts_);
+  }
+  bool differs = false;
+  for (const auto& [server, is_healthy] : news) {
+    const auto before = verdicts_.find(server);
+    if (!is_healthy) {
+      differs = verdicts_.erase(server) != 0 || differs;
+    } else if (before == verdicts_.end() || before->second != *is_healthy) {
+      verdicts_[server] = *is_healthy;
+      differs = true;
+    }
+  }
+  return differs;
+}
+
+void Committer::forget_verdicts_of_removed() {
+  std::erase_if(verdicts_, [this](const auto& verdict) {
+    v1::RealServer server;
+    const v1::ServerIdentity identity = config::to_proto(verdict.first);
+    server.set_instance(identity.instance());
+    server.set_address(identity.address());
+    server.set_port(identity.port());
+    server.set_protocol(identity.protocol());
+    return store_.model().pools_of(server).empty();
+  });
+}
+
+}  // namespace nezu::api

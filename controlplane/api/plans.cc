@@ -1,0 +1,337 @@
+#include "controlplane/api/plans.h"
+
+#include <type_traits>
+
+#include "controlplane/config/diff.h"
+#include "controlplane/config/names.h"
+#include "controlplane/config/normalise.h"
+#include "controlplane/config/update.h"
+#include "controlplane/config/validate.h"
+
+namespace nezu::api {
+namespace {
+
+Plan fault(Fault what, std::string text) {
+  Plan plan;
+  plan.fault = what;
+  plan.text = std::move(text);
+  return plan;
+}
+
+Plan fault(const std::string& field, const std::string& value, const std::string& text) {
+  Plan plan;
+  config::complain(plan.problems, field, value, text);
+  return plan;
+}
+
+// What differs between the three kinds of named objects.
+const auto& table_of(const config::Model& model, const v1::VirtualService*) {
+  return model.services();
+}
+const auto& table_of(const config::Model& model, const v1::Pool*) { return model.pools(); }
+const auto& table_of(const config::Model& model, const v1::SnatSet*) { return model.snat_sets(); }
+v1::VirtualService& add_to(store::Edit& edit, const v1::VirtualService*) {
+  return *edit.add_services();
+}
+v1::Pool& add_to(store::Edit& edit, const v1::Pool*) { return *edit.add_pools(); }
+v1::SnatSet& add_to(store::Edit& edit, const v1::SnatSet*) { return *edit.add_snat_sets(); }
+const char* word_for(const v1::VirtualService*) { return "service"; }
+const char* word_for(const v1::Pool*) { return "pool"; }
+const char* word_for(const v1::SnatSet*) { return "SNAT set"; }
+
+template <typename T>
+Planner create(T object) {
+  return [object = std::move(object)](const config::Store& store) {
+    const T* kind = nullptr;
+    if (table_of(store.model(), kind).find(object.name()) != nullptr) {
+      return fault(Fault::exists, std::string("There is a ") + word_for(kind) + " " +
+                                      object.name() + " already; update it or choose another " +
+                                      "name.");
+    }
+    Plan plan;
+    add_to(plan.edit, kind) = object;
+    return plan;
+  };
+}
+
+template <typename T>
+Planner change(T object, google::protobuf::FieldMask mask) {
+  return [object = std::move(object), mask = std::move(mask)](const config::Store& store) {
+    const T* kind = nullptr;
+    const T* before = table_of(store.model(), kind).find(object.name());
+    if (before == nullptr) {
+      return fault(Fault::not_found, missing(word_for(kind), object.name()));
+    }
+    Plan plan;
+    T after = *before;
+    plan.problems = config::update(after, object, mask);
+    after.set_name(object.name());
+    add_to(plan.edit, kind) = std::move(after);
+    return plan;
+  };
+}
+
+std::string users_text(const config::Names& users) {
+  return users.size() == 1
+             ? "service " + *users.begin()
+             : std::to_string(users.size()) + " services, the first " + *users.begin();
+}
+
+Plan no_server(const std::string& pool, const v1::ServerIdentity& server) {
+  const auto identity = config::identity_of(server);
+  return fault(Fault::not_found, "There is no server " +
+                                     (identity ? config::to_text(*identity) : server.address()) +
+                                     (pool.empty() ? " in any pool" : " in pool " + pool) +
+                                     "; list the servers to see their addresses and ports.");
+}
+
+Plan bad_server(const v1::ServerIdentity& server) {
+  return fault("server.address", server.address(),
+               "This is no IPv4 or IPv6 address; name the server as the pool does.");
+}
+
+/// Names of the pools that a request about one server means.
+config::Names pools_with(const config::Model& model, const v1::ServerIdentity& server) {
+  v1::RealServer wanted;
+  const auto identity = config::identity_of(server);
+  wanted.set_instance(server.instance());
+  wanted.set_address(identity ? net::to_string(identity->address) : server.address());
+  wanted.set_port(server.port());
+  wanted.set_protocol(server.protocol());
+  if (server.protocol() != v1::PROTOCOL_UNSPECIFIED) {
+    return model.pools_of(wanted);
+  }
+  wanted.set_protocol(v1::PROTOCOL_TCP);
+  if (const config::Names& tcp = model.pools_of(wanted); !tcp.empty()) {
+    return tcp;
+  }
+  wanted.set_protocol(v1::PROTOCOL_UDP);
+  return model.pools_of(wanted);
+}
+
+v1::ServerIdentity identity_in(const v1::RealServer& server) {
+  v1::ServerIdentity identity;
+  identity.set_instance(server.instance());
+  identity.set_address(server.address());
+  identity.set_port(server.port());
+  identity.set_protocol(server.protocol());
+  return identity;
+}
+
+/// Applies `touch` to a server in each of the pools.
+template <typename Touch>
+Plan touch_server(const config::Model& model, const config::Names& pools,
+                  const v1::ServerIdentity& server, Touch touch) {
+  Plan plan;
+  for (const std::string& name : pools) {
+    const v1::Pool* before = model.pools().find(name);
+    const int at = before == nullptr ? -1 : find_server(*before, server);
+    if (at < 0) {
+      return no_server(name, server);
+    }
+    v1::Pool& pool = *plan.edit.add_pools();
+    pool = *before;
+    touch(*pool.mutable_servers(at), plan);
+  }
+  return plan;
+}
+
+}  // namespace
+
+std::string missing(const std::string& what, const std::string& name) {
+  return "There is no " + what + " \"" + name.substr(0, 100) + "\"; list them to see the names.";
+}
+
+int find_server(const v1::Pool& pool, const v1::ServerIdentity& server) {
+  const auto wanted = config::identity_of(server, pool.protocol());
+  for (int i = 0; wanted && i < pool.servers_size(); ++i) {
+    if (config::identity_of(pool.servers(i), pool.protocol()) == wanted) {
+      return i;
+    }
+  }
+  return -1;
+}
+
+Planner plan_whole(v1::Configuration wanted) {
+  return [wanted = std::move(wanted)](const config::Store& store) mutable {
+    Plan plan;
+    config::normalise(wanted);
+    plan.edit = config::edit_to(store.model(), wanted, plan.problems);
+    return plan;
+  };
+}
+
+Planner plan_rollback(uint64_t revision) {
+  return [revision](const config::Store& store) {
+    const uint64_t wanted =
+        revision != 0 ? revision : store.revision() - (store.revision() > 0 ? 1 : 0);
+    const auto configuration = store.configuration_at(wanted);
+    if (!configuration) {
+      return fault(Fault::not_found, "Revision " + std::to_string(wanted) +
+                                         " is not kept; the revisions from " +
+                                         std::to_string(store.oldest_kept()) + " to " +
+                                         std::to_string(store.revision()) + " are.");
+    }
+    return plan_whole(*configuration)(store);
+  };
+}
+
+Planner plan_create(v1::VirtualService service) { return create(std::move(service)); }
+Planner plan_create(v1::Pool pool) { return create(std::move(pool)); }
+Planner plan_create(v1::SnatSet set) { return create(std::move(set)); }
+Planner plan_update(v1::VirtualService service, google::protobuf::FieldMask mask) {
+  return change(std::move(service), std::move(mask));
+}
+Planner plan_update(v1::Pool pool, google::protobuf::FieldMask mask) {
+  return change(std::move(pool), std::move(mask));
+}
+Planner plan_update(v1::SnatSet set, google::protobuf::FieldMask mask) {
+  return change(std::move(set), std::move(mask));
+}
+
+Planner plan_delete_service(std::string name) {
+  return [name = std::move(name)](const config::Store& store) {
+    if (store.model().services().find(name) == nullptr) {
+      return fault(Fault::not_found, missing("service", name));
+    }
+    Plan plan;
+    plan.edit.add_removed_services(name);
+    return plan;
+  };
+}
+
+Planner plan_delete_pool(std::string name) {
+  return [name = std::move(name)](const config::Store& store) {
+    if (store.model().pools().find(name) == nullptr) {
+      return fault(Fault::not_found, missing("pool", name));
+    }
+    if (const config::Names& users = store.model().users_of_pool(name); !users.empty()) {
+      return fault(Fault::in_use, "Pool " + name + " is used by " + users_text(users) +
+                                      "; remove the service or give it another pool first.");
+    }
+    Plan plan;
+    plan.edit.add_removed_pools(name);
+    return plan;
+  };
+}
+
+Planner plan_delete_snat_set(std::string name) {
+  return [name = std::move(name)](const config::Store& store) {
+    if (store.model().snat_sets().find(name) == nullptr) {
+      return fault(Fault::not_found, missing("SNAT set", name));
+    }
+    if (const config::Names& users = store.model().users_of_snat_set(name); !users.empty()) {
+      return fault(Fault::in_use, "SNAT set " + name + " is used by " + users_text(users) +
+                                      "; remove the service or give it another set first.");
+    }
+    Plan plan;
+    plan.edit.add_removed_snat_sets(name);
+    return plan;
+  };
+}
+
+Planner plan_create_server(std::string pool, v1::RealServer server) {
+  return [pool = std::move(pool), server = std::move(server)](const config::Store& store) {
+    const v1::Pool* before = store.model().pools().find(pool);
+    if (before == nullptr) {
+      return fault(Fault::not_found, missing("pool", pool));
+    }
+    if (find_server(*before, identity_in(server)) >= 0) {
+      return fault(Fault::exists, "Pool " + pool + " has server " + server.address() + ":" +
+                                      std::to_string(server.port()) + " already; update it.");
+    }
+    Plan plan;
+    v1::Pool& after = *plan.edit.add_pools();
+    after = *before;
+    *after.add_servers() = server;
+    return plan;
+  };
+}
+
+Planner plan_update_server(std::string pool, v1::RealServer server,
+                           google::protobuf::FieldMask mask) {
+  return [=](const config::Store& store) {
+    if (store.model().pools().find(pool) == nullptr) {
+      return fault(Fault::not_found, missing("pool", pool));
+    }
+    const v1::ServerIdentity identity = identity_in(server);
+    return touch_server(store.model(), {pool}, identity, [&](v1::RealServer& target, Plan& plan) {
+      const v1::RealServer before = target;
+      plan.problems = config::update(target, server, mask);
+      // The identity says which server it is; it is never changed.
+      target.set_instance(before.instance());
+      target.set_address(before.address());
+      target.set_port(before.port());
+      target.set_protocol(before.protocol());
+    });
+  };
+}
+
+Planner plan_delete_server(std::string pool, v1::ServerIdentity server) {
+  return [pool = std::move(pool), server = std::move(server)](const config::Store& store) {
+    const v1::Pool* before = store.model().pools().find(pool);
+    if (before == nullptr) {
+      return fault(Fault::not_found, missing("pool", pool));
+    }
+    const int at = find_server(*before, server);
+    if (at < 0) {
+      return no_server(pool, server);
+    }
+    Plan plan;
+    v1::Pool& after = *plan.edit.add_pools();
+    after = *before;
+    after.mutable_servers()->DeleteSubrange(at, 1);
+    return plan;
+  };
+}
+
+Planner plan_weight(v1::SetServerWeightRequest request) {
+  return [request = std::move(request)](const config::Store& store) {
+    if (!config::identity_of(request.server())) {
+      return bad_server(request.server());
+    }
+    const config::Names pools = request.pool().empty() ? pools_with(store.model(), request.server())
+                                                       : config::Names{request.pool()};
+    if (pools.empty()) {
+      return no_server("", request.server());
+    }
+    if (!request.pool().empty() && store.model().pools().find(request.pool()) == nullptr) {
+      return fault(Fault::not_found, missing("pool", request.pool()));
+    }
+    return touch_server(store.model(), pools, request.server(), [&](v1::RealServer& server, Plan&) {
+      server.set_weight(request.weight());
+    });
+  };
+}
+
+Planner plan_state(v1::SetServerStateRequest request) {
+  return [request = std::move(request)](const config::Store& store) {
+    if (!config::identity_of(request.server())) {
+      return bad_server(request.server());
+    }
+    if (request.state() == v1::ADMIN_STATE_UNSPECIFIED) {
+      return fault("state", "", "The state is missing; say ready, drain or disabled.");
+    }
+    if (request.drain_timeout_s() != 0 && request.state() != v1::ADMIN_STATE_DRAIN) {
+      return fault(
+          "drain_timeout_s", std::to_string(request.drain_timeout_s()),
+          "Only a draining server has a deadline; set the state to drain or leave it out.");
+    }
+    const config::Names pools = pools_with(store.model(), request.server());
+    if (pools.empty()) {
+      return no_server("", request.server());
+    }
+    // One time for all pools: a server's state is the same everywhere.
+    google::protobuf::Timestamp deadline;
+    deadline.set_seconds(::time(nullptr) + request.drain_timeout_s());
+    return touch_server(store.model(), pools, request.server(), [&](v1::RealServer& server, Plan&) {
+      server.set_state(request.state());
+      server.clear_drain_deadline();
+      if (request.drain_timeout_s() != 0) {
+        *server.mutable_drain_deadline() = deadline;
+      }
+    });
+  };
+}
+
+}  // namespace nezu::api
