@@ -57,8 +57,15 @@ struct Track {
   tables::Timeout state = tables::Timeout::other;  ///< also which timeout it is under
   Stage stage = Stage::embryonic;
   tables::Mode mode = tables::Mode::nat;
-  uint8_t flags = 0;              ///< of `flag`
-  std::atomic<uint8_t> valid{0};  ///< 1: everything else is complete
+  uint8_t flags = 0;  ///< of `flag`
+  uint8_t valid = 0;  ///< 1: everything else is complete
+
+  void publish() { std::atomic_ref(valid).store(1, std::memory_order_release); }
+  /// Stores that follow must not be seen before this one.
+  void retract() {
+    std::atomic_ref(valid).store(0, std::memory_order_relaxed);
+    std::atomic_thread_fence(std::memory_order_release);
+  }
 };
 static_assert(sizeof(Track) == 36 && alignof(Track) == 4);
 static_assert(tables::kMaxSlots <= 65536, "slots fit 16 bits");

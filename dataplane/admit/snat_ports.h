@@ -1,0 +1,59 @@
+// Which SNAT ports are taken: one cache line for each (SNAT address, shard, server).
+//
+// One worker; its shards' slices are its alone, so nothing is shared. A server slot means one
+// address, port and protocol, so that (SNAT address, port, server) is unique as DESIGN asks: the
+// same port serves any number of servers. Within a line ports go round: one that was freed is taken
+// again after all others that are free. Lines are cells of an open hash of fixed size; a line
+// without ports is given back. Nothing here outlives the process: it is rebuilt from the flows.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+
+#include "dataplane/tables/blocks.h"
+
+namespace nezu::admit {
+
+class SnatPorts {
+ public:
+  /// At most about `lines` (address, shard, server) at a time.
+  explicit SnatPorts(uint32_t lines);
+
+  /// A free port (host order) of the shard's slice towards that server, now taken; 0: none, or no
+  /// line.
+  uint16_t take(uint16_t address, uint8_t shard, uint16_t server);
+  void release(uint16_t address, uint16_t port, uint16_t server);
+  /// At start, from a flow that lives. False: the port is taken already, or there is no line.
+  bool occupy(uint16_t address, uint16_t port, uint16_t server);
+
+  uint32_t used() const { return used_; }
+  uint32_t capacity() const { return limit_; }
+  void prefetch(uint16_t address, uint8_t shard, uint16_t server) const {
+    __builtin_prefetch(&lines_[home(key_of(address, shard, server))]);
+  }
+
+ private:
+  struct alignas(64) Line {
+    uint64_t key = 0;  ///< 0: free cell
+    std::array<uint64_t, 4> taken{};
+    uint16_t count = 0;
+    uint16_t cursor = 0;  ///< the search for a free port goes on here
+  };
+  static_assert(sizeof(Line) == 64);
+
+  static constexpr uint64_t key_of(uint16_t address, uint8_t shard, uint16_t server) {
+    return uint64_t{1} << 63 | uint64_t{address} << 32 | uint64_t{shard} << 16 | server;
+  }
+  uint32_t home(uint64_t key) const;
+  Line* find(uint64_t key);
+  Line* find_or_make(uint64_t key);
+  void remove(Line* line);
+
+  uint32_t mask_;
+  uint32_t limit_;
+  uint32_t used_ = 0;
+  std::unique_ptr<Line[]> lines_;
+};
+
+}  // namespace nezu::admit

@@ -1,0 +1,113 @@
+// Looking up: a burst at a time, so that the memory's latency is paid once for all its packets.
+#include <bit>
+
+#include "dataplane/flow/key.h"
+#include "dataplane/flow/table.h"
+
+namespace nezu::flow {
+
+template <>
+const Entry4* Table::entries<Entry4>() const {
+  return narrow_;
+}
+template <>
+const Entry6* Table::entries<Entry6>() const {
+  return wide_;
+}
+
+template <typename Entry, typename Tuple>
+FlowId Table::match(const Bucket& bucket, uint16_t tag, const Tuple& tuple) const {
+  constexpr bool kWide = std::is_same_v<Entry, Entry6>;
+  for (uint32_t hits = bucket.matching(tag); hits != 0; hits &= hits - 1) {
+    const FlowId id(bucket.words[static_cast<uint32_t>(std::countr_zero(hits))]);
+    if (id.wide() == kWide && is_key(entries<Entry>()[id.entry()], id.direction(), tuple)) {
+      return id;
+    }
+  }
+  return FlowId();
+}
+
+template <typename Entry, typename Tuple>
+FlowId Table::find_in(const Tuple& tuple, uint64_t hash) const {
+  const uint16_t tag = tag_of(hash);
+  const uint32_t home = buckets_.home(hash);
+  const FlowId id = match<Entry>(buckets_[home], tag, tuple);
+  if (id.exists() || buckets_[home].overflow == 0) return id;
+  return match<Entry>(buckets_[buckets_.other(home, tag)], tag, tuple);
+}
+
+FlowId Table::find(const net::Tuple4& tuple, uint64_t hash) const {
+  return find_in<Entry4>(tuple, hash);
+}
+FlowId Table::find(const net::Tuple6& tuple, uint64_t hash) const {
+  return find_in<Entry6>(tuple, hash);
+}
+
+namespace {
+
+bool is_wanted(const net::Packet& packet) {
+  return packet.verdict == net::Verdict::undecided &&
+         (packet.shape == net::Shape::transport || packet.shape == net::Shape::icmp_error);
+}
+
+bool is_v4(const net::Packet& packet) { return packet.family == net::Family::ipv4; }
+
+}  // namespace
+
+void Table::find(net::Burst& burst) const {
+  std::array<uint8_t, net::kBurstCapacity> wanted;  // NOLINT: filled up to `count`
+  uint32_t count = 0;
+  for (uint32_t i = 0; i < burst.count; ++i) {
+    net::Packet& packet = burst.packets[i];
+    wanted[count] = static_cast<uint8_t>(i);
+    count += is_wanted(packet);
+  }
+  // First all buckets are asked for, ...
+  for (uint32_t i = 0; i < count; ++i) {
+    net::Packet& packet = burst.packets[wanted[i]];
+    if (packet.shape == net::Shape::icmp_error) [[unlikely]] {
+      packet.hash =
+          is_v4(packet) ? hash_(packet.tuple4.mirrored()) : hash_(packet.tuple6.mirrored());
+    } else {
+      packet.hash = is_v4(packet) ? hash_(packet.tuple4) : hash_(packet.tuple6);
+    }
+    buckets_.prefetch(packet.hash);
+  }
+  // ... then the entries that their tags point at, ...
+  for (uint32_t i = 0; i < count; ++i) {
+    net::Packet& packet = burst.packets[wanted[i]];
+    const Bucket& bucket = buckets_[buckets_.home(packet.hash)];
+    const uint32_t hits = bucket.matching(tag_of(packet.hash));
+    packet.flow = net::kNoFlow;
+    if (hits != 0) {
+      packet.flow = bucket.words[static_cast<uint32_t>(std::countr_zero(hits))];
+      prefetch(FlowId(packet.flow));
+    } else if (bucket.overflow != 0) {
+      __builtin_prefetch(
+          &buckets_[buckets_.other(buckets_.home(packet.hash), tag_of(packet.hash))]);
+    }
+  }
+  // ... then keys are compared. Only a packet whose first guess was wrong walks on.
+  for (uint32_t i = 0; i < count; ++i) {
+    net::Packet& packet = burst.packets[wanted[i]];
+    const FlowId guess(packet.flow);
+    if (packet.shape == net::Shape::icmp_error) [[unlikely]] {
+      packet.flow = is_v4(packet) ? find(packet.tuple4.mirrored(), packet.hash).word()
+                                  : find(packet.tuple6.mirrored(), packet.hash).word();
+    } else if (is_v4(packet)) {
+      if (guess.exists() && !guess.wide() &&
+          is_key(narrow_[guess.entry()], guess.direction(), packet.tuple4)) {
+        continue;
+      }
+      packet.flow = find(packet.tuple4, packet.hash).word();
+    } else {
+      if (guess.exists() && guess.wide() &&
+          is_key(wide_[guess.entry()], guess.direction(), packet.tuple6)) {
+        continue;
+      }
+      packet.flow = find(packet.tuple6, packet.hash).word();
+    }
+  }
+}
+
+}  // namespace nezu::flow

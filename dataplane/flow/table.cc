@@ -1,0 +1,246 @@
+#include "dataplane/flow/table.h"
+
+#include <cassert>
+
+namespace nezu::flow {
+namespace {
+
+constexpr size_t kLine = 64;
+constexpr uint32_t kSentinels = Wheel::kSlots * static_cast<uint32_t>(kStageCount);
+
+constexpr size_t rounded(size_t bytes) { return (bytes + kLine - 1) / kLine * kLine; }
+
+}  // namespace
+
+Extent::Extent(Capacity capacity) {
+  wide = narrow + capacity.narrow * sizeof(Entry4);
+  links = wide + capacity.wide * sizeof(Entry6);
+  const size_t nodes = size_t{capacity.narrow} + capacity.wide + 2 * kSentinels;
+  buckets = links + rounded(nodes * sizeof(Links));
+  bucket_count = Buckets::count_for(uint64_t{capacity.narrow} + capacity.wide);
+  bytes = buckets + bucket_count * sizeof(Bucket);
+}
+
+template <>
+Entry4* Table::entries<Entry4>() {
+  return narrow_;
+}
+template <>
+Entry6* Table::entries<Entry6>() {
+  return wide_;
+}
+
+Table::Table(std::span<std::byte> memory, Capacity capacity, const net::FlowHash& hash,
+             net::Tick now)
+    : capacity_(capacity), hash_(hash) {
+  const Extent extent(capacity);
+  assert(memory.size() >= extent.bytes);
+  std::byte* base = memory.data();
+  narrow_ = reinterpret_cast<Entry4*>(base + extent.narrow);
+  wide_ = reinterpret_cast<Entry6*>(base + extent.wide);
+  buckets_ = Buckets(reinterpret_cast<Bucket*>(base + extent.buckets), extent.bucket_count);
+  buckets_.clear();
+  auto* links = reinterpret_cast<Links*>(base + extent.links);
+  build_pool<Entry4>(pools_[0], links, capacity.narrow, now);
+  build_pool<Entry6>(pools_[1], links + capacity.narrow + kSentinels, capacity.wide, now);
+}
+
+template <typename Entry>
+void Table::build_pool(Pool& pool, Links* links, uint32_t capacity, net::Tick now) {
+  pool.links = links;
+  for (uint32_t stage = 0; stage < kStageCount; ++stage) {
+    pool.wheels[stage] = Wheel(links, capacity + stage * Wheel::kSlots, now);
+  }
+  const Entry* all = entries<Entry>();
+  for (uint32_t i = capacity; i-- > 0;) {
+    if (all[i].track.valid != 0) continue;
+    links[i].next = pool.free;
+    pool.free = i;
+  }
+}
+
+// --- changing -----------------------------------------------------------------------------------
+
+bool Table::file(FlowId id, uint64_t to_server, uint64_t to_client) {
+  const uint32_t there = id.towards(Direction::to_server).word();
+  if (!buckets_.insert(to_server, there)) return false;
+  if (buckets_.insert(to_client, id.towards(Direction::to_client).word())) return true;
+  buckets_.erase(to_server, there);
+  return false;
+}
+
+void Table::hang(FlowId id, const Track& track) {
+  Pool& pool = pools_[id.wide()];
+  const auto stage = static_cast<size_t>(track.stage);
+  pool.wheels[stage].link(id.entry(), track.deadline);
+  ++pool.stages[stage];
+  ++pool.used;
+}
+
+void Table::free_entry(FlowId id) {
+  Pool& pool = pools_[id.wide()];
+  pool.links[id.entry()].next = pool.free;
+  pool.free = id.entry();
+}
+
+template <typename Entry, typename Tuple, typename Half>
+Table::Inserted Table::insert_in(const Tuple& to_server, const Half& to_client,
+                                 const Track& track) {
+  constexpr bool kWide = std::is_same_v<Entry, Entry6>;
+  Pool& pool = pools_[kWide];
+  if (pool.free == Wheel::kNone) return {FlowId(), net::Reason::flow_table_full};
+  const FlowId id(kWide, pool.free, Direction::to_server);
+  Entry& entry = entries<Entry>()[id.entry()];
+  entry.to_server = to_server;
+  entry.to_client = to_client;
+  entry.track = track;
+  entry.track.valid = 0;
+  if (!file(id, hash_(to_server), hash_(tuple_to_client(entry)))) {
+    return {FlowId(), net::Reason::flow_bucket_full};
+  }
+  pool.free = pool.links[id.entry()].next;
+  hang(id, track);
+  entry.track.publish();
+  return {id, net::Reason::none};
+}
+
+Table::Inserted Table::insert(const net::Tuple4& to_server, const Half4& to_client,
+                              const Track& track) {
+  return insert_in<Entry4>(to_server, to_client, track);
+}
+Table::Inserted Table::insert(const net::Tuple6& to_server, const Half6& to_client,
+                              const Track& track) {
+  return insert_in<Entry6>(to_server, to_client, track);
+}
+
+template <typename Entry>
+void Table::erase_in(FlowId id) {
+  Entry& entry = entries<Entry>()[id.entry()];
+  entry.track.retract();
+  buckets_.erase(hash_(entry.to_server), id.towards(Direction::to_server).word());
+  buckets_.erase(hash_(tuple_to_client(entry)), id.towards(Direction::to_client).word());
+  Pool& pool = pools_[id.wide()];
+  const auto stage = static_cast<size_t>(entry.track.stage);
+  pool.wheels[stage].unlink(id.entry());
+  --pool.stages[stage];
+  --pool.used;
+  free_entry(id);
+}
+
+void Table::erase(FlowId id) { id.wide() ? erase_in<Entry6>(id) : erase_in<Entry4>(id); }
+
+void Table::prefetch_for_erase(FlowId id) const {
+  if (id.wide()) {
+    buckets_.prefetch(hash_(wide(id).to_server));
+    buckets_.prefetch(hash_(tuple_to_client(wide(id))));
+  } else {
+    buckets_.prefetch(hash_(narrow(id).to_server));
+    buckets_.prefetch(hash_(tuple_to_client(narrow(id))));
+  }
+  __builtin_prefetch(&pools_[id.wide()].links[id.entry()]);
+}
+
+void Table::move(FlowId id, Stage stage) {
+  Track& at = track(id);
+  Pool& pool = pools_[id.wide()];
+  const auto from = static_cast<size_t>(at.stage), to = static_cast<size_t>(stage);
+  pool.wheels[from].unlink(id.entry());
+  pool.wheels[to].link(id.entry(), at.deadline);
+  --pool.stages[from];
+  ++pool.stages[to];
+  at.stage = stage;
+}
+
+// --- time and fullness
+// ----------------------------------------------------------------------------
+
+uint32_t Table::expired(net::Tick now, std::span<FlowId> out) {
+  constexpr uint32_t kBatch = 32;
+  std::array<uint32_t, kBatch> nodes;  // NOLINT: filled up to what `due` returns
+  uint32_t count = 0;
+  for (const bool wide : {false, true}) {
+    for (Wheel& wheel : pools_[wide].wheels) {
+      const size_t room = std::min<size_t>(kBatch, out.size() - count);
+      const uint32_t found = wheel.due(now, std::span(nodes).first(room));
+      for (uint32_t i = 0; i < found; ++i) prefetch(FlowId(wide, nodes[i], Direction::to_server));
+      for (uint32_t i = 0; i < found; ++i) {
+        const FlowId id(wide, nodes[i], Direction::to_server);
+        const net::Tick deadline = track(id).deadline;
+        // Hung up again in any case: `erase` takes it down.
+        wheel.link(nodes[i], deadline);
+        if (net::has_passed(deadline, now)) out[count++] = id;
+      }
+    }
+  }
+  return count;
+}
+
+FlowId Table::oldest(bool wide, Stage stage) {
+  const uint32_t node = pools_[wide].wheels[static_cast<size_t>(stage)].oldest();
+  return node == Wheel::kNone ? FlowId() : FlowId(wide, node, Direction::to_server);
+}
+
+// --- rebuilding
+// -------------------------------------------------------------------------------------
+
+template <typename Entry>
+bool Table::adopt_in(FlowId id) {
+  Entry& entry = entries<Entry>()[id.entry()];
+  const auto to_client = tuple_to_client(entry);
+  const uint64_t there = hash_(entry.to_server), back = hash_(to_client);
+  if (find(entry.to_server, there).exists() || find(to_client, back).exists() ||
+      !file(id, there, back)) {
+    discard(id);
+    return false;
+  }
+  hang(id, entry.track);
+  return true;
+}
+
+bool Table::adopt(FlowId id) { return id.wide() ? adopt_in<Entry6>(id) : adopt_in<Entry4>(id); }
+
+void Table::discard(FlowId id) {
+  track(id).retract();
+  free_entry(id);
+}
+
+// --- for tests
+// --------------------------------------------------------------------------------------
+
+const char* Table::audit() const {
+  for (const bool wide : {false, true}) {
+    const Pool& pool = pools_[wide];
+    uint32_t valid = 0, unused = 0;
+    std::array<uint32_t, kStageCount> stages{};
+    for (uint32_t i = 0; i < capacity(wide); ++i) {
+      const FlowId id(wide, i, Direction::to_server);
+      const Track& at = track(id);
+      if (at.valid == 0) continue;
+      ++valid;
+      ++stages[static_cast<size_t>(at.stage)];
+      const FlowId there = wide ? find(this->wide(id).to_server) : find(narrow(id).to_server);
+      const FlowId back =
+          wide ? find(tuple_to_client(this->wide(id))) : find(tuple_to_client(narrow(id)));
+      if (there != id) return "a valid entry is not found by the tuple of its client";
+      if (back != id.towards(Direction::to_client)) return "... of its server";
+      const Links& links = pool.links[i];
+      if (pool.links[links.next].previous != i || pool.links[links.previous].next != i) {
+        return "a valid entry hangs in no wheel";
+      }
+    }
+    for (uint32_t i = pool.free; i != Wheel::kNone; i = pool.links[i].next) {
+      if (++unused > capacity(wide)) return "the free list runs in a circle";
+      if (track(FlowId(wide, i, Direction::to_server)).valid != 0) return "a free entry is valid";
+    }
+    if (valid != pool.used) return "the number of flows is wrong";
+    if (stages != pool.stages) return "the numbers of the stages are wrong";
+    if (valid + unused != capacity(wide)) return "an entry is neither valid nor free";
+  }
+  uint64_t keys = 0;
+  for (uint32_t i = 0; i < buckets_.count(); ++i) {
+    keys += Bucket::kCells - static_cast<uint32_t>(__builtin_popcount(buckets_[i].vacant()));
+  }
+  return keys == 2 * (uint64_t{pools_[0].used} + pools_[1].used) ? nullptr : "keys of no flow";
+}
+
+}  // namespace nezu::flow

@@ -1,0 +1,49 @@
+#include "dataplane/steer/steering.h"
+
+#include <algorithm>
+
+#include "dataplane/net/endian.h"
+
+namespace nezu::steer {
+
+net::ToeplitzKey default_key() {
+  return {0x6d, 0x5a, 0x56, 0xda, 0x25, 0x5b, 0x0e, 0xc2, 0x41, 0x67, 0x25, 0x3d, 0x43, 0xa3,
+          0x8f, 0xb0, 0xd0, 0xca, 0x2b, 0xcb, 0xae, 0x7b, 0x30, 0xb4, 0x77, 0xcb, 0x2d, 0xa3,
+          0x80, 0x30, 0xf2, 0x0c, 0x6a, 0x42, 0xb7, 0x3b, 0xbe, 0xac, 0x01, 0xfa};
+}
+
+Steering::Steering(uint16_t workers, uint64_t seed, const net::ToeplitzKey& key)
+    : workers_(workers), shard_hash_(key), flow_hash_(seed) {
+  for (uint32_t shard = 0; shard < tables::kShardCount; ++shard) {
+    owners_[shard] = static_cast<uint16_t>(shard % workers);
+  }
+}
+
+uint32_t Steering::shards_of(uint16_t worker) const {
+  return static_cast<uint32_t>(std::count(owners_.begin(), owners_.end(), worker));
+}
+
+template <typename Tuple>
+Place Steering::place_in(const Tuple& tuple, const net::Address& destination,
+                         const tables::View& view) const {
+  using flow::Direction;
+  const tables::LocalAddress* local = view.address(tuple.instance, destination);
+  const uint16_t port = net::swap16(tuple.destination_port);
+  if (local != nullptr && local->kind == tables::AddressKind::snat &&
+      port >= tables::kSnatFirstPort) {
+    return {Direction::to_client, static_cast<uint8_t>(tables::shard_of_snat_port(port)), local};
+  }
+  if (local != nullptr && local->kind == tables::AddressKind::vip) {
+    return {Direction::to_server, shard_hash_(tuple.source, tuple.source_port), local};
+  }
+  return {Direction::to_client, shard_hash_(tuple.destination, tuple.destination_port), local};
+}
+
+Place Steering::place(const net::Tuple4& tuple, const tables::View& view) const {
+  return place_in(tuple, net::Address::v4_raw(tuple.destination), view);
+}
+Place Steering::place(const net::Tuple6& tuple, const tables::View& view) const {
+  return place_in(tuple, net::Address::v6(tuple.destination.data()), view);
+}
+
+}  // namespace nezu::steer
