@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """200 configuration changes a second under load: nothing breaks, and turns stay fair."""
 import itertools
+import os
 import threading
 import time
 
@@ -11,7 +12,7 @@ from case import Case, tap
 from services import SHIFT, configuration, pool, service
 from world import ECHO, HTTP, SERVERS, VIP, VIP6
 
-SECONDS, RATE = 30, 200
+SECONDS, RATE = float(os.environ.get("NEZU_SOAK_SECONDS", 30)), 200
 WEIGHTS = {"web1": 3, "web2": 1, "web3": 1}
 
 
