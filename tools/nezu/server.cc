@@ -1,0 +1,158 @@
+// server: real servers, as the checks see them and as members of pools.
+#include "nezu/v1/state.pb.h"
+#include "tools/nezu/commands.h"
+#include "tools/nezu/resource.h"
+
+namespace nezu::cli {
+namespace {
+
+constexpr char kServer[] = "As 10.0.0.1:80, [2001:db8::1]:80 or 10.0.0.1:53/udp";
+
+struct State {
+  std::string pool;
+  std::string server;
+  std::vector<std::string> assignments;
+  ChangeFlags flags;
+};
+
+std::string joined(const google::protobuf::RepeatedPtrField<std::string>& names) {
+  std::string out;
+  for (const std::string& name : names) {
+    out += (out.empty() ? "" : ",") + name;
+  }
+  return out;
+}
+
+v1::ListServerStatusResponse status_of(Session& session, const std::string& pool) {
+  v1::ListServerStatusRequest request;
+  request.set_pool(pool);
+  return session.client().call<v1::ListServerStatusResponse>(request);
+}
+
+void add_list(CLI::App& parent, Session& session) {
+  auto state = std::make_shared<State>();
+  auto* command = parent.add_subcommand("list", "List them with their state, health and flows");
+  command->add_option("--pool", state->pool, "Only this pool's");
+  action(command, session, [state, &session] {
+    const auto response = status_of(session, state->pool);
+    print(session, response, [&] {
+      Table table({"server", "pools", "state", "health", "configured", ">weight", ">flows"});
+      for (const v1::ServerStatus& server : response.servers()) {
+        table.add({server_text(server.server()), joined(server.pools()),
+                   server.leaving() ? "leaving" : name_of(server.state()), name_of(server.health()),
+                   name_of(server.admin_state()), std::to_string(server.weight()),
+                   std::to_string(server.flows())});
+      }
+      table.print(session.out);
+    });
+    return Exit::ok;
+  });
+}
+
+bool is_same(const v1::ServerIdentity& a, const v1::ServerIdentity& b) {
+  const auto is_udp = [](const auto& s) { return s.protocol() == v1::PROTOCOL_UDP; };
+  return a.instance() == b.instance() && a.address() == b.address() && a.port() == b.port() &&
+         is_udp(a) == is_udp(b);
+}
+
+Exit show(Session& session, const State& state) {
+  const v1::ServerIdentity identity = parse_server(state.server);
+  if (!state.pool.empty()) {
+    v1::GetServerRequest request;
+    request.set_pool(state.pool);
+    *request.mutable_server() = identity;
+    print_object(session, session.client().call<v1::RealServer>(request));
+    return Exit::ok;
+  }
+  const auto response = status_of(session, "");
+  for (const v1::ServerStatus& server : response.servers()) {
+    if (is_same(server.server(), identity)) {
+      print_object(session, server);
+      return Exit::ok;
+    }
+  }
+  throw Failure(Exit::not_found, "no pool has the server " + state.server +
+                                     "; nezu server list shows those that exist");
+}
+
+void add_show(CLI::App& parent, Session& session) {
+  auto state = std::make_shared<State>();
+  auto* command = parent.add_subcommand("show", "Show one: its state, or a pool's member");
+  command->add_option("server", state->server, kServer)->required();
+  command->add_option("--pool", state->pool, "As this pool has it configured");
+  action(command, session, [state, &session] { return show(session, *state); });
+}
+
+/// The member that a create or update is about, with what was assigned.
+v1::RealServer member_of(const State& state, std::vector<std::string>& paths) {
+  const v1::ServerIdentity identity = parse_server(state.server);
+  v1::RealServer server;
+  paths = assign(state.assignments, server);
+  server.set_address(identity.address());
+  server.set_port(identity.port());
+  server.set_protocol(identity.protocol());
+  return server;
+}
+
+void add_write(CLI::App& parent, Session& session, bool is_new) {
+  auto state = std::make_shared<State>();
+  auto* command =
+      parent.add_subcommand(is_new ? "create" : "update",
+                            is_new ? "Add one to a pool" : "Change some fields of a pool's member");
+  command->add_option("pool", state->pool, "The pool's name")->required();
+  command->add_option("server", state->server, kServer)->required();
+  command->add_option("assignments", state->assignments, "Fields, as weight=3");
+  state->flags.add(command);
+  action(command, session, [state, is_new, &session] {
+    std::vector<std::string> paths;
+    const v1::RealServer server = member_of(*state, paths);
+    if (is_new) {
+      v1::CreateServerRequest request;
+      request.set_pool(state->pool);
+      *request.mutable_server() = server;
+      *request.mutable_options() = state->flags.options();
+      return change(session, request);
+    }
+    if (paths.empty()) {
+      throw Failure(Exit::usage, "nothing to change was given, as weight=3");
+    }
+    v1::UpdateServerRequest request;
+    request.set_pool(state->pool);
+    *request.mutable_server() = server;
+    for (const std::string& path : paths) {
+      request.mutable_update_mask()->add_paths(path);
+    }
+    *request.mutable_options() = state->flags.options();
+    return change(session, request);
+  });
+}
+
+void add_delete(CLI::App& parent, Session& session) {
+  auto state = std::make_shared<State>();
+  auto* command =
+      parent.add_subcommand("delete", "Remove one from a pool; its flows go on until they end");
+  command->add_option("pool", state->pool, "The pool's name")->required();
+  command->add_option("server", state->server, kServer)->required();
+  state->flags.add(command);
+  action(command, session, [state, &session] {
+    v1::DeleteServerRequest request;
+    request.set_pool(state->pool);
+    *request.mutable_server() = parse_server(state->server);
+    *request.mutable_options() = state->flags.options();
+    return change(session, request);
+  });
+}
+
+}  // namespace
+
+void add_server(CLI::App& app, Session& session) {
+  auto* parent = app.add_subcommand("server", "Real servers: their state, and members of pools");
+  parent->require_subcommand(1);
+  add_list(*parent, session);
+  add_show(*parent, session);
+  add_write(*parent, session, true);
+  add_write(*parent, session, false);
+  add_delete(*parent, session);
+}
+
+}  // namespace nezu::cli

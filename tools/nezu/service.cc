@@ -1,0 +1,45 @@
+// service: virtual services, one at a time.
+#include "tools/nezu/commands.h"
+#include "tools/nezu/resource.h"
+
+namespace nezu::cli {
+namespace {
+
+struct ServiceKind {
+  using Object = v1::VirtualService;
+  using CreateRequest = v1::CreateServiceRequest;
+  using GetRequest = v1::GetServiceRequest;
+  using ListRequest = v1::ListServicesRequest;
+  using ListResponse = v1::ListServicesResponse;
+  using UpdateRequest = v1::UpdateServiceRequest;
+  using DeleteRequest = v1::DeleteServiceRequest;
+  static constexpr char kExample[] = "address=203.0.113.10 port=80 pool=web";
+
+  template <typename Request>
+  static Object& object(Request& request) {
+    return *request.mutable_service();
+  }
+  static const auto& objects(const ListResponse& response) { return response.services(); }
+  static std::vector<std::string> titles() {
+    return {"service", "address", "protocol", "mode", "pool", "snat set", "enabled"};
+  }
+  static std::vector<std::string> row(const Object& object);
+};
+
+std::vector<std::string> ServiceKind::row(const Object& object) {
+  return {object.name(),
+          address_port(object.address(), object.port()),
+          name_of(object.protocol()),
+          name_of(object.mode()),
+          object.pool(),
+          object.snat_set(),
+          !object.has_enabled() || object.enabled() ? "yes" : "no"};
+}
+
+}  // namespace
+
+void add_service(CLI::App& app, Session& session) {
+  add_resource<ServiceKind>(app, session, "service", "Virtual services, one at a time");
+}
+
+}  // namespace nezu::cli
