@@ -23,7 +23,7 @@ namespace nezu::route {
 /// One way of a route. Without a gateway, destinations are neighbours on the link.
 struct Way {
   uint16_t link = 0;
-  net::Address gateway;
+  net::Address gateway{};
   uint16_t weight = 1;
   bool operator==(const Way&) const = default;
 };
@@ -31,7 +31,7 @@ struct Way {
 struct Route {
   net::Prefix prefix;
   net::Instance instance = net::Instance::standard;
-  std::vector<Way> ways;
+  std::vector<Way> ways{};
   bool operator==(const Route&) const = default;
 };
 

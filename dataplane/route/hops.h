@@ -20,7 +20,7 @@ struct Link {
   uint16_t port = 0;
   uint16_t vlan = 0;
   uint16_t mtu = 1500;
-  net::MacAddress mac;
+  net::MacAddress mac{};
   net::Instance instance = net::Instance::standard;
 };
 
