@@ -31,6 +31,7 @@ struct Buffer {
 
   Buffer(const uint8_t* frame, size_t length, size_t room) : bytes(length + room) {
     if (length != 0) std::memcpy(bytes.data(), frame, length);
+    fuzz::repair_ipv4_sum({bytes.data(), length});
     packet.arrive(bytes.data(), nullptr, static_cast<uint32_t>(length),
                   static_cast<uint32_t>(length), static_cast<uint32_t>(bytes.size()), 0);
     parse::parse(packet);

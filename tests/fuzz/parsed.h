@@ -3,13 +3,33 @@
 #pragma once
 
 #include <algorithm>
+#include <span>
 #include <string>
 
+#include "dataplane/net/checksum.h"
 #include "dataplane/net/headers.h"
 #include "dataplane/net/packet.h"
 #include "dataplane/parse/parse.h"
 
 namespace nezu::fuzz {
+
+/// Makes the IPv4 header at the front of a frame sum up, so that chance need not hit upon its sum
+/// before anything behind it is reached.
+inline void repair_ipv4_sum(std::span<uint8_t> frame) {
+  using namespace net;
+  size_t at = sizeof(Ethernet);
+  if (frame.size() < at + sizeof(Vlan)) return;
+  uint16_t type = reinterpret_cast<const Ethernet*>(frame.data())->type;
+  if (type == kEtherVlan) {
+    type = reinterpret_cast<const Vlan*>(frame.data() + at)->type;
+    at += sizeof(Vlan);
+  }
+  if (type != kEtherIpv4 || frame.size() < at + sizeof(Ipv4)) return;
+  auto& ip = *reinterpret_cast<Ipv4*>(frame.data() + at);
+  if (ip.header_length() < sizeof(Ipv4) || frame.size() < at + ip.header_length()) return;
+  ip.checksum = 0;
+  ip.checksum.set_raw(checksum_of(add(0, &ip, ip.header_length())));
+}
 
 /// Offsets of a packet that passed: its headers lie within its contiguous bytes.
 inline std::string check_bounds(const net::Packet& p) {
