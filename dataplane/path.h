@@ -11,6 +11,7 @@
 //   hand_over  worker `owner` owns its flow: steer::Handover::give moves it
 //   hold       its buffer was taken over by the queue of a next hop that is not resolved yet
 //   drop       `reason` says why; counted already
+// `head` may have moved by the four bytes of a VLAN tag that was put in or taken out.
 // The caller frees or moves buffers and counts only what it does itself (sent, transmit_full, ...).
 #pragma once
 
@@ -53,8 +54,9 @@ struct Setup {
   tables::WorkerLine* line = nullptr;           ///< this worker's counters, and so on
   tables::ServiceCounters* services = nullptr;  ///< by ServiceId
   tables::ServerCounters* servers = nullptr;    ///< by ServerId
+  tables::AddressGauge* addresses = nullptr;    ///< by AddressId
   tables::Sizes sizes;                          ///< of the region: how many slots there may be
-  uint64_t seed = 0;                            ///< randomness: where schedulers and ports start
+  uint32_t snat_lines = 1 << 16;                ///< (SNAT address, shard, server) at a time
 };
 
 class Path {
@@ -75,8 +77,11 @@ class Path {
 
   Desk& desk();
 
+  struct State;  ///< within the path: path_turn.h
+
  private:
-  struct State;
+  void run(net::Burst& burst, const tables::View& view, const route::Routes& routes,
+           net::Instant now);
   std::unique_ptr<State> state_;
 };
 

@@ -1,0 +1,51 @@
+#include "dataplane/path.h"
+
+#include "dataplane/parse/parse.h"
+#include "dataplane/path_turn.h"
+
+namespace nezu::path {
+
+Path::Path(const Setup& setup) : state_(std::make_unique<State>(setup)) {}
+Path::~Path() = default;
+
+void Path::run(net::Burst& burst, const tables::View& view, const route::Routes& routes,
+               net::Instant now) {
+  Turn turn(*state_, burst, view, routes, now);
+  parse::parse(burst);
+  answer(turn);
+  state_->flows.find(burst);
+  admit(turn);
+  track(turn);
+  choose_way(turn);
+  translate(turn);
+  dispatch(turn);
+  count(turn);
+}
+
+void Path::receive(net::Burst& burst, const tables::View& view, const route::Routes& routes,
+                   net::Instant now) {
+  uint64_t bytes = 0;
+  for (const net::Packet& packet : burst.all()) bytes += packet.length;
+  state_->line.received.add(burst.count);
+  state_->line.received_bytes.add(bytes);
+  run(burst, view, routes, now);
+}
+
+void Path::take(net::Burst& burst, const tables::View& view, const route::Routes& routes,
+                net::Instant now) {
+  for (net::Packet& packet : burst.all()) packet.handed_over = true;
+  state_->line.taken_over.add(burst.count);
+  run(burst, view, routes, now);
+}
+
+void Path::housekeep(const tables::View& view, net::Instant now) {
+  const net::Tick tick = net::to_tick(now);
+  expire(*state_, tick);
+  end_drained(*state_, view, now);
+  run_errand(*state_, now);
+  report(*state_, view, tick);
+}
+
+Desk& Path::desk() { return state_->desk; }
+
+}  // namespace nezu::path

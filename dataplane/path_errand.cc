@@ -1,0 +1,117 @@
+// Requests of people (list or end flows), a bounded slice a turn.
+#include "dataplane/path_turn.h"
+
+namespace nezu::path {
+namespace {
+
+using flow::FlowId;
+
+constexpr uint32_t kEntriesPerTurn = 256;
+
+/// A flow as people see it.
+template <typename Entry>
+tables::FlowRecord record_of(const Entry& entry, uint16_t worker, net::Tick now) {
+  const auto address = [](const auto& raw) {
+    if constexpr (std::is_same_v<Entry, flow::Entry4>) {
+      return net::Address::v4_raw(raw);
+    } else {
+      return net::Address::v6(raw.data());
+    }
+  };
+  const flow::Track& track = entry.track;
+  tables::FlowRecord record{};
+  record.client = address(entry.to_server.source);
+  record.vip = address(entry.to_server.destination);
+  record.server = address(entry.to_client.source);
+  record.client_port = net::swap16(entry.to_server.source_port);
+  record.service_port = net::swap16(entry.to_server.destination_port);
+  record.server_port = net::swap16(entry.to_client.source_port);
+  if ((track.flags & flow::flag::kFullNat) != 0) {
+    record.snat = address(entry.to_client.destination);
+    record.snat_port = net::swap16(entry.to_client.destination_port);
+  }
+  record.protocol = entry.to_server.protocol;
+  record.state = track.state;
+  record.worker = worker;
+  record.service = tables::ServiceId{track.service};
+  record.server_id = tables::ServerId{track.server};
+  const auto left = static_cast<int32_t>(track.deadline - now);
+  record.seconds_left = left > 0 ? static_cast<uint32_t>(left) / net::kTicksPerSecond : 0;
+  return record;
+}
+
+bool fits(const net::Address& wanted, const net::Address& is) {
+  return wanted == net::Address{} || wanted == is;
+}
+bool fits(uint16_t wanted, uint16_t is) { return wanted == 0 || wanted == is; }
+
+bool matches(const tables::FlowFilter& filter, const tables::FlowRecord& flow) {
+  return fits(filter.client, flow.client) && fits(filter.vip, flow.vip) &&
+         fits(filter.server, flow.server) && fits(filter.client_port, flow.client_port) &&
+         fits(filter.service_port, flow.service_port) &&
+         fits(filter.server_port, flow.server_port) &&
+         (filter.protocol == net::Protocol::any || filter.protocol == flow.protocol) &&
+         (!tables::is_slot(filter.service) || filter.service == flow.service) &&
+         (!tables::is_slot(filter.server_id) || filter.server_id == flow.server_id);
+}
+
+bool reply(Path::State& state, tables::ReplyKind kind, const tables::FlowRecord& flow) {
+  tables::Reply reply;
+  reply.sequence = state.errand.request.sequence;
+  reply.kind = kind;
+  reply.matched = state.errand.matched;
+  reply.flow = flow;
+  return state.desk.replies.push(reply);
+}
+
+/// False: the desk is full; the same flow again next turn.
+bool serve(Path::State& state, FlowId id, net::Tick now) {
+  if (state.flows.track(id).valid == 0) return true;
+  Errand& errand = state.errand;
+  const tables::Request& request = errand.request;
+  const tables::FlowRecord record =
+      id.wide() ? record_of(state.flows.wide(id), state.setup.worker, now)
+                : record_of(state.flows.narrow(id), state.setup.worker, now);
+  if (!matches(request.filter, record)) return true;
+  if (request.kind == tables::RequestKind::end_flows) {
+    if (request.limit != 0 && errand.matched >= request.limit) return true;
+    state.end(id);
+    state.line.flows_ended.add(1);
+  } else if (request.limit == 0 || errand.listed < request.limit) {
+    if (!reply(state, tables::ReplyKind::flow, record)) return false;
+    ++errand.listed;
+  }
+  ++errand.matched;
+  return true;
+}
+
+/// False: this was the last entry.
+bool step(Errand& errand, const flow::Table& flows) {
+  if (++errand.next < flows.capacity(errand.wide)) return true;
+  if (errand.wide || flows.capacity(true) == 0) return false;
+  errand.wide = true;
+  errand.next = 0;
+  return true;
+}
+
+}  // namespace
+
+void run_errand(Path::State& state, net::Instant now) {
+  Errand& errand = state.errand;
+  if (!errand.active) {
+    if (!state.desk.requests.pop(errand.request)) return;
+    errand = {errand.request, true, state.flows.capacity(false) == 0, 0, 0, 0};
+  }
+  const bool late = errand.request.deadline != 0 && now.nanoseconds > errand.request.deadline;
+  bool more = !late && (errand.request.kind == tables::RequestKind::list_flows ||
+                        errand.request.kind == tables::RequestKind::end_flows);
+  for (uint32_t i = 0; more && i < kEntriesPerTurn; ++i) {
+    const FlowId id(errand.wide, errand.next, flow::Direction::to_server);
+    if (!serve(state, id, net::to_tick(now))) break;
+    more = step(errand, state.flows);
+  }
+  if (!more && reply(state, tables::ReplyKind::done, {})) errand.active = false;
+  state.desk.replies.publish();
+}
+
+}  // namespace nezu::path

@@ -1,0 +1,69 @@
+// A flow's life in one place: what it holds beside its entry is taken and released here.
+#include "dataplane/path_turn.h"
+
+namespace nezu::path {
+
+using flow::FlowId;
+
+void Path::State::opened(FlowId id) {
+  const flow::Track& track = flows.track(id);
+  if (track.service < setup.sizes.services) {
+    tables::ServiceCounters& service = setup.services[track.service];
+    service.flows_active.add(1);
+    service.flows_opened.add(1);
+  }
+  if (track.server < setup.sizes.servers) {
+    tables::ServerCounters& server = setup.servers[track.server];
+    server.flows_active.add(1);
+    server.flows_opened.add(1);
+    scheduling.load_changed(tables::ServerId{track.server});
+  }
+  if ((track.flags & flow::flag::kFullNat) != 0 && track.snat < setup.sizes.addresses) {
+    setup.addresses[track.snat].flows_active.add(1);
+  }
+  line.flows_opened.add(1);
+}
+
+void Path::State::end(FlowId id) {
+  const flow::Track& track = flows.track(id);
+  const flow::Track was = track;
+  if ((was.flags & flow::flag::kFullNat) != 0) {
+    const uint16_t port = id.wide() ? flows.wide(id).to_client.destination_port
+                                    : flows.narrow(id).to_client.destination_port;
+    ports.release(was.snat, net::swap16(port), was.server);
+  }
+  flows.erase(id);
+  // A slot may be reused when its gauge is 0: the last store of a flow's end.
+  if ((was.flags & flow::flag::kFullNat) != 0 && was.snat < setup.sizes.addresses) {
+    setup.addresses[was.snat].flows_active.subtract(1);
+  }
+  if (was.service < setup.sizes.services) {
+    setup.services[was.service].flows_closed.add(1);
+    setup.services[was.service].flows_active.subtract(1);
+  }
+  if (was.server < setup.sizes.servers) {
+    setup.servers[was.server].flows_closed.add(1);
+    setup.servers[was.server].flows_active.subtract(1);
+    scheduling.load_changed(tables::ServerId{was.server});
+  }
+}
+
+void Path::State::end(std::span<const FlowId> ids) {
+  for (const FlowId id : ids) flows.prefetch_for_erase(id);
+  for (const FlowId id : ids) end(id);
+}
+
+void Path::State::set_state(FlowId id, tables::Timeout to, const tables::View& view,
+                            net::Tick now) {
+  static constexpr tables::Timeouts kDefaults = flow::default_timeouts();
+  flow::Track& track = flows.track(id);
+  const tables::Service* service = view.service(tables::ServiceId{track.service});
+  const tables::Timeouts& timeouts = service != nullptr ? service->timeouts : kDefaults;
+  const uint32_t ticks = timeouts[timeout_index(to)];
+  track.state = to;
+  track.timeout = ticks != 0 ? ticks : kDefaults[timeout_index(to)];
+  track.deadline = now + track.timeout;
+  if (const flow::Stage stage = flow::stage_of(to); stage != track.stage) flows.move(id, stage);
+}
+
+}  // namespace nezu::path

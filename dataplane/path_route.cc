@@ -1,0 +1,153 @@
+// The way out: which next hop, whether the packet fits there, and the Ethernet header.
+#include <cstring>
+
+#include "dataplane/forward/reply.h"
+#include "dataplane/net/headers.h"
+#include "dataplane/path_turn.h"
+
+namespace nezu::path {
+namespace {
+
+using flow::Direction;
+using flow::FlowId;
+using net::Reason;
+
+/// Where the packet will go to once it has been translated.
+net::Address future_destination(const Turn& turn, const net::Packet& packet, FlowId id) {
+  if (!id.exists()) return destination_of(packet);
+  const bool there = id.direction() == Direction::to_server;
+  if (id.wide()) {
+    const flow::Entry6& entry = turn.state.flows.wide(id);
+    return net::Address::v6((there ? entry.to_client.source : entry.to_server.source).data());
+  }
+  const flow::Entry4& entry = turn.state.flows.narrow(id);
+  return net::Address::v4_raw(there ? entry.to_client.source : entry.to_server.source);
+}
+
+net::Instance instance_of(const net::Packet& packet) {
+  return is_v4(packet) ? packet.tuple4.instance : packet.tuple6.instance;
+}
+
+uint32_t look_up(Turn& turn, const net::Packet& packet, FlowId id) {
+  return turn.routes.find(instance_of(packet), future_destination(turn, packet, id),
+                          static_cast<uint32_t>(packet.hash >> 16));
+}
+
+/// By the index that the flow keeps, as long as it belongs to these routes.
+uint32_t next_hop(Turn& turn, const net::Packet& packet) {
+  const FlowId id(packet.flow);
+  if (!id.exists()) return look_up(turn, packet, id);
+  flow::Track& track = turn.state.flows.track(id);
+  const size_t way = index(id.direction());
+  const uint32_t version = turn.routes.version();
+  if (track.routes_version == version && track.hops[way] != flow::kNoHop) [[likely]] {
+    return track.hops[way];
+  }
+  const uint32_t hop = look_up(turn, packet, id);
+  if (track.routes_version != version) {
+    track.routes_version = version;
+    track.hops = {flow::kNoHop, flow::kNoHop};
+  }
+  // A link's own hop stands for a host that gets an index of its own when it answers.
+  if (hop != route::kNoRoute && turn.routes.at(hop).state() != route::HopState::link) {
+    track.hops[way] = static_cast<uint16_t>(hop);
+  }
+  return hop;
+}
+static_assert(flow::kNoHop == route::kNoRoute);
+
+/// Ends the packet and, where that may be said, says why: `make` turns it into the message.
+template <typename Make>
+void tell(Turn& turn, net::Packet& packet, Reason reason, Make make) {
+  const net::Address from = turn.routes.own_address(packet.port, packet.family);
+  const bool sent =
+      !from.is_unspecified() && turn.state.replies.take(turn.now) && make(packet, from);
+  packet.verdict = sent ? net::Verdict::reply : net::Verdict::drop;
+  packet.reason = reason;
+}
+
+bool may_fragment(const net::Packet& packet) {
+  return is_v4(packet) &&
+         (packet.at<net::Ipv4>(packet.l3)->fragment & net::Ipv4::kDontFragment) == 0;
+}
+
+void too_big(Turn& turn, net::Packet& packet, uint16_t mtu) {
+  // Whoever lets us fragment is not told (RFC 1191), and we do not fragment.
+  if (may_fragment(packet)) return packet.drop(Reason::too_big);
+  tell(turn, packet, Reason::too_big, [mtu](net::Packet& p, const net::Address& from) {
+    return forward::reply_too_big(p, from, mtu);
+  });
+}
+
+/// The frame has or lacks a VLAN tag as it came in: make it what the way out carries.
+void set_vlan(net::Packet& packet, uint16_t vlan) {
+  constexpr uint32_t kTag = sizeof(net::Vlan), kTagged = sizeof(net::Ethernet) + kTag;
+  const bool tagged = packet.l3 == kTagged;
+  if (tagged && vlan != 0) {
+    net::Vlan& tag = *packet.at<net::Vlan>(sizeof(net::Ethernet));
+    tag.control = static_cast<uint16_t>((tag.control & 0xf000) | vlan);
+    return;
+  }
+  if (!tagged && vlan == 0) return;
+  const uint32_t shift = tagged ? kTag : 0u - kTag;
+  packet.head += static_cast<int32_t>(shift);
+  packet.head_length -= shift;
+  packet.length -= shift;
+  packet.room -= shift;
+  packet.l3 = static_cast<uint16_t>(packet.l3 - shift);
+  packet.l4 = static_cast<uint16_t>(packet.l4 - shift);
+  if (!tagged) {
+    packet.at<net::Ethernet>(0)->type = net::kEtherVlan;
+    packet.at<net::Vlan>(sizeof(net::Ethernet))->control = vlan;
+  }
+}
+
+}  // namespace
+
+void choose_way(Turn& turn) {
+  for (uint32_t i = 0; i < turn.burst.count; ++i) {
+    net::Packet& packet = turn.burst.packets[i];
+    if (packet.verdict != net::Verdict::undecided) [[unlikely]]
+      continue;
+    const uint32_t index = next_hop(turn, packet);
+    if (index == route::kNoRoute) [[unlikely]] {
+      packet.drop(Reason::no_route);
+      continue;
+    }
+    const route::NextHop& hop = turn.routes.at(index);
+    if (packet.ip_length > hop.mtu) [[unlikely]] {
+      too_big(turn, packet, hop.mtu);
+      continue;
+    }
+    turn.hops[i] = &hop;
+  }
+}
+
+void dispatch(Turn& turn) {
+  for (uint32_t i = 0; i < turn.burst.count; ++i) {
+    net::Packet& packet = turn.burst.packets[i];
+    if (packet.verdict != net::Verdict::undecided) [[unlikely]] {
+      // Its hop count ended here, before anything was changed.
+      if (packet.verdict == net::Verdict::drop && packet.reason == Reason::ttl_exceeded) {
+        tell(turn, packet, Reason::ttl_exceeded, [](net::Packet& p, const net::Address& from) {
+          return forward::reply_time_exceeded(p, from);
+        });
+      }
+      continue;
+    }
+    const route::NextHop& hop = *turn.hops[i];
+    if (hop.vlan != 0 || packet.l3 != sizeof(net::Ethernet)) [[unlikely]] {
+      set_vlan(packet, hop.vlan);
+    }
+    packet.egress = hop.port;
+    if (hop.write_addresses(packet.head)) [[likely]] {
+      packet.verdict = net::Verdict::forward;
+    } else if (hop.state() == route::HopState::failed) {
+      packet.drop(Reason::neighbour_unresolved);
+    } else {
+      packet.verdict = net::Verdict::hold;
+    }
+  }
+}
+
+}  // namespace nezu::path

@@ -1,0 +1,72 @@
+// What a packet means to its flow: state, and how long it may be idle from now on.
+#include "dataplane/net/headers.h"
+#include "dataplane/path_turn.h"
+
+namespace nezu::path {
+namespace {
+
+using flow::Direction;
+using flow::FlowId;
+using tables::Timeout;
+
+flow::Segment segment_of(const net::Packet& packet, Direction direction) {
+  const net::Tcp& tcp = *packet.at<net::Tcp>(packet.l4);
+  const uint32_t headers = packet.l4 - packet.l3 + tcp.header_length();
+  return {direction, packet.tcp_flags, tcp.sequence, tcp.acknowledgement,
+          packet.ip_length - headers};
+}
+
+constexpr uint8_t seen_flag(Direction direction) {
+  return direction == Direction::to_server ? flow::flag::kSeenToServer : flow::flag::kSeenToClient;
+}
+
+/// Nearly every segment: data or acknowledgements within an established connection.
+bool is_plain(const flow::Track& track, const net::Packet& packet, Direction direction) {
+  constexpr uint8_t kSpecial = net::kTcpSyn | net::kTcpFin | net::kTcpRst;
+  return track.state == Timeout::established && (packet.tcp_flags & kSpecial) == 0 &&
+         (track.flags & (seen_flag(direction) | flow::flag::kAdopted)) == seen_flag(direction);
+}
+
+void track_tcp(Turn& turn, const net::Packet& packet, FlowId id, flow::Track& track) {
+  const Direction direction = id.direction();
+  const flow::Segment segment = segment_of(packet, direction);
+  if (is_plain(track, packet, direction)) [[likely]] {
+    uint32_t& end = track.end[index(direction)];
+    const uint32_t reached = segment.sequence + segment.payload;
+    if (static_cast<int32_t>(reached - end) > 0) end = reached;
+    return;
+  }
+  const flow::Tcp before{track.state, track.flags, track.end};
+  const flow::Tcp after = flow::advance(before, segment);
+  track.flags = after.flags;
+  track.end = after.end;
+  if (after.state != before.state) turn.state.set_state(id, after.state, turn.view, turn.tick);
+}
+
+void track_one(Turn& turn, const net::Packet& packet) {
+  const FlowId id(packet.flow);
+  flow::Track& track = turn.state.flows.track(id);
+  if (packet.protocol == net::Protocol::tcp) {
+    track_tcp(turn, packet, id, track);
+  } else if (track.state == Timeout::udp_single && id.direction() == Direction::to_client) {
+    turn.state.set_state(id, Timeout::udp, turn.view, turn.tick);
+  }
+  // A closed flow ends when its time is over, whatever still comes.
+  if (track.stage == flow::Stage::closed) return;
+  const net::Tick deadline = turn.tick + track.timeout;
+  if (track.deadline != deadline) track.deadline = deadline;
+}
+
+}  // namespace
+
+void track(Turn& turn) {
+  for (const net::Packet& packet : turn.burst.all()) {
+    if (packet.verdict != net::Verdict::undecided || packet.flow == net::kNoFlow ||
+        packet.shape != net::Shape::transport) [[unlikely]] {
+      continue;
+    }
+    track_one(turn, packet);
+  }
+}
+
+}  // namespace nezu::path

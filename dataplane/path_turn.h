@@ -1,0 +1,139 @@
+// Within the path: what one worker's stages share, and what one turn of them works on.
+//
+// Included by path*.cc only. A stage is a function over a Turn; it looks at packets whose verdict
+// is still `undecided`.
+#pragma once
+
+#include "dataplane/admit/scheduling.h"
+#include "dataplane/admit/snat_ports.h"
+#include "dataplane/flow/table.h"
+#include "dataplane/flow/tcp_track.h"
+#include "dataplane/path.h"
+#include "dataplane/route/routes.h"
+#include "dataplane/steer/steering.h"
+#include "dataplane/tables/view.h"
+
+namespace nezu::path {
+
+/// Replies of our own (RST, ICMP) that may leave: refilled by time, so that a flood of what we
+/// refuse does not become a flood of what we send.
+class Allowance {
+ public:
+  bool take(net::Instant now) {
+    const uint64_t passed = now.nanoseconds - since_;
+    if (passed >= kInterval) {
+      const uint64_t more = passed / kInterval;
+      left_ = more >= kMost || left_ + more > kMost ? kMost : left_ + static_cast<uint32_t>(more);
+      since_ = now.nanoseconds;
+    }
+    if (left_ == 0) return false;
+    --left_;
+    return true;
+  }
+
+ private:
+  static constexpr uint64_t kInterval = net::kNanosecondsPerSecond / 4096;
+  static constexpr uint32_t kMost = 1024;
+  uint32_t left_ = kMost;
+  uint64_t since_ = 0;
+};
+
+/// A request that a worker is answering, slice by slice.
+struct Errand {
+  tables::Request request;
+  bool active = false;
+  bool wide = false;
+  uint32_t next = 0;  ///< entry
+  uint64_t matched = 0;
+  uint32_t listed = 0;
+};
+
+/// Ends the flows of a server whose drain deadline has passed.
+struct Drain {
+  uint32_t next_server = 0;           ///< to look at
+  uint32_t ending = tables::kNoSlot;  ///< server whose flows are being ended
+  bool wide = false;
+  uint32_t next = 0;  ///< entry
+  net::Tick looked = 0;
+};
+
+struct Path::State {
+  explicit State(const Setup& given)
+      : setup(given),
+        flows(*given.flows),
+        steering(*given.steering),
+        line(*given.line),
+        scheduling(given.sizes, given.worker, given.steering->workers(), given.servers),
+        ports(given.snat_lines) {}
+
+  Setup setup;
+  flow::Table& flows;
+  const steer::Steering& steering;
+  tables::WorkerLine& line;
+  admit::Scheduling scheduling;
+  admit::SnatPorts ports;
+  Allowance replies;
+  Desk desk;
+  Errand errand;
+  Drain drain;
+  net::Tick reported = 0;  ///< when the gauges of `line` were set last
+
+  // --- the life of a flow (path_flows.cc): everything that it holds, taken and released together
+  /// Counts a flow that has just been put into the table.
+  void opened(flow::FlowId id);
+  /// Releases what the flow holds and erases it.
+  void end(flow::FlowId id);
+  /// The same for many, with their lines asked for first.
+  void end(std::span<const flow::FlowId> ids);
+  /// Writes state, timeout and deadline, and the wheel that follows from them.
+  void set_state(flow::FlowId id, tables::Timeout state, const tables::View& view, net::Tick now);
+};
+
+struct Turn {
+  Turn(Path::State& of, net::Burst& packets, const tables::View& tables, const route::Routes& ways,
+       net::Instant at)
+      : state(of), burst(packets), view(tables), routes(ways), now(at), tick(net::to_tick(at)) {}
+
+  Path::State& state;
+  net::Burst& burst;
+  const tables::View& view;
+  const route::Routes& routes;
+  net::Instant now;
+  net::Tick tick;
+  /// Next hop of each packet; written by `choose_way`.
+  std::array<const route::NextHop*, net::kBurstCapacity> hops;  // NOLINT: by a stage
+  // Within `admit`:
+  bool admitted = false;  ///< flows may have been opened
+  bool erased = false;    ///< flows were ended
+  bool may_end = true;    ///< flows may be ended to make room
+};
+
+// The stages, in their order.
+void answer(Turn& turn);      ///< path_answer.cc   ARP and NDP for our addresses; the twin's own
+void admit(Turn& turn);       ///< path_admit.cc    packets without a flow
+void track(Turn& turn);       ///< path_track.cc    states, deadlines
+void choose_way(Turn& turn);  ///< path_route.cc    next hop, MTU
+void translate(Turn& turn);   ///< path_translate.cc
+void dispatch(Turn& turn);    ///< path_route.cc    Ethernet addresses, VLAN, verdict
+void count(Turn& turn);       ///< path_count.cc    every packet, once
+// In slices of a bounded size, between bursts (path_housekeep.cc, path_errand.cc).
+void expire(Path::State& state, net::Tick now);
+void end_drained(Path::State& state, const tables::View& view, net::Instant now);
+void run_errand(Path::State& state, net::Instant now);
+void report(Path::State& state, const tables::View& view, net::Tick now);
+
+constexpr size_t timeout_index(tables::Timeout state) { return static_cast<size_t>(state); }
+inline bool is_v4(const net::Packet& packet) { return packet.family == net::Family::ipv4; }
+/// Of the packet itself; of an ICMP error the mirrored inner one: the way of the flow that it goes.
+inline net::Tuple4 tuple4_of(const net::Packet& p) {
+  return p.shape == net::Shape::icmp_error ? p.tuple4.mirrored() : p.tuple4;
+}
+inline net::Tuple6 tuple6_of(const net::Packet& p) {
+  return p.shape == net::Shape::icmp_error ? p.tuple6.mirrored() : p.tuple6;
+}
+inline net::Address destination_of(const net::Packet& p) {
+  return is_v4(p) ? net::Address::v4_raw(p.tuple4.destination)
+                  : net::Address::v6(p.tuple6.destination.data());
+}
+
+}  // namespace nezu::path
