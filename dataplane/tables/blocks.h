@@ -78,6 +78,15 @@ static_assert(sizeof(ServiceKey) == 24);
 inline constexpr size_t kNameCapacity = 64;  ///< bytes with the final 0
 using Name = std::array<char, kNameCapacity>;
 
+/// What the slot's counters (tables/layout.h), summed over workers, showed when the slot was given
+/// to this object: counters are never reset, readings are differences.
+struct CounterBase {
+  uint64_t packets_to_server = 0, bytes_to_server = 0;
+  uint64_t packets_to_client = 0, bytes_to_client = 0;
+  uint64_t flows_opened = 0, flows_refused = 0, flows_closed = 0;
+  bool operator==(const CounterBase&) const = default;
+};
+
 struct SnatSet;
 struct alignas(64) Service {
   ServiceKey key;
@@ -86,10 +95,12 @@ struct alignas(64) Service {
   Mode mode = Mode::nat;
   Refusal refusal = Refusal::drop;
   uint8_t enabled = 1;
-  std::array<uint8_t, 5> reserved{};
+  uint8_t retired = 0;  ///< configured no more: found by slot only, until its last flow has ended
+  std::array<uint8_t, 4> reserved{};
   uint64_t identity = 0;  ///< hash of the name: schedulers start at an offset of their own
   Ref<SnatSet> snats;     ///< `fullnat` only
   Timeouts timeouts{};
+  CounterBase base;  ///< not read by workers
   Name name{};
   bool operator==(const Service&) const = default;
 };
@@ -163,6 +174,7 @@ struct alignas(64) Server {
   std::array<uint8_t, 7> reserved{};
   /// When the flows of a draining server are ended (boot time); 0 for never.
   net::Instant drain_deadline;
+  CounterBase base;  ///< not read by workers
   bool operator==(const Server&) const = default;
 };
 

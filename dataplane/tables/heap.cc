@@ -18,31 +18,42 @@ Heap::Heap(const Region& region)
       start_(region.header().heap_offset),
       end_(start_ + region.header().sizes.heap_bytes / kUnit * kUnit) {}
 
+bool Heap::contains(uint64_t offset, uint64_t bytes) const {
+  return offset >= start_ && offset % kUnit == 0 && bytes <= end_ && offset <= end_ - bytes;
+}
+
 bool Heap::adopt(uint64_t offset, uint64_t bytes) {
   bytes = rounded(bytes);
-  if (offset < start_ || offset % kUnit != 0 || bytes > end_ || offset > end_ - bytes) return false;
+  if (!contains(offset, bytes)) return false;
   if (!allocated_.emplace(offset, bytes).second) return false;
   used_ += bytes;
   return true;
 }
 
-void Heap::finish_adoption(uint64_t generation) {
+bool Heap::finish_adoption(uint64_t generation) {
   std::vector<std::pair<uint64_t, uint64_t>> blocks(allocated_.begin(), allocated_.end());
   std::sort(blocks.begin(), blocks.end());
   const uint64_t top =
       std::clamp(region_.header().heap_top.load(std::memory_order_relaxed), start_, end_);
-  blocks.emplace_back(top, 0);
   uint64_t at = start_;
   for (const auto& [offset, bytes] : blocks) {
-    if (offset > at) {
-      retired_.push_back({generation, at, offset - at});
-      retired_bytes_ += offset - at;
-      used_ += offset - at;
-    }
-    at = std::max(at, offset + bytes);
+    if (offset < at) return false;
+    if (offset > at) retire_range(generation, at, offset);
+    at = offset + bytes;
+  }
+  if (top > at) {
+    retire_range(generation, at, top);
+    at = top;
   }
   if (at < end_) add_free(at, end_ - at);
   show();
+  return true;
+}
+
+void Heap::retire_range(uint64_t generation, uint64_t from, uint64_t to) {
+  retired_.push_back({generation, from, to - from});
+  retired_bytes_ += to - from;
+  used_ += to - from;
 }
 
 uint64_t Heap::allocate(uint64_t bytes) {
@@ -121,8 +132,8 @@ void Heap::remove_free(std::map<uint64_t, uint64_t>::iterator range) {
 }
 
 void Heap::show() const {
-  region_.header().heap_used.store(used_, std::memory_order_relaxed);
-  region_.header().heap_retired.store(retired_bytes_, std::memory_order_relaxed);
+  store_word(region_.header().heap_used, used_, std::memory_order_relaxed);
+  store_word(region_.header().heap_retired, retired_bytes_, std::memory_order_relaxed);
 }
 
 }  // namespace nezu::tables

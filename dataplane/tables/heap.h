@@ -20,10 +20,14 @@ class Heap {
  public:
   explicit Heap(const Region& region);
 
-  /// While a writer starts: this block is reachable. False: it overlaps another or leaves the heap.
+  /// Whether these bytes lie in it as a block would.
+  bool contains(uint64_t offset, uint64_t bytes) const;
+  /// While a writer starts: this block is reachable. False: it was reached before, or leaves the
+  /// heap.
   bool adopt(uint64_t offset, uint64_t bytes);
-  /// After all were adopted: what else was ever used counts as retired at `generation`.
-  void finish_adoption(uint64_t generation);
+  /// After all were adopted: what else was ever used counts as retired at `generation`. False: two
+  /// blocks overlap.
+  bool finish_adoption(uint64_t generation);
 
   /// 0 when there is no room. 64-byte aligned; the bytes are not cleared.
   uint64_t allocate(uint64_t bytes);
@@ -43,6 +47,7 @@ class Heap {
   struct Retired {
     uint64_t generation, offset, bytes;
   };
+  void retire_range(uint64_t generation, uint64_t from, uint64_t to);
   void give_back(uint64_t offset, uint64_t bytes);
   void add_free(uint64_t offset, uint64_t bytes);
   void remove_free(std::map<uint64_t, uint64_t>::iterator range);

@@ -32,9 +32,9 @@ uint64_t layout_hash() {
         offsetof(Request, filter), sizeof(Reply), offsetof(Reply, flow), sizeof(FlowRecord),
         sizeof(Event), offsetof(Event, text), sizeof(RequestRing), sizeof(ReplyRing),
         sizeof(EventRing), sizeof(ServiceKey), sizeof(Service), offsetof(Service, timeouts),
-        offsetof(Service, name), sizeof(SnatSet), sizeof(ServerIdentity), sizeof(Member),
-        offsetof(Member, state), sizeof(Ring), sizeof(Pool), offsetof(Pool, sequence),
-        offsetof(Pool, name), sizeof(Server), offsetof(Server, drain_deadline),
+        offsetof(Service, base), offsetof(Service, name), sizeof(SnatSet), sizeof(ServerIdentity),
+        sizeof(Member), offsetof(Member, state), sizeof(Ring), sizeof(Pool),
+        offsetof(Pool, sequence), offsetof(Pool, name), sizeof(Server), offsetof(Server, base),
         sizeof(LocalAddress), offsetof(LocalAddress, id), sizeof(HashCell), sizeof(HashPage),
         sizeof(HashDirectory), sizeof(Settings), sizeof(Root), offsetof(Root, settings)}) {
     hash.add(part);

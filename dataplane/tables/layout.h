@@ -72,15 +72,16 @@ struct alignas(4096) Header {
   std::array<char, 32> dataplane_version{};  // HK, once at attach
 };
 
-/// One reader thread's line. A reader is dead only when its process is (pid + start time).
+/// One reader thread's line. A reader is dead only when its process is.
 struct alignas(64) ReaderLine {
-  std::atomic<uint64_t> owner{0};       // the reader, or whoever finds it dead: pid; 0: free
-  std::atomic<uint64_t> start_time{0};  // the reader: field 22 of /proc/PID/stat
+  /// process_mark() of its process, one word so that no half of it is ever seen; 0: free.
+  std::atomic<uint64_t> owner{0};  // the reader, or whoever finds it dead
+  uint64_t reserved = 0;
   /// The oldest generation that this reader may still be reading; it stores a new one (release)
   /// when it has finished with all older ones.
   std::atomic<uint64_t> generation{0};  // the reader
   std::atomic<uint64_t> last_turn{0};   // the reader: boot-time ns of its last turn
-  std::array<char, 24> name{};          // the reader, before state: "worker 3", "housekeeper"
+  std::array<char, 24> name{};          // the reader, at attach: "worker 3", "housekeeper"
 };
 static_assert(sizeof(ReaderLine) == 64);
 

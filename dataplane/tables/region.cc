@@ -199,6 +199,30 @@ std::string make_file(const std::string& path, const Sizes& sizes) {
   return {};
 }
 
+/// Field 22 of /proc/PID/stat, in clock ticks since boot; 0 when there is no such process.
+uint64_t start_ticks(uint32_t pid) {
+  std::array<char, 32> path{};
+  std::snprintf(path.data(), path.size(), "/proc/%u/stat", pid);
+  FILE* file = std::fopen(path.data(), "re");
+  if (file == nullptr) return 0;
+  std::array<char, 1024> text{};
+  const size_t length = std::fread(text.data(), 1, text.size() - 1, file);
+  std::fclose(file);
+  // The command's name, in parentheses, may hold anything: fields are counted after the last ')'.
+  std::string_view rest(text.data(), length);
+  const size_t name_end = rest.rfind(')');
+  if (name_end == std::string_view::npos) return 0;
+  rest.remove_prefix(name_end + 1);
+  for (int field = 2; field < 22; ++field) {
+    const size_t space = rest.find(' ');
+    if (space == std::string_view::npos) return 0;
+    rest.remove_prefix(space + 1);
+  }
+  uint64_t start = 0;
+  std::from_chars(rest.data(), rest.data() + rest.size(), start);
+  return start;
+}
+
 }  // namespace
 
 Region::~Region() {
@@ -318,31 +342,14 @@ std::vector<Found> find_regions(const std::string& directory) {
   return regions;
 }
 
-uint64_t process_start_time(uint32_t pid) {
-  std::array<char, 32> path{};
-  std::snprintf(path.data(), path.size(), "/proc/%u/stat", pid);
-  FILE* file = std::fopen(path.data(), "re");
-  if (file == nullptr) return 0;
-  std::array<char, 1024> text{};
-  const size_t length = std::fread(text.data(), 1, text.size() - 1, file);
-  std::fclose(file);
-  // The command's name, in parentheses, may hold anything: fields are counted after the last ')'.
-  std::string_view rest(text.data(), length);
-  const size_t name_end = rest.rfind(')');
-  if (name_end == std::string_view::npos) return 0;
-  rest.remove_prefix(name_end + 1);
-  for (int field = 2; field < 22; ++field) {
-    const size_t space = rest.find(' ');
-    if (space == std::string_view::npos) return 0;
-    rest.remove_prefix(space + 1);
-  }
-  uint64_t start = 0;
-  std::from_chars(rest.data(), rest.data() + rest.size(), start);
-  return start;
+uint64_t process_mark(uint32_t pid) {
+  const uint64_t start = start_ticks(pid);
+  return start != 0 ? start << 24 | pid : 0;
 }
 
-bool process_lives(uint32_t pid, uint64_t start_time) {
-  return pid != 0 && process_start_time(pid) == start_time;
+net::Instant process_start(uint32_t pid) {
+  const auto per_second = static_cast<uint64_t>(sysconf(_SC_CLK_TCK));
+  return net::Instant{start_ticks(pid) * (net::kNanosecondsPerSecond / per_second)};
 }
 
 net::Instant boot_time() {

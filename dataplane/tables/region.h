@@ -98,10 +98,14 @@ std::vector<Found> find_regions(const std::string& directory);
 /// "region-0123456789abcdef".
 std::string region_name(uint64_t layout);
 
-/// Whether that process still runs: the same pid with another start time is another process.
-bool process_lives(uint32_t pid, uint64_t start_time);
-/// Field 22 of /proc/PID/stat; 0 when there is no such process.
-uint64_t process_start_time(uint32_t pid);
+/// One number for one process in one boot: its pid (which is reused) and its start time (field 22
+/// of /proc/PID/stat). 0 when there is no such process.
+uint64_t process_mark(uint32_t pid);
+constexpr uint32_t pid_of(uint64_t mark) { return static_cast<uint32_t>(mark & 0xffffff); }
+/// Whether that very process still runs.
+inline bool process_lives(uint64_t mark) { return mark != 0 && process_mark(pid_of(mark)) == mark; }
+/// When it started, boot time; 0 when there is no such process.
+net::Instant process_start(uint32_t pid);
 /// CLOCK_BOOTTIME.
 net::Instant boot_time();
 

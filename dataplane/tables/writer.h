@@ -68,7 +68,8 @@ class Writer {
   template <typename T, typename Visit>
   bool adopt_directory(Ref<Directory<T>> ref, Visit visit);
   bool adopt_hash(Ref<HashDirectory> ref);
-  bool adopt_shared(SharedBlocks& blocks, uint64_t fingerprint, uint64_t offset, uint64_t bytes);
+  template <typename T>
+  bool adopt_shared(SharedBlocks& blocks, Ref<T> ref);
 
   const Region& region_;
   Heap heap_;
@@ -85,8 +86,8 @@ class Transaction {
 
   // Each slot at most once. What equals the live block stages nothing. `service.snats`,
   // `pool.ring`, `pool.sequence` and `pool.member_count` are set here.
-  void put(Service service, std::span<const AddressId> snats, uint32_t ipv4_count);
-  void put(Pool pool, std::span<const Member> members, const RingSource* ring,
+  void put(const Service& service, std::span<const AddressId> snats, uint32_t ipv4_count);
+  void put(const Pool& pool, std::span<const Member> members, const RingSource* ring,
            const RingSource* sequence);
   void put(const Server& server);
   void put(const LocalAddress& address);
