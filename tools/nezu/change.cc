@@ -1,6 +1,6 @@
 #include "tools/nezu/change.h"
 
-#include <algorithm>
+#include "tools/nezu/file.h"
 
 namespace nezu::cli {
 namespace {
@@ -8,11 +8,7 @@ namespace {
 void print_problems(std::ostream& err, const char* word,
                     const google::protobuf::RepeatedPtrField<v1::Problem>& problems) {
   for (const v1::Problem& problem : problems) {
-    err << word << problem.field() << ": " << problem.description();
-    if (!problem.value().empty()) {
-      err << " (it is \"" << problem.value() << "\")";
-    }
-    err << '\n';
+    err << word << problem_text(problem) << '\n';
   }
 }
 

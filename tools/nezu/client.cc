@@ -109,10 +109,33 @@ std::vector<std::string> violations_of(const grpc::Status& status) {
   return lines;
 }
 
+/// The transport's own words, as opposed to a control plane that says why it is unavailable.
+bool is_transport(const std::string& text) {
+  for (const char* words : {"onnect", "ocket", "GOAWAY", "ransport", "andshake", "addresses"}) {
+    if (text.find(words) != std::string::npos) {
+      return true;
+    }
+  }
+  return text.empty();
+}
+
+/// With a list of all problems below, the head need not tell the first of them.
+Failure refusal_of(const grpc::Status& status) {
+  std::vector<std::string> details = violations_of(status);
+  const std::string& text = status.error_message();
+  if (details.size() < 2) {
+    return {Exit::refused, text};
+  }
+  return {Exit::refused, text.substr(0, text.find(" The first: ")), std::move(details)};
+}
+
 Failure failure_of(const grpc::Status& status, const Target& target) {
   const std::string& text = status.error_message();
   switch (static_cast<int>(status.error_code())) {
     case grpc::StatusCode::UNAVAILABLE:
+      if (!is_transport(text)) {
+        return {Exit::internal, text};
+      }
       return {Exit::unreachable, "no answer from " + target.server + ": " + kIsItRunning, {text}};
     case grpc::StatusCode::NOT_FOUND:
       return {Exit::not_found, text};
@@ -131,7 +154,7 @@ Failure failure_of(const grpc::Status& status, const Target& target) {
     case grpc::StatusCode::OUT_OF_RANGE:
     case grpc::StatusCode::PERMISSION_DENIED:
     case grpc::StatusCode::UNAUTHENTICATED:
-      return {Exit::refused, text, violations_of(status)};
+      return refusal_of(status);
     default:
       return {Exit::internal, "the control plane failed: " + text};
   }

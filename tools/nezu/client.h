@@ -16,9 +16,11 @@
 
 namespace nezu::cli {
 
+inline constexpr char kDefaultServer[] = "unix:/run/nezu/api.sock";
+
 /// Where the control plane is and how to get there.
 struct Target {
-  std::string server;                            ///< "unix:/run/nezu/api.sock" or "host:port"
+  std::string server = kDefaultServer;           ///< or "host:port"
   std::string tls_ca, tls_certificate, tls_key;  ///< files; TCP needs all three
   std::string tls_name;  ///< name in the server's certificate when it is not the host's
 };

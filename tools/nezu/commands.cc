@@ -13,15 +13,24 @@ constexpr Add kCommands[] = {
     add_tables,  add_system, add_support, add_completion, add_version,              // programs
 };
 
+Format format_of(const std::string& name) {
+  for (const auto& [known, format] :
+       {std::pair{"table", Format::table}, {"json", Format::json}, {"yaml", Format::yaml}}) {
+    if (name == known) {
+      return format;
+    }
+  }
+  throw CLI::ValidationError("--output", "must be table, json or yaml, not \"" + name + "\"");
+}
+
 void add_global_options(CLI::App& app, Session& session) {
   app.add_option("--server", session.target.server, "Control plane: unix:PATH or HOST:PORT")
       ->envname("NEZU_SERVER")
       ->capture_default_str();
-  app.add_option("-o,--output", session.format, "Form of the output: table, json or yaml")
-      ->transform(CLI::CheckedTransformer(
-          std::map<std::string, Format>{
-              {"table", Format::table}, {"json", Format::json}, {"yaml", Format::yaml}},
-          CLI::ignore_case));
+  app.add_option_function<std::string>(
+         "-o,--output", [&session](const std::string& form) { session.format = format_of(form); },
+         "Form of the output: table, json or yaml")
+      ->type_name("FORM");
   app.add_option("--timeout", session.timeout, "Longest wait for an answer, as 500ms, 30s or 5m")
       ->capture_default_str();
   app.add_option("--tls-ca", session.target.tls_ca, "CA of the control plane's certificate (PEM)")

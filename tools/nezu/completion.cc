@@ -4,63 +4,51 @@
 namespace nezu::cli {
 namespace {
 
-constexpr char kBash[] =
-    R"sh(# bash completion of nezu; put it into /usr/share/bash-completion/completions/nezu
+constexpr char kBash[] = R"bash(
+# bash completion of nezu; put it into /usr/share/bash-completion/completions/nezu
 _nezu_names() { # KIND: names that exist, by the control plane that NEZU_SERVER names
   nezu --timeout 2s "$1" list 2>/dev/null | awk 'NR > 1 { print $1 }'
 }
 _nezu() {
-  local cur=${COMP_WORDS[COMP_CWORD]} line path="" words="" word
+  local cur=${COMP_WORDS[COMP_CWORD]} line path="" words="" word last=""
   line=${COMP_LINE:0:COMP_POINT}
   line=${line%"$cur"}
   for word in $line; do
+    last=$word
     case "$path $word" in
 @PATHS@) path="$path $word" ;;
     esac
   done
-  case "$(set -- $line; eval "echo \${$#}")" in
+  case "$last" in
     -f | --file | --tls-ca | --tls-cert | --tls-key)
       COMPREPLY=($(compgen -f -- "$cur"))
       return
-      ;
-;
+      ;;
     -o | --output)
       COMPREPLY=($(compgen -W "table json yaml" -- "$cur"))
       return
-      ;
-    ;
+      ;;
   esac
   case "$path" in
 @WORDS@  esac
-  case "$cur" in
-    -*) ;
-  ;
-    *)
-      case "$path" in
-        " service show" | " service update" | " service delete") words="$(_nezu_names service)" ;
-    ;
-        " pool show" | " pool update" | " pool delete") words="$(_nezu_names pool)" ;
-        ;
-        " snat show" | " snat update" | " snat delete") words="$(_nezu_names snat)" ;
-        ;
-        " server show" | " drain" | " set weight" | " check explain")
-          words="$(_nezu_names server)" ;
-        ;
-        " set state") words="ready drain disabled $(_nezu_names server)" ;
-        ;
-        esac;
-        ;
-        esac COMPREPLY =
-            ($(compgen - W "$words" --"$cur")) if declare - F __ltrim_colon_completions >
-            / dev / null;
-        then __ltrim_colon_completions "$cur" fi
-        }
+  case "$cur$path" in
+    -*) ;;
+    *" service show" | *" service update" | *" service delete") words=$(_nezu_names service) ;;
+    *" pool show" | *" pool update" | *" pool delete") words=$(_nezu_names pool) ;;
+    *" snat show" | *" snat update" | *" snat delete") words=$(_nezu_names snat) ;;
+    *" server show" | *" drain" | *" set weight" | *" check explain")
+      words=$(_nezu_names server) ;;
+    *" set state") words="ready drain disabled $(_nezu_names server)" ;;
+  esac
+  COMPREPLY=($(compgen -W "$words" -- "$cur"))
+  if declare -F __ltrim_colon_completions >/dev/null; then
+    __ltrim_colon_completions "$cur"
+  fi
+}
 complete -F _nezu nezu
-)sh";
+)bash";
 
-constexpr char kZshHead[] = R"(#compdef nezu
-autoload -U +X bashcompinit && bashcompinit
-)";
+constexpr char kZshHead[] = "#compdef nezu\nautoload -U +X bashcompinit && bashcompinit";
 
 using Visit = std::function<void(const std::string& path, CLI::App& command)>;
 

@@ -36,10 +36,19 @@ void parse_into(const std::string& text, const std::string& source,
   }
   std::vector<std::string> lines;
   for (const v1::Problem& problem : problems) {
-    lines.push_back(problem.field().empty() ? problem.description()
-                                            : problem.field() + ": " + problem.description());
+    lines.push_back(problem_text(problem));
   }
   throw Failure(Exit::usage, source + " cannot be understood; nothing was changed", lines);
+}
+
+std::string problem_text(const v1::Problem& problem) {
+  std::string text = problem.description();
+  if (!problem.field().empty() && !text.starts_with(problem.field())) {
+    text = problem.field() + ": " + text;
+  }
+  // The value is worth its place only where it is not read already (an unknown key is its path).
+  const bool is_told = text.find(problem.value()) != std::string::npos;
+  return is_told ? text : text + " (it is \"" + problem.value() + "\")";
 }
 
 v1::Configuration read_configuration(const std::string& path) {

@@ -106,9 +106,11 @@ void add_set(CLI::App& app, Session& session) {
   set_state->add_option("state", state->state, "ready, drain or disabled")
       ->required()
       ->transform(CLI::CheckedTransformer(
-          std::map<std::string, v1::AdminState>{{"ready", v1::ADMIN_STATE_READY},
-                                                {"drain", v1::ADMIN_STATE_DRAIN},
-                                                {"disabled", v1::ADMIN_STATE_DISABLED}}));
+                      std::map<std::string, v1::AdminState>{{"ready", v1::ADMIN_STATE_READY},
+                                                            {"drain", v1::ADMIN_STATE_DRAIN},
+                                                            {"disabled", v1::ADMIN_STATE_DISABLED}})
+                      .description(""))
+      ->type_name("STATE");
   set_state->add_option("--deadline", state->deadline,
                         "With drain: end the flows that are left after this time");
   state->flags.add(set_state);

@@ -109,7 +109,8 @@ void add_watch(CLI::App& app, Session& session) {
   command
       ->add_option("topic", state->topics,
                    "servers, drains, generation, ports, drops, fill, alarms; default: all")
-      ->transform(CLI::CheckedTransformer(kTopics));
+      ->transform(CLI::CheckedTransformer(kTopics).description(""))
+      ->type_name("TOPIC");
   auto* only = command->add_flag("--changes-only", state->changes_only,
                                  "Without the present state at the beginning");
   command->add_flag("--once", state->initial_only, "Print the present state and end")
