@@ -62,7 +62,8 @@ namespace nezu::net {
   X(ipv6_extension_order, "an IPv6 extension header where none may stand")                    \
   X(ipv6_routing_header, "an IPv6 routing header that asks to be sent on")                    \
   X(fragment_invalid, "a fragment whose offset or length is impossible")                      \
-  X(icmp_inner_invalid, "an ICMP error whose inner packet is cut off before its ports")
+  X(icmp_inner_invalid, "an ICMP error whose inner packet is cut off before its ports")       \
+  X(mac_other, "for another host's MAC address")
 
 enum class Reason : uint8_t {
 #define NEZU_REASON_ENUM(name, text) name,

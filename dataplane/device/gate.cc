@@ -1,0 +1,165 @@
+#include "dataplane/device/gate.h"
+
+#include <rte_ethdev.h>
+#include <rte_mbuf.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "dataplane/device/buffer.h"
+
+namespace nezu::device {
+
+using net::Packet;
+using net::Reason;
+
+Gate::Gate(Ports& ports, uint16_t thread) : ports_(ports), thread_(thread) {
+  if (thread + 1 < ports.threads()) sources_ = ports.sources_of(thread);
+  exits_.resize(ports.all().size());
+  for (const Port& port : ports.all()) {
+    Exit& exit = exits_[port.number];
+    const Ports::Exit ours = ports.exit_of(port.number, thread);
+    exit.device = port.device;
+    exit.queue = ours.queue;
+    exit.own = ours.owner == thread;
+    exit.sends_segments = port.sends_segments;
+    for (uint16_t other = 0; other < ports.threads(); ++other) {
+      if (other != thread && ports.exit_of(port.number, other).owner == thread) {
+        exit.lenders.push_back(other);
+      }
+    }
+  }
+}
+
+Gate::~Gate() { flush(); }
+
+void Gate::count(Reason reason, uint64_t packets) {
+  if (line_ != nullptr) line_->reasons[static_cast<size_t>(reason)].add(packets);
+}
+
+bool Gate::is_for_us(const Packet& packet, uint16_t port) const {
+  const Port& ours = ports_.all()[port];
+  return ours.filters_mac || packet.head_length < 6 || (packet.head[0] & 1) != 0 ||
+         std::memcmp(packet.head, ours.mac.bytes.data(), 6) == 0;
+}
+
+void Gate::receive(uint32_t source, net::Burst& burst) {
+  const auto [port, queue] = sources_[source];
+  rte_mbuf* buffers[net::kBurstCapacity];
+  // Not the whole burst at once: a turn stays short, and caches warm.
+  constexpr uint16_t kMost = 32;
+  const uint16_t received = rte_eth_rx_burst(exits_[port].device, queue, buffers, kMost);
+  burst.count = 0;
+  uint64_t bytes = 0;
+  for (uint16_t i = 0; i < received; ++i) {
+    if (i + 4 < received) __builtin_prefetch(rte_pktmbuf_mtod(buffers[i + 4], void*));
+    Packet& packet = burst.packets[burst.count];
+    bytes += buffers[i]->pkt_len;
+    if (!arrive(packet, buffers[i], port)) {
+      count(Reason::buffer_missing, 1);
+      release(buffers[i]);
+    } else if (!is_for_us(packet, port)) {
+      count(Reason::mac_other, 1);
+      release(buffers[i]);
+    } else {
+      ++burst.count;
+    }
+  }
+  if (line_ != nullptr && received != 0) {
+    line_->received.add(received);
+    line_->received_bytes.add(bytes);
+    line_->bursts.add(1);
+  }
+}
+
+void Gate::take(std::span<void* const> buffers, net::Burst& burst) {
+  burst.count = 0;
+  for (void* one : buffers) {
+    auto* buffer = static_cast<rte_mbuf*>(one);
+    Packet& packet = burst.packets[burst.count++];
+    arrive(packet, buffer, buffer->port);
+    packet.handed_over = true;
+  }
+}
+
+void Gate::send(Packet& packet, uint16_t port) {
+  if (packet.vlan != 0 && !tag(packet, packet.vlan)) {
+    count(Reason::buffer_missing, 1);
+    return release(packet);
+  }
+  depart(packet);
+  add(mbuf_of(packet), port);
+}
+
+void Gate::add(rte_mbuf* buffer, uint16_t port) {
+  Exit& exit = exits_[port];
+  if (buffer->nb_segs > 1 && !exit.sends_segments && rte_pktmbuf_linearize(buffer) != 0) {
+    count(Reason::buffer_missing, 1);
+    return release(buffer);
+  }
+  if (line_ != nullptr) {
+    line_->sent.add(1);
+    line_->sent_bytes.add(buffer->pkt_len);
+  }
+  exit.waiting[exit.count++] = buffer;
+  if (exit.count == net::kBurstCapacity) transmit(exit, port);
+}
+
+void Gate::transmit(Exit& exit, uint16_t port) {
+  uint32_t gone = 0;
+  if (exit.own) {
+    // A queue that is full now is often free a moment later; not waited for longer.
+    for (int tries = 0; gone < exit.count && tries < 3; ++tries) {
+      gone += rte_eth_tx_burst(exit.device, exit.queue, exit.waiting + gone,
+                               static_cast<uint16_t>(exit.count - gone));
+    }
+  } else {
+    auto& ring = ports_.ring(port, thread_);
+    while (gone < exit.count && ring.push(exit.waiting[gone])) ++gone;
+    ring.publish();
+  }
+  if (gone < exit.count) {
+    const uint32_t left = exit.count - gone;
+    count(Reason::transmit_full, left);
+    rte_pktmbuf_free_bulk(exit.waiting + gone, left);
+  }
+  exit.count = 0;
+}
+
+void Gate::flush() {
+  for (uint16_t port = 0; port < exits_.size(); ++port) {
+    Exit& exit = exits_[port];
+    if (exit.count != 0) transmit(exit, port);
+    for (const uint16_t lender : exit.lenders) {
+      void* lent[net::kBurstCapacity];
+      exit.count = ports_.ring(port, lender).pop(std::span<void*>(lent));
+      if (exit.count == 0) continue;
+      for (uint32_t i = 0; i < exit.count; ++i) exit.waiting[i] = static_cast<rte_mbuf*>(lent[i]);
+      transmit(exit, port);
+    }
+  }
+}
+
+Gate::Blank Gate::blank_buffer() {
+  rte_mbuf* buffer = rte_pktmbuf_alloc(ports_.pool());
+  if (buffer == nullptr) return {};
+  return {buffer, rte_pktmbuf_mtod(buffer, uint8_t*), rte_pktmbuf_tailroom(buffer)};
+}
+
+void Gate::send_blank(const Blank& blank, uint32_t length, uint16_t port) {
+  if (length == 0) return release(blank.buffer);
+  rte_pktmbuf_append(blank.buffer, static_cast<uint16_t>(length));
+  add(blank.buffer, port);
+}
+
+bool Gate::send_frame(std::span<const uint8_t> frame, uint16_t port) {
+  return send_filled(port, [&](std::span<uint8_t> room) -> uint32_t {
+    if (frame.size() > room.size()) return 0;
+    std::memcpy(room.data(), frame.data(), frame.size());
+    return static_cast<uint32_t>(frame.size());
+  });
+}
+
+void Gate::release(void* buffer) { rte_pktmbuf_free(static_cast<rte_mbuf*>(buffer)); }
+
+}  // namespace nezu::device

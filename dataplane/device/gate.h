@@ -1,0 +1,84 @@
+// One thread's way to all ports: receives from its own queues, collects what is to be sent, gives
+// buffers back.
+//
+// One object per thread, used by that thread only (or, before the workers run, by the housekeeper
+// in their place). Whatever comes out of a Burst goes to exactly one of send, release, or another
+// thread by its buffer.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "dataplane/device/ports.h"
+#include "dataplane/net/packet.h"
+#include "dataplane/tables/layout.h"
+
+struct rte_mbuf;
+
+namespace nezu::device {
+
+class Gate {
+ public:
+  Gate(Ports& ports, uint16_t thread);
+  ~Gate();
+  Gate(const Gate&) = delete;
+  Gate& operator=(const Gate&) = delete;
+
+  /// Counters of what this gate drops and sends; null: uncounted.
+  void count_in(tables::WorkerLine* line) { line_ = line; }
+
+  uint32_t sources() const { return static_cast<uint32_t>(sources_.size()); }
+  /// A burst from one of this thread's queues; frames for other hosts are dropped on the way.
+  void receive(uint32_t source, net::Burst& burst);
+  /// Buffers from another thread become packets of this one.
+  void take(std::span<void* const> buffers, net::Burst& burst);
+
+  /// To leave by `port` at the next flush.
+  void send(net::Packet& packet, uint16_t port);
+  /// A frame of our own. False when no buffer is free.
+  bool send_frame(std::span<const uint8_t> frame, uint16_t port);
+  /// The same for many pieces: `fill` writes up to `room` bytes and says how many.
+  template <typename Fill>
+  bool send_filled(uint16_t port, Fill fill) {
+    const Blank blank = blank_buffer();
+    if (blank.buffer == nullptr) return false;
+    send_blank(blank, fill(std::span<uint8_t>(blank.bytes, blank.room)), port);
+    return true;
+  }
+  /// Gives everything collected to the ports, and what others gave for our queues.
+  void flush();
+
+  void release(net::Packet& packet) { release(packet.buffer); }
+  static void release(void* buffer);
+
+ private:
+  struct Blank {
+    rte_mbuf* buffer = nullptr;
+    uint8_t* bytes = nullptr;
+    uint32_t room = 0;
+  };
+  struct Exit {
+    uint16_t device = 0, queue = 0, mtu = 0;
+    bool own = false;
+    bool sends_segments = false;
+    uint32_t count = 0;
+    rte_mbuf* waiting[net::kBurstCapacity];
+    std::vector<uint16_t> lenders;  ///< threads that send through this queue of ours
+  };
+
+  Blank blank_buffer();
+  void send_blank(const Blank& blank, uint32_t length, uint16_t port);
+  void add(rte_mbuf* buffer, uint16_t port);
+  void transmit(Exit& exit, uint16_t port);
+  void count(net::Reason reason, uint64_t packets);
+  bool is_for_us(const net::Packet& packet, uint16_t port) const;
+
+  Ports& ports_;
+  uint16_t thread_;
+  tables::WorkerLine* line_ = nullptr;
+  std::vector<Ports::Source> sources_;
+  std::vector<Exit> exits_;
+};
+
+}  // namespace nezu::device

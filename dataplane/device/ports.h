@@ -1,0 +1,98 @@
+// The data ports: opened and started here, their queues given to threads.
+//
+// Threads are numbered: workers from 0, the housekeeper behind them. Each RX and TX queue has
+// exactly one owning thread; a thread without a TX queue on a port gives its packets to the owner
+// of one, by a ring that only these two use.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "dataplane/net/address.h"
+#include "dataplane/steer/handover.h"
+#include "dataplane/tables/layout.h"
+
+struct rte_mempool;
+
+namespace nezu::device {
+
+/// `--port name=front,dev=net_af_packet0[,mtu=9000]`.
+struct PortOption {
+  std::string name;
+  std::string device;
+  uint16_t mtu = 0;  ///< 0: what the device says
+};
+/// Throws std::invalid_argument with a sentence.
+PortOption parse_port(const std::string& text);
+
+struct PortsOptions {
+  std::vector<PortOption> ports;
+  uint16_t workers = 1;
+  uint32_t buffers = 0;  ///< 0: as many as the queues and rings need
+};
+
+struct Port {
+  uint16_t number = 0;  ///< ours
+  uint16_t device = 0;  ///< DPDK's
+  std::string name, device_name;
+  net::MacAddress mac;
+  uint16_t mtu = 1500;
+  uint16_t receive_queues = 1, send_queues = 1;
+  /// The device passes on frames for other MACs (a virtual one); a NIC filters them itself.
+  bool filters_mac = true;
+  bool sends_segments = false;
+  std::string steering;  ///< one line for people
+};
+
+/// Counters as the device has them.
+struct PortCounters {
+  uint64_t received = 0, received_bytes = 0, sent = 0, sent_bytes = 0;
+  uint64_t missed = 0, receive_errors = 0, send_errors = 0;
+};
+
+class Ports {
+ public:
+  /// Opens and starts all. Throws std::runtime_error with a sentence.
+  explicit Ports(const PortsOptions& options);
+  ~Ports();
+  Ports(const Ports&) = delete;
+  Ports& operator=(const Ports&) = delete;
+
+  const std::vector<Port>& all() const { return ports_; }
+  uint16_t threads() const { return threads_; }
+  rte_mempool* pool() const { return pool_; }
+
+  struct Source {
+    uint16_t port = 0, queue = 0;
+  };
+  /// RX queues that a worker owns.
+  std::vector<Source> sources_of(uint16_t worker) const;
+  /// The TX queue on a port by which a thread's packets leave, and who owns it.
+  struct Exit {
+    uint16_t queue = 0;
+    uint16_t owner = 0;
+  };
+  Exit exit_of(uint16_t port, uint16_t thread) const;
+  /// From a thread to the owner of its exit.
+  steer::Ring<void*>& ring(uint16_t port, uint16_t thread) {
+    return *rings_[size_t{port} * threads_ + thread];
+  }
+
+  bool link_is_up(uint16_t port) const;
+  uint32_t speed_mbps(uint16_t port) const;
+  PortCounters counters(uint16_t port) const;
+
+ private:
+  void open(Port& port, const PortOption& option);
+  void start(Port& port);
+
+  uint16_t workers_;
+  uint16_t threads_;
+  std::vector<Port> ports_;
+  rte_mempool* pool_ = nullptr;
+  std::vector<std::unique_ptr<steer::Ring<void*>>> rings_;
+};
+
+}  // namespace nezu::device
