@@ -1,0 +1,66 @@
+// The Publisher on the shared region: gives slots, writes what differs, reads what workers count.
+//
+// publish() and tidy() from one thread; everything else from any. Readings copy under a lock that a
+// publication holds only while it frees blocks or changes the books, never while it writes blocks:
+// what a reading looks at stays until it has let go.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <shared_mutex>
+#include <string>
+#include <vector>
+
+#include "controlplane/compile/compile.h"
+#include "controlplane/publish/books.h"
+#include "controlplane/publish/publisher.h"
+#include "controlplane/publish/requests.h"
+
+namespace nezu::publish {
+
+class RegionPublisher final : public Publisher {
+ public:
+  /// Throws std::runtime_error with a sentence.
+  RegionPublisher(std::unique_ptr<tables::Region> region, std::string directory, bool created);
+  ~RegionPublisher() override;
+
+  Result publish(const v1::Configuration& configuration, const Verdicts& verdicts,
+                 uint64_t revision) override;
+  std::vector<Adopted> adopted() const override { return adopted_; }
+  std::vector<std::string> notes() const override { return notes_; }
+  Reading read() const override;
+  std::vector<RegionReading> regions() const override;
+  DataPlaneReading data_plane() const override;
+  FlowAnswer list_flows(const tables::FlowFilter& filter, uint32_t limit,
+                        std::chrono::milliseconds timeout,
+                        const std::function<bool(const tables::FlowRecord&)>& found) override;
+  FlowAnswer end_flows(const tables::FlowFilter& filter,
+                       std::chrono::milliseconds timeout) override;
+  std::vector<tables::Event> take_events() override;
+  Result tidy() override;
+
+ private:
+  struct Change;
+  void adopt_servers();
+  std::unique_ptr<Change> begin();
+  bool give_slots(const compile::Image& image, Change& change);
+  void stage_servers(const compile::Image& image, Change& change);
+  void stage_pools(const compile::Image& image, Change& change);
+  void stage_services(const compile::Image& image, Change& change);
+  void stage_addresses(const compile::Image& image, Change& change);
+  void drop_what_is_idle(Change& change);
+  Result finish(Change& change, uint64_t revision);
+  RegionReading read_ours() const;
+
+  std::unique_ptr<tables::Region> region_;
+  std::string directory_;
+  std::unique_ptr<tables::Writer> writer_;
+  mutable std::shared_mutex books_lock_;
+  Books books_;
+  std::vector<Adopted> adopted_;
+  std::vector<std::string> notes_;
+  int64_t boot_offset_ = 0;
+  Requests requests_;
+};
+
+}  // namespace nezu::publish

@@ -1,0 +1,249 @@
+#include "controlplane/publish/region_publisher.h"
+
+#include <google/protobuf/text_format.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "dataplane/tables/reader.h"
+
+namespace nezu::publish {
+namespace {
+
+constexpr char kShop[] = R"(
+  services { name: "shop" address: "203.0.113.10" port: 80 pool: "web" }
+  services { name: "full" address: "203.0.113.11" port: 80 pool: "web" mode: MODE_FULLNAT
+             snat_set: "out" }
+  pools { name: "web" scheduler: SCHEDULER_WRR
+          servers { address: "10.0.1.5" port: 8080 }
+          servers { address: "10.0.1.6" port: 8080 weight: 3 } }
+  snat_sets { name: "out" addresses: "10.0.0.1-10.0.0.2" }
+)";
+
+v1::Configuration configuration(const std::string& text) {
+  v1::Configuration parsed;
+  EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(text, &parsed));
+  return parsed;
+}
+
+tables::ServerIdentity server(uint8_t last) {
+  return {
+      net::Address::v4(0x0a000100u + last), net::Instance::standard, 8080, net::Protocol::tcp, {}};
+}
+
+class RegionPublisherTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    directory_ =
+        std::filesystem::temp_directory_path() / ("nezu-publish-" + std::to_string(getpid()));
+    std::filesystem::create_directories(directory_);
+    open();
+  }
+  void TearDown() override {
+    publisher_.reset();
+    std::filesystem::remove_all(directory_);
+  }
+  void open() {
+    publisher_.reset();
+    Options options;
+    options.region_dir = directory_;
+    options.sizes.services = 16;
+    options.sizes.pools = 16;
+    options.sizes.servers = 16;
+    options.sizes.addresses = 16;
+    options.sizes.workers = 2;
+    options.sizes.heap_bytes = 4 << 20;
+    publisher_ = open_region(options);
+    region_ = tables::Region::open_reader(directory_).region;
+    ASSERT_NE(region_, nullptr);
+  }
+  tables::View view() const {
+    return {region_->base(), region_->root(), region_->header().hash_seed};
+  }
+  const tables::Server* find(const tables::ServerIdentity& identity) const {
+    const tables::Server* found = nullptr;
+    view().each(view().root()->servers, [&](const tables::Server& entry) {
+      if (entry.identity == identity) found = &entry;
+    });
+    return found;
+  }
+  const tables::LocalAddress* address(const char* text) const {
+    return view().address(net::Instance::standard, *net::parse_address(text));
+  }
+
+  std::filesystem::path directory_;
+  std::unique_ptr<Publisher> publisher_;
+  std::unique_ptr<tables::Region> region_;
+};
+
+TEST_F(RegionPublisherTest, ShowsServicesPoolsServersAndAddresses) {
+  ASSERT_EQ(publisher_->publish(configuration(kShop), {}, 3).outcome, Outcome::published);
+  const tables::View seen = view();
+  EXPECT_EQ(seen.root()->revision, 3u);
+  tables::ServiceKey key;
+  key.address = *net::parse_address("203.0.113.11");
+  key.port = 80;
+  key.protocol = net::Protocol::tcp;
+  const tables::Service* full = seen.service(key);
+  ASSERT_NE(full, nullptr);
+  EXPECT_STREQ(full->name.data(), "full");
+  const tables::SnatSet* snats = seen.snats(full->snats);
+  ASSERT_NE(snats, nullptr);
+  ASSERT_EQ(snats->count, 2u);
+  EXPECT_EQ(seen.address(snats->ids()[1])->address, *net::parse_address("10.0.0.2"));
+  EXPECT_EQ(seen.address(snats->ids()[1])->kind, tables::AddressKind::snat);
+  const tables::Pool* pool = seen.pool(full->pool);
+  ASSERT_EQ(pool->member_count, 2u);
+  EXPECT_EQ(pool->members()[1].weight, 3u);
+  EXPECT_EQ(seen.ring(pool->sequence)->size, 4u);
+  EXPECT_EQ(region_->header().state.load(), static_cast<uint32_t>(tables::RegionState::ready));
+}
+
+TEST_F(RegionPublisherTest, TheSameAgainPublishesNothingAlsoAfterARestart) {
+  ASSERT_EQ(publisher_->publish(configuration(kShop), {}, 3).outcome, Outcome::published);
+  EXPECT_EQ(publisher_->publish(configuration(kShop), {}, 3).outcome, Outcome::unchanged);
+  open();
+  EXPECT_EQ(publisher_->publish(configuration(kShop), {}, 3).outcome, Outcome::unchanged);
+  EXPECT_EQ(view().generation(), 1u);
+}
+
+TEST_F(RegionPublisherTest, AVerdictTakesAServerOutAndARestartRemembersIt) {
+  publisher_->publish(configuration(kShop), {}, 1);
+  ASSERT_EQ(publisher_->publish(configuration(kShop), {{server(5), false}}, 1).outcome,
+            Outcome::published);
+  EXPECT_EQ(find(server(5))->state, tables::ServerState::failed);
+  open();
+  const auto adopted = publisher_->adopted();
+  ASSERT_EQ(adopted.size(), 2u);
+  EXPECT_TRUE(adopted[0].health_known);
+  EXPECT_FALSE(adopted[0].healthy);
+  EXPECT_FALSE(adopted[1].health_known);
+}
+
+TEST_F(RegionPublisherTest, ARemovedServerStaysUntilItsLastFlowHasEnded) {
+  publisher_->publish(configuration(kShop), {}, 1);
+  const tables::ServerId id = find(server(6))->id;
+  region_->servers_of(1)[tables::index(id)].flows_active.set(1);
+  auto without = configuration(kShop);
+  without.mutable_pools(0)->mutable_servers()->RemoveLast();
+  ASSERT_EQ(publisher_->publish(without, {}, 2).outcome, Outcome::published);
+  ASSERT_NE(find(server(6)), nullptr);
+  EXPECT_EQ(find(server(6))->retired, 1);
+  EXPECT_EQ(publisher_->tidy().outcome, Outcome::unchanged);
+  ASSERT_NE(find(server(6)), nullptr);
+  // It comes back while a flow is left: the same slot.
+  ASSERT_EQ(publisher_->publish(configuration(kShop), {}, 3).outcome, Outcome::published);
+  EXPECT_EQ(find(server(6))->id, id);
+  EXPECT_EQ(find(server(6))->retired, 0);
+  publisher_->publish(without, {}, 4);
+  region_->servers_of(1)[tables::index(id)].flows_active.set(0);
+  EXPECT_EQ(publisher_->tidy().outcome, Outcome::published);
+  EXPECT_EQ(find(server(6)), nullptr);
+}
+
+TEST_F(RegionPublisherTest, ARemovedVipSteersUntilItsServicesLastFlowHasEnded) {
+  publisher_->publish(configuration(kShop), {}, 1);
+  tables::ServiceKey key;
+  key.address = *net::parse_address("203.0.113.10");
+  key.port = 80;
+  key.protocol = net::Protocol::tcp;
+  const tables::ServiceId id = view().service(key)->id;
+  region_->services_of(0)[tables::index(id)].flows_active.set(2);
+  auto without = configuration(kShop);
+  without.mutable_services()->DeleteSubrange(0, 1);
+  publisher_->publish(without, {}, 2);
+  EXPECT_EQ(view().service(key), nullptr);
+  publisher_->tidy();
+  ASSERT_NE(address("203.0.113.10"), nullptr);
+  EXPECT_EQ(address("203.0.113.10")->retired, 1);
+  open();  // a restart has forgotten which service left, not that a flow is left
+  publisher_->publish(without, {}, 2);
+  publisher_->tidy();
+  EXPECT_NE(address("203.0.113.10"), nullptr);
+  region_->services_of(0)[tables::index(id)].flows_active.set(0);
+  publisher_->tidy();
+  EXPECT_EQ(address("203.0.113.10"), nullptr);
+}
+
+TEST_F(RegionPublisherTest, ASnatAddressIsNotDroppedUnderAFlow) {
+  publisher_->publish(configuration(kShop), {}, 1);
+  const tables::AddressId id = address("10.0.0.1")->id;
+  region_->addresses_of(0)[tables::index(id)].flows_active.set(1);
+  auto other = configuration(kShop);
+  other.mutable_snat_sets(0)->set_addresses(0, "10.0.0.2");
+  publisher_->publish(other, {}, 2);
+  publisher_->tidy();
+  EXPECT_NE(address("10.0.0.1"), nullptr);
+  region_->addresses_of(0)[tables::index(id)].flows_active.set(0);
+  publisher_->tidy();
+  EXPECT_EQ(address("10.0.0.1"), nullptr);
+  EXPECT_NE(address("10.0.0.2"), nullptr);
+}
+
+TEST_F(RegionPublisherTest, TooManyServicesAreRefusedAndNothingChanges) {
+  publisher_->publish(configuration(kShop), {}, 1);
+  auto many = configuration(kShop);
+  for (int i = 0; i < 20; ++i) {
+    auto* service = many.add_services();
+    *service = many.services(0);
+    service->set_name("s" + std::to_string(i));
+    service->set_port(static_cast<uint32_t>(1000 + i));
+  }
+  const Result refused = publisher_->publish(many, {}, 2);
+  EXPECT_EQ(refused.outcome, Outcome::full);
+  EXPECT_NE(refused.error.find("service"), std::string::npos) << refused.error;
+  EXPECT_EQ(view().generation(), 1u);
+  many.mutable_services()->DeleteSubrange(16, 6);
+  EXPECT_EQ(publisher_->publish(many, {}, 2).outcome, Outcome::published);
+}
+
+TEST_F(RegionPublisherTest, CountersBeginAtZeroInAReusedSlot) {
+  publisher_->publish(configuration(kShop), {}, 1);
+  const tables::ServerId id = find(server(6))->id;
+  region_->servers_of(0)[tables::index(id)].packets_to_server.add(10);
+  auto with = configuration(kShop);
+  with.mutable_pools(0)->mutable_servers(1)->set_address("10.0.1.7");
+  publisher_->publish(with, {}, 2);
+  open();
+  for (const ServerReading& reading : publisher_->read().servers) {
+    EXPECT_EQ(reading.traffic.packets_to_server, reading.identity == server(6) ? 10u : 0u);
+  }
+}
+
+TEST_F(RegionPublisherTest, ADrainDeadlineDoesNotJitter) {
+  auto draining = configuration(kShop);
+  auto* leaving = draining.mutable_pools(0)->mutable_servers(0);
+  leaving->set_state(v1::ADMIN_STATE_DRAIN);
+  leaving->mutable_drain_deadline()->set_seconds(time(nullptr) + 30);
+  publisher_->publish(draining, {}, 1);
+  const net::Instant deadline = find(server(5))->drain_deadline;
+  EXPECT_GT(deadline, tables::boot_time());
+  open();
+  EXPECT_EQ(publisher_->publish(draining, {}, 1).outcome, Outcome::unchanged);
+  EXPECT_EQ(find(server(5))->drain_deadline, deadline);
+}
+
+TEST_F(RegionPublisherTest, RequestsWithoutADataPlaneSaySo) {
+  const auto answer = publisher_->list_flows({}, 10, std::chrono::milliseconds(50),
+                                             [](const tables::FlowRecord&) { return true; });
+  EXPECT_EQ(answer.answer, Answer::unavailable);
+}
+
+TEST_F(RegionPublisherTest, NamesALateReader) {
+  publisher_->publish(configuration(kShop), {}, 1);
+  const auto reader = tables::Reader::attach(*region_, "worker 1");
+  reader->latest();
+  reader->alive(net::Instant{1});
+  auto without = configuration(kShop);
+  without.clear_services();
+  publisher_->publish(without, {}, 2);
+  const auto regions = publisher_->regions();
+  ASSERT_EQ(regions.size(), 1u);
+  ASSERT_EQ(regions[0].readers.size(), 1u);
+  EXPECT_EQ(regions[0].readers[0].name, "worker 1");
+  EXPECT_TRUE(regions[0].readers[0].late);
+  EXPECT_GT(regions[0].heap_retired, 0u);
+}
+
+}  // namespace
+}  // namespace nezu::publish
