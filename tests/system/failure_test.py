@@ -20,7 +20,7 @@ class Failure(Case):
             yield float(began), float(ended), outcome, what
 
     def state(self, name):
-        return self.world.servers_seen()[(SERVERS[name][0], HTTP)]["state"]
+        return self.world.servers_seen()[(SERVERS[name][0], HTTP)]["state"].upper()
 
     def test_a_dead_server_gets_no_new_request_and_returns_when_it_lives(self):
         world, clients = self.world, []
@@ -59,7 +59,7 @@ class Failure(Case):
         world = self.world
         world.servers["web3"].kill_nginx()
         wait_until("web3 has failed", lambda: "FAILED" in self.state("web3"), 5)
-        text = world.nezu("server", "explain", f"{SERVERS['web3'][0]}:{HTTP}")
+        text = world.nezu("check", "explain", f"{SERVERS['web3'][0]}:{HTTP}")
         self.assertIn("refused", text.lower())
         world.servers["web3"].start_nginx()
         wait_until("web3 is ready again", lambda: "READY" in self.state("web3"), 5)

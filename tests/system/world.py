@@ -257,7 +257,7 @@ class World:
                 for one in self.nezu_json("server", "list")["servers"]}
 
     def flows(self, service):
-        return self.nezu_json("flows", "--service", service)["flows"]
+        return self.nezu_json("flows", "--service", service, "--limit", 100000)["flows"]
 
     def say_drops(self):
         """Drop reasons and their counts, for the log of a failed test."""

@@ -151,7 +151,7 @@ def stay(stage, world):
 nezu top                                     # live
 nezu server list; nezu stats; nezu flows --limit 10
 nezu drain 10.0.0.13:80 --wait               # no new flows to web3
-nezu set 10.0.0.11:80 --weight 3             # three times as many to web1
+nezu set weight 10.0.0.11:80 3               # three times as many to web1
 $EDITOR {world.folder}/nezu.yaml; nezu apply -f {world.folder}/nezu.yaml
 ip netns exec {world.client.name} curl http://{VIP}/
 kill -9 {world.controlplane.pid}                                 # the control plane: traffic goes on""")
