@@ -1,0 +1,219 @@
+#include "controlplane/api/flow_service.h"
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "controlplane/api/errors.h"
+#include "controlplane/config/names.h"
+#include "controlplane/config/validate.h"
+
+namespace nezu::api {
+namespace {
+
+using grpc::Status;
+using grpc::StatusCode;
+
+constexpr uint32_t kUsualLimit = 1000;
+constexpr uint32_t kHighestLimit = 1'000'000;
+constexpr int kFlowsInMessage = 256;
+
+std::chrono::milliseconds timeout_of(uint32_t wanted) {
+  return std::chrono::milliseconds(wanted == 0 ? 5000 : std::clamp(wanted, 100u, 60000u));
+}
+
+void put_address(const std::string& text, const std::string& field, net::Address& to,
+                 config::Problems& problems) {
+  if (text.empty()) {
+    return;
+  }
+  if (const auto address = net::parse_address(text)) {
+    to = *address;
+  } else {
+    config::complain(problems, field, text, "This is no IPv4 or IPv6 address.");
+  }
+}
+
+void put_port(uint32_t port, const std::string& field, uint16_t& to, config::Problems& problems) {
+  config::check_range(port, 0, 65535, "", field, problems);
+  to = static_cast<uint16_t>(port);
+}
+
+/// False when a name of the filter is not in the tables: then nothing matches.
+bool resolve(const v1::FlowFilter& from, const publish::Reading& now, tables::FlowFilter& to,
+             config::Problems& problems) {
+  put_address(from.client(), "filter.client", to.client, problems);
+  put_address(from.vip(), "filter.vip", to.vip, problems);
+  put_address(from.server_address(), "filter.server_address", to.server, problems);
+  put_port(from.client_port(), "filter.client_port", to.client_port, problems);
+  put_port(from.service_port(), "filter.service_port", to.service_port, problems);
+  put_port(from.server_port(), "filter.server_port", to.server_port, problems);
+  if (from.protocol() != v1::PROTOCOL_UNSPECIFIED) {
+    to.protocol = config::to_net(from.protocol());
+  }
+  bool is_known = true;
+  if (!from.service().empty()) {
+    const auto at = std::find_if(now.services.begin(), now.services.end(),
+                                 [&](const auto& one) { return one.name == from.service(); });
+    is_known = at != now.services.end();
+    to.service = is_known ? at->id : to.service;
+  }
+  if (from.has_server()) {
+    auto identity = config::identity_of(from.server());
+    if (!identity) {
+      config::complain(problems, "filter.server.address", from.server().address(),
+                       "This is no IPv4 or IPv6 address.");
+      return false;
+    }
+    const auto find = [&] {
+      return std::find_if(now.servers.begin(), now.servers.end(),
+                          [&](const auto& one) { return one.identity == *identity; });
+    };
+    auto at = find();
+    if (at == now.servers.end() && from.server().protocol() == v1::PROTOCOL_UNSPECIFIED) {
+      identity->protocol = net::Protocol::udp;
+      at = find();
+    }
+    is_known = is_known && at != now.servers.end();
+    to.server_id = at != now.servers.end() ? at->id : to.server_id;
+  }
+  return is_known;
+}
+
+v1::FlowState state_of(tables::Timeout state) {
+  switch (state) {
+    case tables::Timeout::syn_sent:
+      return v1::FLOW_STATE_SYN_SENT;
+    case tables::Timeout::syn_received:
+      return v1::FLOW_STATE_SYN_RECEIVED;
+    case tables::Timeout::established:
+      return v1::FLOW_STATE_ESTABLISHED;
+    case tables::Timeout::fin_wait:
+      return v1::FLOW_STATE_FIN_WAIT;
+    case tables::Timeout::close_wait:
+      return v1::FLOW_STATE_CLOSE_WAIT;
+    case tables::Timeout::time_wait:
+      return v1::FLOW_STATE_TIME_WAIT;
+    case tables::Timeout::closed:
+      return v1::FLOW_STATE_CLOSED;
+    case tables::Timeout::udp_single:
+      return v1::FLOW_STATE_UDP_SINGLE;
+    case tables::Timeout::udp:
+      return v1::FLOW_STATE_UDP;
+    case tables::Timeout::icmp:
+      return v1::FLOW_STATE_ICMP;
+    case tables::Timeout::other:
+      return v1::FLOW_STATE_OTHER;
+  }
+  return v1::FLOW_STATE_UNSPECIFIED;
+}
+
+v1::Flow flow_of(const tables::FlowRecord& record,
+                 const std::unordered_map<uint32_t, std::string>& services) {
+  v1::Flow flow;
+  flow.set_protocol(config::to_proto(record.protocol));
+  flow.set_client(net::to_string(record.client));
+  flow.set_client_port(record.client_port);
+  flow.set_vip(net::to_string(record.vip));
+  flow.set_service_port(record.service_port);
+  flow.set_server(net::to_string(record.server));
+  flow.set_server_port(record.server_port);
+  if (record.snat_port != 0) {
+    flow.set_snat(net::to_string(record.snat));
+    flow.set_snat_port(record.snat_port);
+  }
+  flow.set_state(state_of(record.state));
+  flow.set_worker(record.worker);
+  const auto service = services.find(tables::index(record.service));
+  flow.set_service(service == services.end() ? "" : service->second);
+  flow.set_expires_in_s(record.seconds_left);
+  return flow;
+}
+
+Status status_of(publish::Answer answer) {
+  switch (answer) {
+    case publish::Answer::complete:
+      return Status::OK;
+    case publish::Answer::late:
+      return {StatusCode::DEADLINE_EXCEEDED,
+              "Not every worker answered in time; what came is listed. Ask with a longer timeout."};
+    case publish::Answer::unavailable:
+      return {StatusCode::UNAVAILABLE, "No data plane is running; start nezu-dataplane."};
+    case publish::Answer::refused:
+      return {StatusCode::UNIMPLEMENTED, "The running data plane does not know this request."};
+  }
+  return {StatusCode::INTERNAL, "The data plane gave an unknown answer."};
+}
+
+bool is_empty(const v1::FlowFilter& filter) { return filter.ByteSizeLong() == 0; }
+
+}  // namespace
+
+Status FlowService::ListFlows(grpc::ServerContext* context, const v1::ListFlowsRequest* request,
+                              grpc::ServerWriter<v1::ListFlowsResponse>* writer) {
+  return guarded([&] {
+    const publish::Reading now = publisher_.read();
+    tables::FlowFilter filter;
+    config::Problems problems;
+    const bool is_known = resolve(request->filter(), now, filter, problems);
+    if (!problems.empty()) {
+      return invalid(problems);
+    }
+    std::unordered_map<uint32_t, std::string> services;
+    for (const publish::ServiceReading& service : now.services) {
+      services[tables::index(service.id)] = service.name;
+    }
+    const uint32_t limit =
+        request->limit() == 0 ? kUsualLimit : std::min(request->limit(), kHighestLimit);
+    v1::ListFlowsResponse message;
+    const auto found = [&](const tables::FlowRecord& record) {
+      *message.add_flows() = flow_of(record, services);
+      if (message.flows_size() < kFlowsInMessage) {
+        return true;
+      }
+      const bool is_open = !context->IsCancelled() && writer->Write(message);
+      message.clear_flows();
+      return is_open;
+    };
+    publish::FlowAnswer answer{publish::Answer::complete, 0};
+    if (is_known) {
+      answer = publisher_.list_flows(filter, limit, timeout_of(request->timeout_ms()), found);
+    }
+    if (!message.flows().empty()) {
+      writer->Write(message);
+    }
+    const Status status = status_of(answer.answer);
+    if (status.ok()) {
+      message.Clear();
+      message.set_complete(true);
+      message.set_matched(answer.matched);
+      writer->Write(message);
+    }
+    return status;
+  });
+}
+
+Status FlowService::EndFlows(grpc::ServerContext*, const v1::EndFlowsRequest* request,
+                             v1::EndFlowsResponse* response) {
+  return guarded([&] {
+    if (is_empty(request->filter()) && !request->all()) {
+      return invalid(
+          "filter", "",
+          "The filter is empty, which would end every flow; set `all` if that is meant.");
+    }
+    tables::FlowFilter filter;
+    config::Problems problems;
+    const bool is_known = resolve(request->filter(), publisher_.read(), filter, problems);
+    if (!problems.empty()) {
+      return invalid(problems);
+    }
+    if (!is_known) {
+      return Status::OK;
+    }
+    const publish::FlowAnswer answer =
+        publisher_.end_flows(filter, timeout_of(request->timeout_ms()));
+    response->set_ended(answer.matched);
+    return status_of(answer.answer);
+  });
+}
+
+}  // namespace nezu::api

@@ -1,0 +1,133 @@
+#include "controlplane/api/monitor.h"
+
+#include <spdlog/spdlog.h>
+
+#include <chrono>
+
+namespace nezu::api {
+namespace {
+
+constexpr std::chrono::milliseconds kEvery{250};
+/// Publications that come faster are looked at together.
+constexpr std::chrono::milliseconds kAtLeast{20};
+constexpr uint64_t kSampleEvery = 1'000'000'000;
+constexpr size_t kSamples = 3;
+/// After a data plane has come back, its twins and routes settle before checks count again.
+constexpr uint64_t kSettle = 1'000'000'000;
+
+}  // namespace
+
+Monitor::Monitor(publish::Publisher& publisher, Committer& committer, health::Engine& health,
+                 WatchHub& hub)
+    : publisher_(publisher), committer_(committer), health_(health), observer_(hub) {}
+
+Monitor::~Monitor() { stop(); }
+
+void Monitor::start() {
+  thread_ = std::thread([this] { run(); });
+}
+
+void Monitor::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stops_ = true;
+  }
+  wake_.notify_all();
+  if (thread_.joinable()) {
+    thread_.join();
+  }
+}
+
+void Monitor::wake() {
+  const std::lock_guard lock(mutex_);
+  is_woken_ = true;
+  wake_.notify_all();
+}
+
+std::shared_ptr<const publish::Reading> Monitor::earlier() const {
+  static const auto kNothing = std::make_shared<const publish::Reading>();
+  const std::lock_guard lock(mutex_);
+  // The last sample may be just taken; the one before is at least a second old.
+  return samples_.empty()       ? kNothing
+         : samples_.size() == 1 ? samples_[0]
+                                : samples_[samples_.size() - 2];
+}
+
+void Monitor::run() {
+  for (;;) {
+    try {
+      look();
+    } catch (const std::exception& error) {
+      spdlog::error("Looking at the tables failed: {}.", error.what());
+    }
+    std::unique_lock lock(mutex_);
+    wake_.wait_for(lock, kAtLeast, [this] { return stops_; });
+    wake_.wait_for(lock, kEvery - kAtLeast, [this] { return stops_ || is_woken_; });
+    is_woken_ = false;
+    if (stops_) {
+      return;
+    }
+  }
+}
+
+void Monitor::look() {
+  watch_data_plane();
+  const auto now = std::make_shared<const publish::Reading>(publisher_.read());
+  const auto before = earlier();
+  uint32_t threshold = 0;
+  committer_.read([&](const config::Store& store) {
+    observer_.see_servers(*now, store.model());
+    threshold = store.model().settings().drop_alarm_per_second();
+  });
+  observer_.see_generation(*now);
+  observer_.see_ports(*now);
+  observer_.see_events(publisher_.take_events());
+  observer_.see_alarms("tables", committer_.alarms(), v1::SEVERITY_ERROR);
+  const health::Status health = health_.status();
+  observer_.see_alarms(
+      "health",
+      health.frozen ? std::vector<std::string>{health.reason} : std::vector<std::string>{},
+      v1::SEVERITY_WARNING);
+  const bool is_second = [&] {
+    const std::lock_guard lock(mutex_);
+    return samples_.empty() ||
+           now->when.nanoseconds - samples_.back()->when.nanoseconds >= kSampleEvery;
+  }();
+  if (is_second) {
+    const auto regions = publisher_.regions();
+    observer_.see_drops(*now, *before, threshold);
+    observer_.see_fill(*now, regions);
+    observer_.see_regions(regions);
+    keep(now);
+  }
+}
+
+void Monitor::keep(std::shared_ptr<const publish::Reading> reading) {
+  const std::lock_guard lock(mutex_);
+  samples_.push_back(std::move(reading));
+  if (samples_.size() > kSamples) {
+    samples_.pop_front();
+  }
+}
+
+/// Without a data plane no check gets through, which says nothing about the servers.
+void Monitor::watch_data_plane() {
+  const publish::DataPlaneReading data_plane = publisher_.data_plane();
+  observer_.see_data_plane(data_plane);
+  const uint64_t now = static_cast<uint64_t>(std::chrono::steady_clock::now().time_since_epoch() /
+                                             std::chrono::nanoseconds(1));
+  if (!data_plane.attached) {
+    attached_since_ = 0;
+    if (!std::exchange(is_frozen_, true)) {
+      health_.freeze("The data plane is not running, so no check gets through.");
+    }
+    return;
+  }
+  attached_since_ = attached_since_ == 0 ? now : attached_since_;
+  if (is_frozen_ && now - attached_since_ >= kSettle) {
+    is_frozen_ = false;
+    health_.thaw();
+  }
+}
+
+}  // namespace nezu::api

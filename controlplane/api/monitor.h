@@ -1,0 +1,57 @@
+// Looks at the region a few times a second: rates, news for watchers, and whether health checks
+// mean anything.
+//
+// Owns a thread. Any thread may call the public members; no exception leaves it.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+#include "controlplane/api/committer.h"
+#include "controlplane/api/observer.h"
+#include "controlplane/health/engine.h"
+
+namespace nezu::api {
+
+class Monitor {
+ public:
+  Monitor(publish::Publisher& publisher, Committer& committer, health::Engine& health,
+          WatchHub& hub);
+  ~Monitor();
+  Monitor(const Monitor&) = delete;
+  Monitor& operator=(const Monitor&) = delete;
+
+  void start();
+  void stop();
+  /// Something was published: look soon.
+  void wake();
+
+  /// A reading to take rates against: about a second old; an empty one at the very beginning.
+  std::shared_ptr<const publish::Reading> earlier() const;
+
+ private:
+  void run();
+  void look();
+  void keep(std::shared_ptr<const publish::Reading> reading);
+  void watch_data_plane();
+
+  publish::Publisher& publisher_;
+  Committer& committer_;
+  health::Engine& health_;
+  Observer observer_;
+
+  mutable std::mutex mutex_;  ///< of all below
+  std::condition_variable wake_;
+  std::deque<std::shared_ptr<const publish::Reading>> samples_;  ///< oldest first, a second apart
+  bool is_woken_ = false;
+  bool stops_ = false;
+
+  bool is_frozen_ = false;       ///< monitor thread only
+  uint64_t attached_since_ = 0;  ///< monitor thread only: boot-time ns; 0: not attached
+  std::thread thread_;
+};
+
+}  // namespace nezu::api

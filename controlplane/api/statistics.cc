@@ -1,0 +1,320 @@
+#include "controlplane/api/statistics.h"
+
+#include <google/protobuf/util/time_util.h>
+
+#include <algorithm>
+#include <numeric>
+#include <unordered_map>
+
+#include "controlplane/config/names.h"
+
+namespace nezu::api {
+namespace {
+
+using publish::PortReading;
+using publish::Reading;
+using publish::ServerReading;
+using publish::ServiceReading;
+using publish::Traffic;
+using publish::WorkerReading;
+
+double ratio(double part, double whole) { return whole > 0 ? part / whole : 0; }
+
+void put(const Traffic& from, v1::TrafficCounters& to) {
+  to.set_packets_to_server(from.packets_to_server);
+  to.set_bytes_to_server(from.bytes_to_server);
+  to.set_packets_to_client(from.packets_to_client);
+  to.set_bytes_to_client(from.bytes_to_client);
+  to.set_flows_opened(from.flows_opened);
+  to.set_flows_closed(from.flows_closed);
+  to.set_flows_refused(from.flows_refused);
+  to.set_flows_active(from.flows_active);
+}
+
+void put(const Traffic& now, const Traffic& before, double seconds, v1::TrafficRates& to) {
+  to.set_packets_to_server(per_second(now.packets_to_server, before.packets_to_server, seconds));
+  to.set_bytes_to_server(per_second(now.bytes_to_server, before.bytes_to_server, seconds));
+  to.set_packets_to_client(per_second(now.packets_to_client, before.packets_to_client, seconds));
+  to.set_bytes_to_client(per_second(now.bytes_to_client, before.bytes_to_client, seconds));
+  to.set_flows_opened(per_second(now.flows_opened, before.flows_opened, seconds));
+  to.set_flows_refused(per_second(now.flows_refused, before.flows_refused, seconds));
+}
+
+uint64_t drops_of(const WorkerReading& worker) {
+  uint64_t sum = 0;
+  for (size_t i = 0; i < worker.reasons.size(); ++i) {
+    sum += is_drop(static_cast<net::Reason>(i)) ? worker.reasons[i] : 0;
+  }
+  return sum;
+}
+
+void put(const WorkerReading& now, const WorkerReading& before, double seconds,
+         v1::WorkerStatistics& to) {
+  to.set_worker(now.number);
+  to.set_received(now.received);
+  to.set_received_bytes(now.received_bytes);
+  to.set_sent(now.sent);
+  to.set_sent_bytes(now.sent_bytes);
+  to.set_handed_over(now.handed_over);
+  to.set_taken_over(now.taken_over);
+  to.set_to_twin(now.to_twin);
+  to.set_dropped(drops_of(now));
+  to.set_flows_opened(now.flows_opened);
+  to.set_flows_expired(now.flows_expired);
+  to.set_flows_recycled(now.flows_recycled);
+  to.set_flows_ended(now.flows_ended);
+  to.set_flows_live(now.flows_live);
+  to.set_flows_embryonic(now.flows_embryonic);
+  to.set_flows_closed(now.flows_closed);
+  to.set_received_per_second(per_second(now.received, before.received, seconds));
+  to.set_sent_per_second(per_second(now.sent, before.sent, seconds));
+  to.set_flows_opened_per_second(per_second(now.flows_opened, before.flows_opened, seconds));
+  to.set_handed_over_per_second(per_second(now.handed_over, before.handed_over, seconds));
+  to.set_dropped_per_second(per_second(drops_of(now), drops_of(before), seconds));
+  const double busy = per_second(now.busy_cycles, before.busy_cycles, seconds);
+  const double idle = per_second(now.idle_cycles, before.idle_cycles, seconds);
+  const double taken = per_second(now.taken_over, before.taken_over, seconds);
+  to.set_busy_share(ratio(busy, busy + idle));
+  to.set_cycles_per_packet(ratio(busy, to.received_per_second() + taken));
+  to.set_packets_per_burst(
+      ratio(to.received_per_second(), per_second(now.bursts, before.bursts, seconds)));
+}
+
+void put(const PortReading& now, const PortReading& before, double seconds,
+         v1::PortStatistics& to) {
+  to.set_port(now.number);
+  to.set_name(now.name);
+  to.set_device(now.device);
+  to.set_twin(now.twin);
+  to.set_mac(net::to_string(now.mac));
+  to.set_mtu(now.mtu);
+  to.set_speed_mbps(now.speed_mbps);
+  to.set_link_up(now.link_up);
+  to.set_steering(now.steering);
+  to.set_received(now.received);
+  to.set_received_bytes(now.received_bytes);
+  to.set_sent(now.sent);
+  to.set_sent_bytes(now.sent_bytes);
+  to.set_receive_missed(now.receive_missed);
+  to.set_receive_errors(now.receive_errors);
+  to.set_send_errors(now.send_errors);
+  to.set_twin_received(now.twin_received);
+  to.set_twin_sent(now.twin_sent);
+  to.set_twin_dropped(now.twin_dropped);
+  to.set_received_per_second(per_second(now.received, before.received, seconds));
+  to.set_sent_per_second(per_second(now.sent, before.sent, seconds));
+  to.set_received_bits_per_second(8 *
+                                  per_second(now.received_bytes, before.received_bytes, seconds));
+  to.set_sent_bits_per_second(8 * per_second(now.sent_bytes, before.sent_bytes, seconds));
+}
+
+v1::EffectiveState effective(tables::ServerState state) {
+  switch (state) {
+    case tables::ServerState::ready:
+      return v1::EFFECTIVE_STATE_READY;
+    case tables::ServerState::draining:
+      return v1::EFFECTIVE_STATE_DRAINING;
+    case tables::ServerState::disabled:
+      return v1::EFFECTIVE_STATE_DISABLED;
+    case tables::ServerState::failed:
+      return v1::EFFECTIVE_STATE_FAILED;
+  }
+  return v1::EFFECTIVE_STATE_UNSPECIFIED;
+}
+
+v1::EffectiveState effective(v1::AdminState state) {
+  return state == v1::ADMIN_STATE_DRAIN      ? v1::EFFECTIVE_STATE_DRAINING
+         : state == v1::ADMIN_STATE_DISABLED ? v1::EFFECTIVE_STATE_DISABLED
+                                             : v1::EFFECTIVE_STATE_READY;
+}
+
+void put_services(const Reading& now, const Reading& before, double seconds,
+                  const std::string& only, v1::Statistics& to) {
+  std::unordered_map<std::string_view, const Traffic*> earlier;
+  for (const ServiceReading& service : before.services) {
+    earlier[service.name] = &service.traffic;
+  }
+  for (const ServiceReading& service : now.services) {
+    if (!only.empty() && service.name != only) {
+      continue;
+    }
+    v1::ServiceStatistics& line = *to.add_services();
+    line.set_name(service.name);
+    put(service.traffic, *line.mutable_counters());
+    const auto at = earlier.find(service.name);
+    put(service.traffic, at == earlier.end() ? service.traffic : *at->second, seconds,
+        *line.mutable_rates());
+  }
+  std::sort(to.mutable_services()->pointer_begin(), to.mutable_services()->pointer_end(),
+            [](const auto* a, const auto* b) { return a->name() < b->name(); });
+}
+
+void put_servers(const Reading& now, const Reading& before, double seconds,
+                 const config::Model& model, const std::string& only, v1::Statistics& to) {
+  const Membership membership(model);
+  std::map<tables::ServerIdentity, const ServerReading*> present;
+  std::map<tables::ServerIdentity, const Traffic*> earlier;
+  for (const ServerReading& server : now.servers) {
+    present[server.identity] = &server;
+  }
+  for (const ServerReading& server : before.servers) {
+    earlier[server.identity] = &server.traffic;
+  }
+  for (const auto& [identity, server] : present) {
+    const auto member = membership.servers.find(identity);
+    const bool is_member = member != membership.servers.end();
+    const auto& pools = is_member ? member->second.pools : std::vector<std::string>{};
+    if (!only.empty() && std::find(pools.begin(), pools.end(), only) == pools.end()) {
+      continue;
+    }
+    v1::ServerStatistics& line = *to.add_servers();
+    *line.mutable_server() = config::to_proto(identity);
+    line.mutable_pools()->Add(pools.begin(), pools.end());
+    line.set_state(effective(server->state));
+    put(server->traffic, *line.mutable_counters());
+    const auto at = earlier.find(identity);
+    put(server->traffic, at == earlier.end() ? server->traffic : *at->second, seconds,
+        *line.mutable_rates());
+  }
+}
+
+void put_drops(const Reading& now, const Reading& before, double seconds, v1::Statistics& to) {
+  for (size_t reason = 0; reason < net::kReasonCount; ++reason) {
+    if (!is_drop(static_cast<net::Reason>(reason))) {
+      continue;
+    }
+    v1::DropStatistics line;
+    uint64_t sum = 0, sum_before = 0;
+    for (const WorkerReading& worker : now.workers) {
+      sum += worker.reasons[reason];
+      line.add_by_worker(worker.reasons[reason]);
+    }
+    for (const WorkerReading& worker : before.workers) {
+      sum_before += worker.reasons[reason];
+    }
+    if (sum == 0) {
+      continue;
+    }
+    line.set_reason(std::string(net::kReasonNames[reason]));
+    line.set_description(std::string(net::kReasonTexts[reason]));
+    line.set_packets(sum);
+    line.set_packets_per_second(per_second(sum, sum_before, seconds));
+    *to.add_drops() = std::move(line);
+  }
+}
+
+/// The element of `before` with the same number; a reading of zeros when there is none, so that a
+/// worker that has just begun counts from nothing.
+template <typename T>
+T same(const std::vector<T>& before, const T& now) {
+  for (const T& other : before) {
+    if (other.number == now.number) {
+      return other;
+    }
+  }
+  return now;
+}
+
+}  // namespace
+
+Membership::Membership(const config::Model& model) {
+  for (const auto& [name, place] : model.pools().places()) {
+    const v1::Pool& pool = model.pools().at(place);
+    for (const v1::RealServer& server : pool.servers()) {
+      if (const auto identity = config::identity_of(server, pool.protocol())) {
+        Entry& entry = servers[*identity];
+        entry.pools.push_back(name);
+        entry.server = entry.server == nullptr ? &server : entry.server;
+        entry.is_checked = entry.is_checked || pool.has_check();
+      }
+    }
+  }
+}
+
+bool is_drop(net::Reason reason) {
+  return reason != net::Reason::none && reason != net::Reason::answered;
+}
+
+double per_second(uint64_t now, uint64_t before, double seconds) {
+  // A counter that fell belongs to something else now.
+  return now > before ? ratio(static_cast<double>(now - before), seconds) : 0;
+}
+
+v1::Statistics statistics_of(const Reading& now, const Reading& before, const config::Model& model,
+                             const v1::GetStatisticsRequest& request) {
+  v1::Statistics statistics;
+  const uint64_t window =
+      now.when > before.when ? now.when.nanoseconds - before.when.nanoseconds : 0;
+  const double seconds = static_cast<double>(window) / 1e9;
+  const auto wants = [&](v1::StatisticsPart part) {
+    return request.parts().empty() ||
+           std::find(request.parts().begin(), request.parts().end(), part) != request.parts().end();
+  };
+  *statistics.mutable_time() = google::protobuf::util::TimeUtil::GetCurrentTime();
+  statistics.set_rate_window_ms(static_cast<uint32_t>(window / 1'000'000));
+  statistics.set_generation(now.generation);
+  if (wants(v1::STATISTICS_PART_SERVICES)) {
+    put_services(now, before, seconds, request.service(), statistics);
+  }
+  if (wants(v1::STATISTICS_PART_SERVERS)) {
+    put_servers(now, before, seconds, model, request.pool(), statistics);
+  }
+  if (wants(v1::STATISTICS_PART_WORKERS)) {
+    for (const WorkerReading& worker : now.workers) {
+      put(worker, same(before.workers, worker), seconds, *statistics.add_workers());
+    }
+  }
+  if (wants(v1::STATISTICS_PART_PORTS)) {
+    for (const PortReading& port : now.ports) {
+      put(port, same(before.ports, port), seconds, *statistics.add_ports());
+    }
+  }
+  if (wants(v1::STATISTICS_PART_DROPS)) {
+    put_drops(now, before, seconds, statistics);
+  }
+  return statistics;
+}
+
+std::vector<v1::ServerStatus> statuses_of(const Reading& now, const config::Model& model) {
+  const Membership membership(model);
+  std::map<tables::ServerIdentity, const ServerReading*> readings;
+  for (const ServerReading& server : now.servers) {
+    readings[server.identity] = &server;
+  }
+  std::vector<v1::ServerStatus> statuses;
+  for (const auto& [identity, member] : membership.servers) {
+    v1::ServerStatus& status = statuses.emplace_back();
+    *status.mutable_server() = config::to_proto(identity);
+    status.mutable_pools()->Add(member.pools.begin(), member.pools.end());
+    status.set_admin_state(member.server->state());
+    status.set_state(effective(member.server->state()));
+    status.set_weight(member.server->weight());
+    status.set_health(member.is_checked ? v1::HEALTH_UNKNOWN : v1::HEALTH_UNCHECKED);
+    if (member.server->has_drain_deadline()) {
+      *status.mutable_drain_deadline() = member.server->drain_deadline();
+    }
+    const auto reading = readings.find(identity);
+    if (reading == readings.end()) {
+      continue;
+    }
+    status.set_state(effective(reading->second->state));
+    status.set_flows(reading->second->traffic.flows_active);
+    if (member.is_checked && reading->second->health_known) {
+      status.set_health(reading->second->healthy ? v1::HEALTH_HEALTHY : v1::HEALTH_FAILED);
+    }
+  }
+  for (const auto& [identity, reading] : readings) {
+    if (membership.servers.contains(identity)) {
+      continue;
+    }
+    v1::ServerStatus& status = statuses.emplace_back();
+    *status.mutable_server() = config::to_proto(identity);
+    status.set_health(v1::HEALTH_UNCHECKED);
+    status.set_state(v1::EFFECTIVE_STATE_DRAINING);
+    status.set_flows(reading->traffic.flows_active);
+    status.set_leaving(true);
+  }
+  return statuses;
+}
+
+}  // namespace nezu::api
