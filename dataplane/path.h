@@ -78,6 +78,7 @@ class Path {
   Desk& desk();
 
   struct State;  ///< within the path: path_turn.h
+  State& state() { return *state_; }
 
  private:
   void run(net::Burst& burst, const tables::View& view, const route::Routes& routes,

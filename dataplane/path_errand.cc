@@ -66,7 +66,6 @@ bool reply(Path::State& state, tables::ReplyKind kind, const tables::FlowRecord&
 
 /// False: the desk is full; the same flow again next turn.
 bool serve(Path::State& state, FlowId id, net::Tick now) {
-  if (state.flows.track(id).valid == 0) return true;
   Errand& errand = state.errand;
   const tables::Request& request = errand.request;
   const tables::FlowRecord record =
@@ -85,32 +84,24 @@ bool serve(Path::State& state, FlowId id, net::Tick now) {
   return true;
 }
 
-/// False: this was the last entry.
-bool step(Errand& errand, const flow::Table& flows) {
-  if (++errand.next < flows.capacity(errand.wide)) return true;
-  if (errand.wide || flows.capacity(true) == 0) return false;
-  errand.wide = true;
-  errand.next = 0;
-  return true;
-}
-
 }  // namespace
 
 void run_errand(Path::State& state, net::Instant now) {
   Errand& errand = state.errand;
   if (!errand.active) {
     if (!state.desk.requests.pop(errand.request)) return;
-    errand = {errand.request, true, state.flows.capacity(false) == 0, 0, 0, 0};
+    errand = {errand.request, true, {}, 0, 0};
+    errand.sweep.begin();
   }
   const bool late = errand.request.deadline != 0 && now.nanoseconds > errand.request.deadline;
-  bool more = !late && (errand.request.kind == tables::RequestKind::list_flows ||
-                        errand.request.kind == tables::RequestKind::end_flows);
-  for (uint32_t i = 0; more && i < kEntriesPerTurn; ++i) {
-    const FlowId id(errand.wide, errand.next, flow::Direction::to_server);
-    if (!serve(state, id, net::to_tick(now))) break;
-    more = step(errand, state.flows);
+  const bool known = errand.request.kind == tables::RequestKind::list_flows ||
+                     errand.request.kind == tables::RequestKind::end_flows;
+  if (known && !late) {
+    errand.sweep.slice(state.flows, kEntriesPerTurn,
+                       [&state, now](FlowId id) { return serve(state, id, net::to_tick(now)); });
   }
-  if (!more && reply(state, tables::ReplyKind::done, {})) errand.active = false;
+  const bool over = !known || late || !errand.sweep.running();
+  if (over && reply(state, tables::ReplyKind::done, {})) errand.active = false;
   state.desk.replies.publish();
 }
 

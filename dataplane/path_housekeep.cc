@@ -40,8 +40,7 @@ void look_for_drained(Path::State& state, const tables::View& view, net::Instant
       continue;
     }
     drain.ending = slot;
-    drain.wide = false;
-    drain.next = 0;
+    drain.sweep.begin();
     return;
   }
 }
@@ -50,24 +49,14 @@ void look_for_drained(Path::State& state, const tables::View& view, net::Instant
 
 void end_drained(Path::State& state, const tables::View& view, net::Instant now) {
   Drain& drain = state.drain;
-  if (drain.ending == tables::kNoSlot) return look_for_drained(state, view, now);
-  for (uint32_t i = 0; i < kEntriesPerTurn; ++i, ++drain.next) {
-    if (drain.next == state.flows.capacity(drain.wide)) {
-      if (drain.wide) {
-        drain.ending = tables::kNoSlot;
-        return;
-      }
-      drain.wide = true;
-      drain.next = 0;
-      if (state.flows.capacity(true) == 0) continue;
-    }
-    const FlowId id(drain.wide, drain.next, flow::Direction::to_server);
-    const flow::Track& track = state.flows.track(id);
-    if (track.valid != 0 && track.server == drain.ending) {
+  if (!drain.sweep.running()) return look_for_drained(state, view, now);
+  drain.sweep.slice(state.flows, kEntriesPerTurn, [&state, &drain](FlowId id) {
+    if (state.flows.track(id).server == drain.ending) {
       state.end(id);
       state.line.flows_ended.add(1);
     }
-  }
+    return true;
+  });
 }
 
 void report(Path::State& state, const tables::View& view, net::Tick now) {

@@ -6,6 +6,7 @@
 
 #include "dataplane/admit/scheduling.h"
 #include "dataplane/admit/snat_ports.h"
+#include "dataplane/flow/sweep.h"
 #include "dataplane/flow/table.h"
 #include "dataplane/flow/tcp_track.h"
 #include "dataplane/path.h"
@@ -42,18 +43,16 @@ class Allowance {
 struct Errand {
   tables::Request request;
   bool active = false;
-  bool wide = false;
-  uint32_t next = 0;  ///< entry
+  flow::Sweep sweep;
   uint64_t matched = 0;
   uint32_t listed = 0;
 };
 
 /// Ends the flows of a server whose drain deadline has passed.
 struct Drain {
-  uint32_t next_server = 0;           ///< to look at
-  uint32_t ending = tables::kNoSlot;  ///< server whose flows are being ended
-  bool wide = false;
-  uint32_t next = 0;  ///< entry
+  uint32_t next_server = 0;  ///< to look at
+  uint32_t ending = 0;       ///< server whose flows are being ended, while the sweep runs
+  flow::Sweep sweep;
   net::Tick looked = 0;
 };
 
