@@ -46,7 +46,7 @@ store::Edit whole(const v1::Configuration& configuration) {
 }
 
 int lock_folder(const std::string& folder) {
-  const std::string path = folder + "/lock";
+  const std::string path = folder + "/configuration.lock";
   const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640);
   if (fd < 0) {
     throw std::system_error(

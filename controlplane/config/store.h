@@ -2,7 +2,7 @@
 //
 //   configuration.bin   one Snapshot (a compaction)
 //   journal.bin         every Step since
-//   lock                held while a control plane uses the folder
+//   configuration.lock  held while a control plane uses the folder
 //
 // A change is staged (checked, applied in memory, put in the journal's buffer), then `sync` makes
 // all staged changes durable at once; `abort` takes back what could not be published. One thread

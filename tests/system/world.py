@@ -201,7 +201,7 @@ class World:
             shutil.chown(folder, "nobody", "nogroup")
         self.controlplane = self.start_program("controlplane", *self.lb.command(
             *UNPRIVILEGED, self.program("nezu-controlplane"), "--region-dir", self.region_folder,
-            "--state-dir", self.state, "--socket", self.socket))
+            "--state-dir", self.state, "--listen", f"unix:{self.socket}"))
 
     def address_twins(self):
         for twin, address, address6 in (("nz-front", FRONT, FRONT6), ("nz-back", BACK, BACK6)):
