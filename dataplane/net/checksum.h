@@ -52,9 +52,12 @@ constexpr uint16_t checksum_of(Sum sum) { return static_cast<uint16_t>(~fold(sum
 /// True when an IPv4 header of 20 bytes sums up: with its checksum field in, all bits are ones.
 inline bool ipv4_header_sums_up(const void* header) {
   const auto* at = static_cast<const uint8_t*>(header);
-  const auto a = load<uint64_t>(at), b = load<uint64_t>(at + 8);
-  const Sum sum =
-      (a >> 32) + (a & 0xffffffff) + (b >> 32) + (b & 0xffffffff) + load<uint32_t>(at + 16);
+  const auto first = load<uint64_t>(at);
+  const uint64_t rest = load<uint32_t>(at + 16);
+  uint64_t sum = first + load<uint64_t>(at + 8);
+  sum += sum < first;  // 2^64 = 1 as well: carries go round to the bottom
+  sum += rest;
+  sum += sum < rest;
   return fold(sum) == 0xffff;
 }
 

@@ -83,46 +83,46 @@ inline constexpr uint32_t kNoFlow = 0xffffffffu;
 struct alignas(64) Packet {
   Packet() : tuple6{} {}
 
+  // By device/, when the frame comes in.
   uint8_t* head = nullptr;   ///< first byte of the Ethernet header
   void* buffer = nullptr;    ///< device's handle
   uint32_t head_length = 0;  ///< contiguous bytes from `head`
   uint32_t length = 0;       ///< bytes of the whole frame, padding included
+  uint32_t room = 0;         ///< bytes that may be written from `head` on, for longer replies
+  uint16_t port = 0;  ///< data port that it came in by
+  /// VLAN id; 0: untagged. Set by device/ where the port took the tag off, else by the parser.
+  uint16_t vlan = 0;
 
-  // By the parser. Offsets count from `head`.
+  // By the parser, which writes these 32 bytes in a few stores. Offsets count from `head`.
   uint16_t l3 = 0;         ///< IP header; other: what follows Ethernet and VLAN
   uint16_t l4 = 0;         ///< transport header
   uint16_t inner_l3 = 0;   ///< icmp_error: the inner IP header
   uint16_t inner_l4 = 0;   ///< icmp_error: the inner transport header (8 bytes are there); 0: none
   uint16_t ip_length = 0;  ///< bytes from l3 to the end of the IP packet (without padding)
-  uint16_t vlan = 0;       ///< VLAN id; 0: untagged. Set by device/ where the port took the tag off
-  uint16_t port = 0;       ///< data port that it came in by
+  uint16_t fragment_header = 0;  ///< the IPv6 fragment header; 0: none
   Shape shape = Shape::other;
   Family family = Family::ipv4;
   Protocol protocol = Protocol::any;
   uint8_t tcp_flags = 0;
-  bool handed_over = false;  ///< came by another worker's ring: must not leave by one
+  bool first_fragment = false;  ///< has ports, but further fragments follow
 
-  // By later stages.
+  // By later stages; the parser sets them as here.
+  /// The sums of IP / L4 are to be computed by the port (or by device/ where it cannot): replies
+  /// that we made. Rewrites keep sums right incrementally and leave these false.
+  bool sum_l4 = false;
   Verdict verdict = Verdict::undecided;
   Reason reason = Reason::none;
   uint16_t egress = 0;  ///< port to send by
   uint16_t owner = 0;   ///< hand_over: the worker
-  /// The sums of IP / L4 are to be computed by the port (or by device/ where it cannot): replies
-  /// that we made. Rewrites keep sums right incrementally and leave these false.
-  bool sum_l4 = false;
-  bool first_fragment = false;  ///< by the parser: has ports, but further fragments follow
-  /// By the parser: the IPv6 fragment header; 0: none.
-  uint16_t fragment_header = 0;
-  /// By device/: bytes that may be written from `head` on (head_length and the room behind it), for
-  /// replies longer than the packet.
-  uint32_t room = 0;
+  /// By device/: came by another worker's ring, must not leave by one.
+  bool handed_over = false;
+  uint32_t flow = kNoFlow;  ///< flow id with direction; kNoFlow: none
 
   union {
     Tuple4 tuple4;
     Tuple6 tuple6;
   };
-  uint64_t hash = 0;        ///< flow hash of the tuple
-  uint32_t flow = kNoFlow;  ///< flow id with direction; kNoFlow: none
+  uint64_t hash = 0;  ///< flow hash of the tuple
 
   /// device/: a frame has come in. All that the stages do not write before they read it is set.
   void arrive(uint8_t* frame, void* handle, uint32_t contiguous, uint32_t whole, uint32_t writable,

@@ -15,84 +15,143 @@ using namespace net;
 /// How many packets ahead of the one in hand their first bytes are asked for.
 constexpr uint32_t kAhead = 6;
 
-void clear(Packet& p) {
-  p.l3 = p.l4 = p.inner_l3 = p.inner_l4 = p.ip_length = 0;
-  p.shape = Shape::other;
-  p.family = Family::ipv4;
-  p.protocol = Protocol::any;
-  p.tcp_flags = 0;
-  p.verdict = Verdict::undecided;
-  p.reason = Reason::none;
-  p.egress = p.owner = 0;
-  p.sum_l4 = p.first_fragment = false;
-  p.fragment_header = 0;
+// What the parser sets of a Packet lies side by side, so that it is written in four stores.
+static_assert(offsetof(Packet, l4) == offsetof(Packet, l3) + 2 &&
+              offsetof(Packet, inner_l4) == offsetof(Packet, l3) + 6 &&
+              offsetof(Packet, ip_length) == offsetof(Packet, l3) + 8 &&
+              offsetof(Packet, shape) == offsetof(Packet, ip_length) + 4 &&
+              offsetof(Packet, family) == offsetof(Packet, ip_length) + 5 &&
+              offsetof(Packet, protocol) == offsetof(Packet, ip_length) + 6 &&
+              offsetof(Packet, tcp_flags) == offsetof(Packet, ip_length) + 7 &&
+              offsetof(Packet, first_fragment) == offsetof(Packet, ip_length) + 8 &&
+              offsetof(Packet, owner) == offsetof(Packet, first_fragment) + 6);
+static_assert(static_cast<int>(Verdict::undecided) == 0 && static_cast<int>(Reason::none) == 0 &&
+              static_cast<int>(Shape::other) == 0);
+
+/// Offsets and kinds of a packet with no inner one and no fragment header; all decisions open.
+void set_found(Packet& p, uint32_t l3, uint32_t l4, uint32_t ip_length, Shape shape, Family family,
+               uint8_t protocol, uint8_t tcp_flags) {
+  auto* at = reinterpret_cast<uint8_t*>(&p);
+  store<uint64_t>(at + offsetof(Packet, l3), l3 | l4 << 16);
+  store<uint64_t>(at + offsetof(Packet, ip_length), ip_length | static_cast<uint64_t>(shape) << 32 |
+                                                        static_cast<uint64_t>(family) << 40 |
+                                                        uint64_t{protocol} << 48 |
+                                                        uint64_t{tcp_flags} << 56);
+  store<uint64_t>(at + offsetof(Packet, first_fragment), 0);
   p.flow = kNoFlow;
 }
 
-/// First octets of addresses that need a closer look: 0, 127, 169 (link-local), multicast and
-/// above.
-constexpr auto kUnusualOctet = [] {
+/// Ports, instance and protocol, as they stand behind the addresses in both kinds of tuple.
+int64_t tuple_end(uint32_t ports, Instance instance, uint8_t protocol) {
+  return static_cast<int64_t>(ports | static_cast<uint64_t>(instance) << 32 |
+                              uint64_t{protocol} << 48);
+}
+
+/// First octets of addresses that need a closer look. IPv4: 0, 127, 169 (link-local), multicast and
+/// above. IPv6: all but global unicast (2000::/3) and unique local (fc00::/7).
+constexpr auto kUnusual4 = [] {
   std::array<uint8_t, 256> unusual{};
   unusual[0] = unusual[127] = unusual[169] = 1;
   for (size_t octet = 224; octet < 256; ++octet) unusual[octet] = 1;
   return unusual;
 }();
+constexpr bool is_unusual6(uint8_t octet) { return octet >> 5 != 1 && octet >> 1 != 0xfc >> 1; }
 
-constexpr uint32_t kPlainIp = sizeof(Ethernet), kPlainTransport = kPlainIp + sizeof(Ipv4);
-
-/// Nearly every packet: untagged IPv4 without options, whole, TCP or UDP, nothing wrong with it.
-/// Anything else answers false and has changed nothing that the general way does not set again.
-bool parse_plain(Packet& p, Instance instance) {
-  if (p.head_length < kPlainTransport + sizeof(Tcp)) return false;
-  const uint8_t* ip = p.head + kPlainIp;
-  const uint8_t* l4 = p.head + kPlainTransport;
-  // Type, version with header length, and the fragment field without "don't fragment".
-  const bool plain = load<uint16_t>(p.head + offsetof(Ethernet, type)) == swap16(kEtherIpv4) &&
-                     ip[0] == 0x45 &&
-                     (load<uint16_t>(ip + offsetof(Ipv4, fragment)) & swap16(0xbfff)) == 0;
-  if (!plain || !ipv4_header_sums_up(ip)) return false;
-  const uint32_t ip_length = swap16(load<uint16_t>(ip + offsetof(Ipv4, total_length)));
-  const auto addresses = load<uint64_t>(ip + offsetof(Ipv4, source));
-  const auto ports = load<uint32_t>(l4);
-  if (ip_length > p.length - kPlainIp ||
-      (kUnusualOctet[addresses & 0xff] | kUnusualOctet[addresses >> 32 & 0xff]) != 0 ||
-      (ports & 0xffff) == 0 || ports >> 16 == 0) {
-    return false;
-  }
-  const uint8_t protocol = ip[offsetof(Ipv4, protocol)];
+/// What a plain transport header says; false: let the general way find out what is wrong.
+struct PlainTransport {
+  uint32_t ports;
   uint8_t flags = 0;
+};
+inline bool parse_plain_transport(const Packet& p, uint32_t at, uint32_t length, uint8_t protocol,
+                                  PlainTransport& found) {
+  const uint8_t* l4 = p.head + at;
+  found.ports = load<uint32_t>(l4);
+  if ((found.ports & 0xffff) == 0 || found.ports >> 16 == 0) return false;
   if (protocol == static_cast<uint8_t>(Protocol::tcp)) {
-    const uint32_t offset = (l4[offsetof(Tcp, offset)] >> 4) * 4u;
-    flags = l4[offsetof(Tcp, flags)];
-    if (offset < sizeof(Tcp) || offset > ip_length - sizeof(Ipv4) ||
-        ip_length < sizeof(Ipv4) + sizeof(Tcp) || kPlainTransport + offset > p.head_length ||
-        !tcp_flags_make_sense(flags)) {
-      return false;
-    }
-  } else if (protocol == static_cast<uint8_t>(Protocol::udp)) {
-    const uint32_t length = swap16(load<uint16_t>(l4 + offsetof(Udp, length)));
-    if (length < sizeof(Udp) || length + sizeof(Ipv4) > ip_length) return false;
-  } else {
+    const uint32_t header = (l4[offsetof(Tcp, offset)] >> 4) * 4u;
+    found.flags = l4[offsetof(Tcp, flags)];
+    return header >= sizeof(Tcp) && header <= length && at + header <= p.head_length &&
+           tcp_flags_make_sense(found.flags);
+  }
+  const uint32_t datagram = swap16(load<uint16_t>(l4 + offsetof(Udp, length)));
+  return protocol == static_cast<uint8_t>(Protocol::udp) && datagram >= sizeof(Udp) &&
+         datagram <= length;
+}
+
+/// IPv4 without options, whole, TCP or UDP, nothing wrong with it.
+template <uint32_t l3>
+inline bool parse_plain4(Packet& p, Instance instance) {
+  constexpr uint32_t l4 = l3 + sizeof(Ipv4);
+  const uint8_t* ip = p.head + l3;
+  const uint32_t length = swap16(load<uint16_t>(ip + offsetof(Ipv4, total_length)));
+  const auto addresses = load<uint64_t>(ip + offsetof(Ipv4, source));
+  const uint8_t protocol = ip[offsetof(Ipv4, protocol)];
+  PlainTransport transport;
+  const uint32_t unusual = (ip[0] ^ 0x45u) |
+                           (load<uint16_t>(ip + offsetof(Ipv4, fragment)) & swap16(0xbfff)) |
+                           kUnusual4[addresses & 0xff] | kUnusual4[addresses >> 32 & 0xff];
+  if (unusual != 0 || length < sizeof(Ipv4) || length > p.length - l3 || !ipv4_header_sums_up(ip) ||
+      !parse_plain_transport(p, l4, length - sizeof(Ipv4), protocol, transport)) {
     return false;
   }
-  clear(p);
-  p.l3 = kPlainIp;
-  p.l4 = kPlainTransport;
-  p.ip_length = static_cast<uint16_t>(ip_length);
-  p.shape = Shape::transport;
-  p.protocol = static_cast<Protocol>(protocol);
-  p.tcp_flags = flags;
+  set_found(p, l3, l4, length, Shape::transport, Family::ipv4, protocol, transport.flags);
   // One store of 16 bytes, as the hash reads it back at that width.
-  const uint64_t rest = ports | static_cast<uint64_t>(instance) << 32 | uint64_t{protocol} << 48;
   _mm_store_si128(reinterpret_cast<__m128i*>(&p.tuple4),
-                  _mm_set_epi64x(static_cast<int64_t>(rest), static_cast<int64_t>(addresses)));
+                  _mm_set_epi64x(tuple_end(transport.ports, instance, protocol),
+                                 static_cast<int64_t>(addresses)));
   return true;
+}
+
+/// The same for IPv6 without extension headers.
+template <uint32_t l3>
+inline bool parse_plain6(Packet& p, Instance instance) {
+  constexpr uint32_t l4 = l3 + sizeof(Ipv6);
+  const uint8_t* ip = p.head + l3;
+  if (p.head_length < l4 + sizeof(Tcp)) return false;
+  const uint32_t payload = swap16(load<uint16_t>(ip + offsetof(Ipv6, payload_length)));
+  const uint8_t protocol = ip[offsetof(Ipv6, next)];
+  PlainTransport transport;
+  if (ip[0] >> 4 != 6 || payload > 0xffff - sizeof(Ipv6) || payload > p.length - l4 ||
+      is_unusual6(ip[offsetof(Ipv6, source)]) || is_unusual6(ip[offsetof(Ipv6, destination)]) ||
+      !parse_plain_transport(p, l4, payload, protocol, transport)) {
+    return false;
+  }
+  set_found(p, l3, l4, payload + sizeof(Ipv6), Shape::transport, Family::ipv6, protocol,
+            transport.flags);
+  const auto* addresses = reinterpret_cast<const __m128i*>(ip + offsetof(Ipv6, source));
+  auto* tuple = reinterpret_cast<__m128i*>(&p.tuple6);
+  _mm_store_si128(tuple, _mm_loadu_si128(addresses));
+  _mm_store_si128(tuple + 1, _mm_loadu_si128(addresses + 1));
+  _mm_store_si128(tuple + 2, _mm_set_epi64x(0, tuple_end(transport.ports, instance, protocol)));
+  return true;
+}
+
+constexpr uint32_t kUntagged = sizeof(Ethernet), kTagged = kUntagged + sizeof(Vlan);
+constexpr uint32_t kLeast = sizeof(Ipv4) + sizeof(Tcp);
+
+/// IPv6, or either with a tag.
+bool parse_plain_other(Packet& p, Instance instance) {
+  if (p.head_length < kUntagged + kLeast) return false;
+  const uint16_t type = p.at<Ethernet>(0)->type;
+  if (type == kEtherIpv6) return parse_plain6<kUntagged>(p, instance);
+  if (type != kEtherVlan || p.head_length < kTagged + kLeast) return false;
+  const Vlan& tag = *p.at<Vlan>(kUntagged);
+  const uint16_t id = tag.id();
+  if (id == 0 || (p.vlan != 0 && p.vlan != id)) return false;
+  p.vlan = id;
+  if (tag.type == kEtherIpv4) return parse_plain4<kTagged>(p, instance);
+  return tag.type == kEtherIpv6 && parse_plain6<kTagged>(p, instance);
+}
+
+/// All but the most common kind: apart, so that the way of that one stays short.
+[[gnu::noinline]] void parse_other(Packet& p, Instance instance) {
+  if (!parse_plain_other(p, instance)) parse_generally(p, instance);
 }
 
 }  // namespace
 
 void parse_generally(Packet& p, Instance instance) {
-  clear(p);
+  set_found(p, 0, 0, 0, Shape::other, Family::ipv4, 0, 0);
   if (p.head_length < sizeof(Ethernet)) return p.drop(Reason::ethernet_truncated);
   uint32_t at = sizeof(Ethernet);
   uint16_t type = p.at<Ethernet>(0)->type;
@@ -116,10 +175,14 @@ void parse_generally(Packet& p, Instance instance) {
   p.tuple6 = {};  // nothing of the frame before stays behind
 }
 
-void parse(Packet& packet, Instance instance) {
-  if (!parse_plain(packet, instance)) [[unlikely]] {
-    parse_generally(packet, instance);
+// A way that answers false has changed nothing that the next one does not set again.
+void parse(Packet& p, Instance instance) {
+  if (p.head_length >= kUntagged + kLeast &&
+      load<uint16_t>(p.head + offsetof(Ethernet, type)) == swap16(kEtherIpv4) &&
+      parse_plain4<kUntagged>(p, instance)) [[likely]] {
+    return;
   }
+  parse_other(p, instance);
 }
 
 void parse(Burst& burst, Instance instance) {
