@@ -38,6 +38,9 @@ class Heap {
   /// Frees what was retired at `oldest_read` or before.
   void reclaim(uint64_t oldest_read);
 
+  /// Writes what follows into the header, for people.
+  void show() const;
+
   bool has_retired() const { return !retired_.empty(); }
   uint64_t used_bytes() const { return used_; }  ///< retired ones included
   uint64_t retired_bytes() const { return retired_bytes_; }
@@ -51,7 +54,6 @@ class Heap {
   void give_back(uint64_t offset, uint64_t bytes);
   void add_free(uint64_t offset, uint64_t bytes);
   void remove_free(std::map<uint64_t, uint64_t>::iterator range);
-  void show() const;
 
   const Region& region_;
   uint64_t start_, end_;

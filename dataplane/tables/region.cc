@@ -161,7 +161,26 @@ std::string refuse(const Header& header, const std::string& path, uint64_t file_
   if (header.file_bytes != file_bytes) {
     return path + " is not as long as its header says; remove it";
   }
+  if (header.boot_id != boot_id()) {
+    return path + " is from before the last boot; the control plane makes a new one";
+  }
   return {};
+}
+
+/// Only where neither hugetlbfs nor tmpfs holds it. Its deadlines and readers mean nothing now.
+bool is_from_another_boot(const std::string& path) {
+  const File file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  struct stat status {};
+  if (!file || fstat(file.get(), &status) != 0) return false;
+  const auto bytes = static_cast<uint64_t>(status.st_size);
+  if (bytes < sizeof(Header)) return false;
+  void* base = mmap(nullptr, bytes, PROT_READ, MAP_SHARED, file.get(), 0);
+  if (base == MAP_FAILED) return false;
+  const auto* header = static_cast<const Header*>(base);
+  const bool is_ours = header->magic == kMagic && header->layout == layout_hash();
+  const bool is_old = is_ours && header->boot_id != boot_id();
+  munmap(base, bytes);
+  return is_old;
 }
 
 std::string other_layouts(const std::string& directory) {
@@ -244,6 +263,7 @@ Region::Opened Region::open_writer(const std::string& directory, const Sizes& si
     close(lock);
     return opened;
   }
+  if (access(path.c_str(), F_OK) == 0 && is_from_another_boot(path)) unlink(path.c_str());
   if (access(path.c_str(), F_OK) != 0) {
     opened.error = make_file(path, sizes);
     if (!opened.error.empty()) {

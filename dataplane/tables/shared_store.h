@@ -63,7 +63,10 @@ inline void publish_word(std::atomic<uint64_t>& to, uint64_t value) {
   to.store(value, std::memory_order_seq_cst);
 #endif
 #if NEZU_MUTANT == 4
-  for (const auto& [place, bytes] : late_stores) std::memcpy(place, bytes.data(), bytes.size());
+  for (const auto& [place, bytes] : late_stores) {
+    before_store();
+    std::memcpy(place, bytes.data(), bytes.size());
+  }
   late_stores.clear();
 #endif
 }

@@ -1,9 +1,9 @@
 // Which slots of one kind are in use, resting or free.
 //
 // Only the writer's thread, in its own memory. A slot is retired by a generation; it rests until
-// all readers have passed that generation, a grace period is over and the workers' gauges of that
-// slot are all zero; then it can be given again. Counters are never reset: whoever allocates keeps
-// their values as a base.
+// all readers have passed that generation, a grace period is over (packets of new flows that one
+// worker has given to another) and the workers' gauges of that slot are all zero; then it can be
+// given again. Counters are never reset: whoever allocates keeps their values as a base.
 #pragma once
 
 #include <cstdint>
@@ -27,16 +27,13 @@ class Slots {
     for (uint32_t slot = 0; slot < capacity; ++slot) free_.insert(free_.end(), slot);
   }
 
-  /// The lowest free slot whose gauges are zero; kNoSlot when there is none.
+  /// The lowest free slot; kNoSlot when there is none.
   uint32_t allocate() {
-    for (auto slot = free_.begin(); slot != free_.end(); ++slot) {
-      if (!is_idle_(*slot)) continue;
-      const uint32_t taken = *slot;
-      free_.erase(slot);
-      used_[taken] = true;
-      return taken;
-    }
-    return kNoSlot;
+    if (free_.empty()) return kNoSlot;
+    const uint32_t taken = *free_.begin();
+    free_.erase(free_.begin());
+    used_[taken] = true;
+    return taken;
   }
   /// While a writer starts: the live root shows it. False: out of range or taken twice.
   bool adopt(uint32_t slot) {
@@ -44,6 +41,19 @@ class Slots {
     used_[slot] = true;
     free_.erase(slot);
     return true;
+  }
+  /// After all were adopted: whoever had these slots before may have left flows on them.
+  void finish_adoption(uint64_t generation, net::Instant now,
+                       const std::function<bool(uint32_t)>& was_used) {
+    for (auto slot = free_.begin(); slot != free_.end();) {
+      if (!was_used(*slot)) {
+        ++slot;
+        continue;
+      }
+      used_[*slot] = true;
+      retire(*slot, generation, now);
+      slot = free_.erase(slot);
+    }
   }
   /// Allocated for a transaction that did not happen.
   void give_back(uint32_t slot) {
@@ -54,6 +64,8 @@ class Slots {
   void retire(uint32_t slot, uint64_t generation, net::Instant now) {
     resting_.push_back({slot, generation, now.nanoseconds + kSlotGrace});
   }
+  /// `oldest_read` was looked up before the gauges are, here: a worker counts a flow before it
+  /// reports that it has finished with the generation by which it opened it.
   void reclaim(uint64_t oldest_read, net::Instant now) {
     std::erase_if(resting_, [&](const Resting& rest) {
       if (rest.generation > oldest_read || rest.until > now.nanoseconds) return false;

@@ -348,6 +348,7 @@ void Transaction::settle(uint64_t generation) {
   };
   file(writer_.services_, service_keys_);
   file(writer_.addresses_, address_keys_);
+  writer_.heap_.show();
 }
 
 void Transaction::abandon() {

@@ -124,7 +124,11 @@ uint64_t Writer::oldest_read() {
     // Sequentially consistent against Reader::attach: see there.
     uint64_t owner = line.owner.load(std::memory_order_seq_cst);
     if (owner == 0) continue;
+#if NEZU_MUTANT == 5  // tests prove that they would notice
+    const uint64_t generation = line.generation.load(std::memory_order_relaxed);
+#else
     const uint64_t generation = line.generation.load(std::memory_order_acquire);
+#endif
     // Only one that holds something back is worth the look at its process.
     if (generation < live && !process_lives(owner)) {
       line.owner.compare_exchange_strong(owner, 0);

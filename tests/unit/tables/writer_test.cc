@@ -2,10 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include <map>
-
 #include "dataplane/tables/reader.h"
-#include "dataplane/tables/slots.h"
 
 namespace nezu::tables {
 namespace {
@@ -272,26 +269,6 @@ TEST_F(WriterTest, ANewWriterFindsEverythingAndLosesNothing) {
   for (uint32_t i = 0; i < 500; ++i) change.put(service(i), snats, 10);
   EXPECT_EQ(change.commit(9), Commit::unchanged);
   expect_no_leak();
-}
-
-TEST(Slots, RestUntilReadersGraceAndFlowsAreOver) {
-  std::map<uint32_t, uint64_t> flows;
-  Slots slots(2, [&flows](uint32_t slot) { return flows[slot] == 0; });
-  EXPECT_EQ(slots.allocate(), 0u);
-  EXPECT_EQ(slots.allocate(), 1u);
-  EXPECT_EQ(slots.allocate(), kNoSlot);
-  flows[0] = 1;
-  const net::Instant later{10 * kSlotGrace};
-  slots.retire(0, 5, net::Instant{0});
-  slots.reclaim(5, later);
-  EXPECT_EQ(slots.allocate(), kNoSlot);  // a flow is left
-  flows[0] = 0;
-  slots.reclaim(4, later);
-  EXPECT_EQ(slots.allocate(), kNoSlot);  // a reader is behind
-  slots.reclaim(5, net::Instant{kSlotGrace / 2});
-  EXPECT_EQ(slots.allocate(), kNoSlot);  // too early
-  slots.reclaim(5, later);
-  EXPECT_EQ(slots.allocate(), 0u);
 }
 
 }  // namespace
