@@ -18,6 +18,9 @@ namespace nezu::cli {
 enum class Format : uint8_t { table, json, yaml };
 
 struct Session {
+  Session() = default;
+  Session(std::ostream& to_out, std::ostream& to_err) : out(to_out), err(to_err) {}
+
   Target target;
   Format format = Format::table;
   std::string timeout = "30s";

@@ -1,0 +1,164 @@
+// The command line without a control plane: exit codes, errors, completion, the archive.
+#include <gtest/gtest.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "tools/nezu/archive.h"
+#include "tools/nezu/commands.h"
+
+namespace nezu::cli {
+namespace {
+
+struct Ran {
+  int status;
+  std::string out;
+  std::string err;
+};
+
+Ran nezu(const std::vector<std::string>& arguments) {
+  std::ostringstream out;
+  std::ostringstream err;
+  Session session(out, err);
+  const int status = run(arguments, session);
+  return {status, out.str(), err.str()};
+}
+
+class Folder {
+ public:
+  Folder() {
+    char pattern[] = "/tmp/nezu-cli-XXXXXX";
+    path_ = ::mkdtemp(pattern);
+  }
+  ~Folder() { std::filesystem::remove_all(path_); }
+  std::string operator/(const char* name) const { return path_ / name; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+bool holds(const std::string& text, const char* part) {
+  return text.find(part) != std::string::npos;
+}
+
+std::string output_of(const std::string& command) {
+  std::string text;
+  FILE* pipe = ::popen((command + " 2>&1").c_str(), "r");
+  char bytes[4096];
+  for (size_t got; (got = ::fread(bytes, 1, sizeof bytes, pipe)) > 0;) {
+    text.append(bytes, got);
+  }
+  ::pclose(pipe);
+  return text;
+}
+
+TEST(Command, version_and_help_succeed) {
+  EXPECT_EQ(nezu({"version"}).out.substr(0, 5), "nezu ");
+  const Ran help = nezu({"--help"});
+  EXPECT_EQ(help.status, 0);
+  for (const char* name : {"apply", "drain", "flows", "top", "support"}) {
+    EXPECT_TRUE(holds(help.out, name)) << name;
+  }
+}
+
+TEST(Command, usage_errors_are_2) {
+  for (const std::vector<std::string>& bad :
+       {std::vector<std::string>{},
+        {"dance"},
+        {"apply"},
+        {"apply", "-f", "/does/not/exist"},
+        {"-o", "xml", "get"},
+        {"set", "state", "10.0.0.1:80", "asleep"},
+        {"drain", "10.0.0.1"},
+        {"flows", "end"},
+        {"flows", "end", "--all", "--client", "192.0.2.1"},
+        {"service", "update", "shop"},
+        {"stats", "weather"},
+        {"top", "-d", "soon", "--once"},
+        {"set", "state", "10.0.0.1:80", "ready", "--deadline", "3s"}}) {
+    const Ran ran = nezu(bad);
+    EXPECT_EQ(ran.status, 2) << testing::PrintToString(bad) << ran.err;
+    EXPECT_FALSE(ran.err.empty()) << testing::PrintToString(bad);
+  }
+}
+
+TEST(Command, no_socket_says_which_and_what_to_do) {
+  const Ran ran = nezu({"--server", "unix:/nowhere/api.sock", "get"});
+  EXPECT_EQ(ran.status, 3);
+  EXPECT_TRUE(holds(ran.err, "there is no socket /nowhere/api.sock")) << ran.err;
+  EXPECT_TRUE(holds(ran.err, "systemctl status nezu-controlplane"));
+}
+
+TEST(Command, a_socket_without_a_listener_says_so) {
+  const Folder folder;
+  const std::string path = folder / "api.sock";
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::strncpy(address.sun_path, path.c_str(), sizeof address.sun_path - 1);
+  const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  ASSERT_EQ(::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  const Ran ran = nezu({"stats", "--server", "unix:" + path});
+  EXPECT_EQ(ran.status, 3);
+  EXPECT_TRUE(holds(ran.err, "nobody listens on ")) << ran.err;
+  ::close(fd);
+}
+
+TEST(Command, tcp_needs_certificates) {
+  const Ran ran = nezu({"--server", "192.0.2.1:7000", "get"});
+  EXPECT_EQ(ran.status, 2);
+  EXPECT_TRUE(holds(ran.err, "--tls-ca"));
+}
+
+TEST(Command, completion_is_shell_and_completes) {
+  const Folder folder;
+  for (const char* shell : {"bash", "zsh"}) {
+    std::ofstream(folder / shell) << nezu({"completion", shell}).out;
+    EXPECT_EQ(output_of("bash -n " + (folder / shell)), "") << shell;
+  }
+  const auto complete = [&](const std::string& line) {
+    return output_of("bash -c 'source " + (folder / "bash") + "; COMP_LINE=\"" + line +
+                     "\"; COMP_POINT=${#COMP_LINE}; COMP_WORDS=($COMP_LINE); "
+                     "[ \"${COMP_LINE: -1}\" = \" \" ] && COMP_WORDS+=(\"\"); "
+                     "COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _nezu; echo \"${COMPREPLY[@]}\"'");
+  };
+  EXPECT_EQ(complete("nezu app"), "apply\n");
+  EXPECT_TRUE(holds(complete("nezu pool "), "create")) << complete("nezu pool ");
+  EXPECT_EQ(complete("nezu apply --exp"), "--expect-revision\n");
+  EXPECT_EQ(complete("nezu -o j"), "json\n");
+  EXPECT_EQ(complete("nezu set state 10.0.0.1:80 dis"), "disabled\n");
+}
+
+TEST(ArchiveTest, tar_reads_it) {
+  const Folder folder;
+  const std::string path = folder / "bundle.tar.gz";
+  Archive archive(path);
+  archive.add("bundle/one.txt", "first\n");
+  archive.add("bundle/host/two.txt", std::string(100'000, 'x'));
+  archive.add("bundle/empty.txt", "");
+  archive.finish();
+  EXPECT_EQ(output_of("tar tzf " + path),
+            "bundle/one.txt\nbundle/host/two.txt\nbundle/empty.txt\n");
+  EXPECT_EQ(output_of("tar xzOf " + path + " bundle/one.txt"), "first\n");
+  EXPECT_EQ(output_of("tar xzOf " + path + " bundle/host/two.txt | wc -c"), "100000\n");
+  EXPECT_EQ(output_of("stat -c %a " + path), "600\n");
+  EXPECT_THROW(Archive{path}, Failure) << "it is there already";
+}
+
+TEST(Command, support_works_without_a_control_plane) {
+  const Folder folder;
+  const std::string path = folder / "bundle.tar.gz";
+  const Ran ran = nezu({"support", "-f", path, "--server", "unix:/nowhere/api.sock"});
+  EXPECT_EQ(ran.status, 0) << ran.err;
+  EXPECT_TRUE(holds(ran.err, "there is no socket"));
+  const std::string list = output_of("tar tzf " + path);
+  EXPECT_TRUE(holds(list, "/host/addresses.txt") && holds(list, "/errors.txt")) << list;
+}
+
+}  // namespace
+}  // namespace nezu::cli
