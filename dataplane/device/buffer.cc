@@ -33,6 +33,7 @@ Sum sum_of(const rte_mbuf* buffer, uint32_t offset, uint32_t length) {
 }  // namespace
 
 bool arrive(Packet& packet, rte_mbuf* buffer, uint16_t port) {
+  buffer->port = port;  // our number, for the thread that has it next
   if (buffer->nb_segs > 1 && buffer->data_len < kContiguous) [[unlikely]] {
     if (rte_pktmbuf_linearize(buffer) != 0) {
       packet.arrive(rte_pktmbuf_mtod(buffer, uint8_t*), buffer, buffer->data_len, buffer->pkt_len,
@@ -88,19 +89,6 @@ void sum_up(Packet& packet) {
     ip.checksum = 0;
     ip.checksum.set_raw(checksum_of(add(0, &ip, ip.header_length())));
   }
-}
-
-bool tag(Packet& packet, uint16_t vlan) {
-  rte_mbuf* buffer = mbuf_of(packet);
-  if (packet.head - static_cast<uint8_t*>(buffer->buf_addr) < 4) return false;
-  constexpr size_t kAddresses = 12;
-  std::memmove(packet.head - 4, packet.head, kAddresses);
-  packet.head -= 4;
-  packet.head_length += 4;
-  packet.length += 4;
-  *packet.at<Big16>(kAddresses) = kEtherVlan;
-  *packet.at<Big16>(kAddresses + 2) = vlan;
-  return true;
 }
 
 }  // namespace nezu::device

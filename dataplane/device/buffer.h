@@ -28,7 +28,4 @@ void depart(net::Packet& packet);
 /// Computes the sums of a packet with `sum_l4`.
 void sum_up(net::Packet& packet);
 
-/// Puts an 802.1Q tag in front of the type. False when there is no room.
-bool tag(net::Packet& packet, uint16_t vlan);
-
 }  // namespace nezu::device

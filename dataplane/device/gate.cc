@@ -50,11 +50,9 @@ void Gate::receive(uint32_t source, net::Burst& burst) {
   constexpr uint16_t kMost = 32;
   const uint16_t received = rte_eth_rx_burst(exits_[port].device, queue, buffers, kMost);
   burst.count = 0;
-  uint64_t bytes = 0;
   for (uint16_t i = 0; i < received; ++i) {
     if (i + 4 < received) __builtin_prefetch(rte_pktmbuf_mtod(buffers[i + 4], void*));
     Packet& packet = burst.packets[burst.count];
-    bytes += buffers[i]->pkt_len;
     if (!arrive(packet, buffers[i], port)) {
       count(Reason::buffer_missing, 1);
       release(buffers[i]);
@@ -65,11 +63,7 @@ void Gate::receive(uint32_t source, net::Burst& burst) {
       ++burst.count;
     }
   }
-  if (line_ != nullptr && received != 0) {
-    line_->received.add(received);
-    line_->received_bytes.add(bytes);
-    line_->bursts.add(1);
-  }
+  if (line_ != nullptr && received != 0) line_->bursts.add(1);
 }
 
 void Gate::take(std::span<void* const> buffers, net::Burst& burst) {
@@ -83,10 +77,6 @@ void Gate::take(std::span<void* const> buffers, net::Burst& burst) {
 }
 
 void Gate::send(Packet& packet, uint16_t port) {
-  if (packet.vlan != 0 && !tag(packet, packet.vlan)) {
-    count(Reason::buffer_missing, 1);
-    return release(packet);
-  }
   depart(packet);
   add(mbuf_of(packet), port);
 }
@@ -126,7 +116,8 @@ void Gate::transmit(Exit& exit, uint16_t port) {
   exit.count = 0;
 }
 
-void Gate::flush() {
+uint32_t Gate::flush() {
+  uint32_t lent_packets = 0;
   for (uint16_t port = 0; port < exits_.size(); ++port) {
     Exit& exit = exits_[port];
     if (exit.count != 0) transmit(exit, port);
@@ -134,10 +125,12 @@ void Gate::flush() {
       void* lent[net::kBurstCapacity];
       exit.count = ports_.ring(port, lender).pop(std::span<void*>(lent));
       if (exit.count == 0) continue;
+      lent_packets += exit.count;
       for (uint32_t i = 0; i < exit.count; ++i) exit.waiting[i] = static_cast<rte_mbuf*>(lent[i]);
       transmit(exit, port);
     }
   }
+  return lent_packets;
 }
 
 Gate::Blank Gate::blank_buffer() {
@@ -159,6 +152,15 @@ bool Gate::send_frame(std::span<const uint8_t> frame, uint16_t port) {
     return static_cast<uint32_t>(frame.size());
   });
 }
+
+void Gate::settle(Packet& packet) { depart(packet); }
+
+std::span<const uint8_t> Gate::bytes_of(const void* buffer) {
+  const auto* one = static_cast<const rte_mbuf*>(buffer);
+  return {rte_pktmbuf_mtod(one, const uint8_t*), one->data_len};
+}
+
+uint16_t Gate::port_of(const void* buffer) { return static_cast<const rte_mbuf*>(buffer)->port; }
 
 void Gate::release(void* buffer) { rte_pktmbuf_free(static_cast<rte_mbuf*>(buffer)); }
 

@@ -46,11 +46,18 @@ class Gate {
     send_blank(blank, fill(std::span<uint8_t>(blank.bytes, blank.room)), port);
     return true;
   }
-  /// Gives everything collected to the ports, and what others gave for our queues.
-  void flush();
+  /// Gives everything collected to the ports, and what others gave for our queues; says how many
+  /// the latter were.
+  uint32_t flush();
 
   void release(net::Packet& packet) { release(packet.buffer); }
   static void release(void* buffer);
+  /// What stages changed comes into the buffer, before another thread gets that.
+  static void settle(net::Packet& packet);
+  /// Its contiguous bytes.
+  static std::span<const uint8_t> bytes_of(const void* buffer);
+  /// The port that a buffer came in by.
+  static uint16_t port_of(const void* buffer);
 
  private:
   struct Blank {

@@ -1,0 +1,231 @@
+#include "dataplane/device/netlink.h"
+
+#include <linux/neighbour.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <netlink/msg.h>
+#include <netlink/netlink.h>
+#include <netlink/route/addr.h>
+#include <netlink/route/neighbour.h>
+#include <netlink/route/route.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cstring>
+#include <functional>
+#include <map>
+#include <optional>
+#include <stdexcept>
+
+namespace nezu::device {
+namespace {
+
+constexpr uint16_t kNoLink = 0xffff;
+constexpr int kEventBuffer = 4 << 20;
+
+net::Address address_of(const nl_addr* address) {
+  if (address == nullptr) return {};
+  const void* bytes = nl_addr_get_binary_addr(address);
+  const unsigned size = nl_addr_get_len(address);
+  if (nl_addr_get_family(address) == AF_INET) {
+    return net::Address::v4_raw(size == 4 ? net::load<uint32_t>(bytes) : 0);
+  }
+  return size == 16 ? net::Address::v6(bytes) : net::Address{};
+}
+
+net::Prefix prefix_of(const nl_addr* destination, int family) {
+  if (destination == nullptr || nl_addr_get_len(destination) == 0) {
+    return {family == AF_INET ? net::Address::v4(0) : net::Address{}, 0};
+  }
+  return {address_of(destination), static_cast<uint8_t>(nl_addr_get_prefixlen(destination))};
+}
+
+route::Heard heard_of(int state, bool has_mac) {
+  if ((state & NUD_FAILED) != 0) return route::Heard::failed;
+  constexpr int kUsable = NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT;
+  if ((state & kUsable) != 0 && has_mac) return route::Heard::usable;
+  return route::Heard::asking;
+}
+
+/// One callback for everything that libnl has parsed.
+struct Collector {
+  std::function<void(nl_object*)> visit;
+  static void parsed(nl_object* object, void* self) {
+    static_cast<Collector*>(self)->visit(object);
+  }
+  static int message(nl_msg* message, void* self) {
+    nl_msg_parse(message, parsed, self);
+    return NL_OK;
+  }
+};
+
+std::runtime_error failure(const char* what, int error) {
+  return std::runtime_error(std::string("netlink: ") + what + ": " + nl_geterror(error));
+}
+
+}  // namespace
+
+Netlink::Netlink(std::vector<uint32_t> interfaces)
+    : interfaces_(std::move(interfaces)), events_(nl_socket_alloc()), requests_(nl_socket_alloc()) {
+  nl_socket_disable_seq_check(events_);
+  nl_socket_disable_seq_check(asks_);
+  nl_socket_disable_auto_ack(asks_);
+  if (const int error = nl_connect(events_, NETLINK_ROUTE); error < 0) {
+    throw failure("no socket for events", error);
+  }
+  nl_socket_set_nonblocking(events_);
+  nl_socket_set_buffer_size(events_, kEventBuffer, 0);
+  if (const int error = nl_socket_add_memberships(events_, RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR,
+                                                  RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE,
+                                                  RTNLGRP_IPV6_ROUTE, RTNLGRP_NEIGH, RTNLGRP_NONE);
+      error < 0) {
+    throw failure("the kernel's events cannot be heard", error);
+  }
+  if (const int error = nl_connect(requests_, NETLINK_ROUTE); error < 0) {
+    throw failure("no socket for requests", error);
+  }
+  nl_socket_set_buffer_size(requests_, kEventBuffer, 0);
+  if (const int error = nl_connect(asks_, NETLINK_ROUTE); error < 0) {
+    throw failure("no socket to ask by", error);
+  }
+  nl_socket_set_nonblocking(asks_);
+}
+
+Netlink::~Netlink() {
+  nl_socket_free(events_);
+  nl_socket_free(requests_);
+  nl_socket_free(asks_);
+}
+
+uint16_t Netlink::link_of(uint32_t interface) const {
+  const auto at = std::find(interfaces_.begin(), interfaces_.end(), interface);
+  return at == interfaces_.end() ? kNoLink : static_cast<uint16_t>(at - interfaces_.begin());
+}
+
+namespace {
+
+/// A neighbour of a twin, or nothing.
+std::optional<route::NeighbourNews> neighbour_of(rtnl_neigh* neighbour, uint16_t link, bool gone) {
+  if (link == kNoLink || rtnl_neigh_get_dst(neighbour) == nullptr) return std::nullopt;
+  const int family = rtnl_neigh_get_family(neighbour);
+  if (family != AF_INET && family != AF_INET6) return std::nullopt;
+  route::NeighbourNews news;
+  news.key = {link, address_of(rtnl_neigh_get_dst(neighbour))};
+  const nl_addr* mac = rtnl_neigh_get_lladdr(neighbour);
+  const bool has_mac = mac != nullptr && nl_addr_get_len(mac) == 6;
+  if (has_mac) std::memcpy(news.mac.bytes.data(), nl_addr_get_binary_addr(mac), 6);
+  news.heard = gone ? route::Heard::gone : heard_of(rtnl_neigh_get_state(neighbour), has_mac);
+  return news;
+}
+
+struct Ranked {
+  route::Route route;
+  uint32_t priority = 0;
+};
+
+/// A route of the main table; nothing for what the packet path has no use for.
+template <typename LinkOf>
+std::optional<Ranked> route_of(rtnl_route* from, LinkOf link_of) {
+  if (rtnl_route_get_table(from) != RT_TABLE_MAIN) return std::nullopt;
+  const int type = rtnl_route_get_type(from);
+  const bool refuses = type == RTN_BLACKHOLE || type == RTN_UNREACHABLE || type == RTN_PROHIBIT;
+  if (type != RTN_UNICAST && !refuses) return std::nullopt;
+  Ranked ranked;
+  ranked.priority = rtnl_route_get_priority(from);
+  ranked.route.prefix = prefix_of(rtnl_route_get_dst(from), rtnl_route_get_family(from));
+  const net::Address& address = ranked.route.prefix.address;
+  if (address.is_link_local() || address.is_multicast()) return std::nullopt;
+  for (int i = 0; i < rtnl_route_get_nnexthops(from) && !refuses; ++i) {
+    rtnl_nexthop* hop = rtnl_route_nexthop_n(from, i);
+    if ((rtnl_route_nh_get_flags(hop) & (RTNH_F_DEAD | RTNH_F_LINKDOWN)) != 0) continue;
+    const uint16_t link = link_of(static_cast<uint32_t>(rtnl_route_nh_get_ifindex(hop)));
+    if (link == kNoLink) continue;
+    const nl_addr* gateway = rtnl_route_nh_get_gateway(hop);
+    if (gateway == nullptr) gateway = rtnl_route_nh_get_via(hop);
+    ranked.route.ways.push_back(
+        {link, address_of(gateway), static_cast<uint16_t>(rtnl_route_nh_get_weight(hop) + 1)});
+  }
+  return ranked;
+}
+
+}  // namespace
+
+Netlink::News Netlink::listen() {
+  News news;
+  Collector collector;
+  collector.visit = [&](nl_object* object) {
+    const int type = nl_object_get_msgtype(object);
+    if (type == RTM_NEWNEIGH || type == RTM_DELNEIGH) {
+      auto* neighbour = reinterpret_cast<rtnl_neigh*>(object);
+      const uint16_t link = link_of(static_cast<uint32_t>(rtnl_neigh_get_ifindex(neighbour)));
+      if (const auto one = neighbour_of(neighbour, link, type == RTM_DELNEIGH)) {
+        news.neighbours.push_back(*one);
+      }
+    } else {
+      news.changed = true;
+    }
+  };
+  nl_socket_modify_cb(events_, NL_CB_VALID, NL_CB_CUSTOM, Collector::message, &collector);
+  constexpr int kMostReads = 64;
+  for (int i = 0; i < kMostReads; ++i) {
+    const int error = nl_recvmsgs_default(events_);
+    if (error == -NLE_AGAIN) break;
+    // The socket ran over: something was said that we did not hear.
+    if (error < 0) news.changed = true;
+  }
+  return news;
+}
+
+bool Netlink::dump(int type, KernelState& state) {
+  std::map<net::Prefix, Ranked> best;
+  Collector collector;
+  collector.visit = [&](nl_object* object) {
+    const auto link = [this](uint32_t interface) { return link_of(interface); };
+    if (type == RTM_GETADDR) {
+      auto* address = reinterpret_cast<rtnl_addr*>(object);
+      const uint16_t on = link_of(static_cast<uint32_t>(rtnl_addr_get_ifindex(address)));
+      if (on != kNoLink) state.addresses.push_back({on, address_of(rtnl_addr_get_local(address))});
+    } else if (type == RTM_GETNEIGH) {
+      auto* neighbour = reinterpret_cast<rtnl_neigh*>(object);
+      const uint16_t on = link_of(static_cast<uint32_t>(rtnl_neigh_get_ifindex(neighbour)));
+      if (const auto one = neighbour_of(neighbour, on, false)) state.neighbours.push_back(*one);
+    } else if (auto ranked = route_of(reinterpret_cast<rtnl_route*>(object), link)) {
+      const auto [at, fresh] = best.try_emplace(ranked->route.prefix, *ranked);
+      if (!fresh && ranked->priority < at->second.priority) at->second = *ranked;
+    }
+  };
+  nl_socket_modify_cb(requests_, NL_CB_VALID, NL_CB_CUSTOM, Collector::message, &collector);
+  if (nl_rtgen_request(requests_, type, AF_UNSPEC, NLM_F_DUMP) < 0) return false;
+  const int error = nl_recvmsgs_default(requests_);
+  for (auto& [prefix, ranked] : best) state.routes.push_back(std::move(ranked.route));
+  return error >= 0;
+}
+
+bool Netlink::read(KernelState& state) {
+  state = {};
+  return dump(RTM_GETADDR, state) && dump(RTM_GETROUTE, state) && dump(RTM_GETNEIGH, state);
+}
+
+void Netlink::ask(const route::NeighbourKey& key) {
+  ndmsg header{};
+  const bool v4 = key.address.is_v4();
+  header.ndm_family = v4 ? AF_INET : AF_INET6;
+  header.ndm_ifindex = static_cast<int>(interfaces_[key.link]);
+  header.ndm_state = NUD_NONE;
+  header.ndm_flags = NTF_USE;
+  nl_msg* message = nlmsg_alloc_simple(RTM_NEWNEIGH, NLM_F_REQUEST | NLM_F_CREATE | NLM_F_REPLACE);
+  if (message == nullptr) return;
+  nlmsg_append(message, &header, sizeof header, NLMSG_ALIGNTO);
+  const uint8_t* bytes = key.address.bytes.data() + (v4 ? 12 : 0);
+  nla_put(message, NDA_DST, v4 ? 4 : 16, bytes);
+  // From Linux 5.16 on it keeps the neighbour by itself; older ones are asked again and again.
+  nla_put_u32(message, NDA_FLAGS_EXT, NTF_EXT_MANAGED);
+  nl_send_auto(asks_, message);
+  nlmsg_free(message);
+  // Refusals (a full table of neighbours) are read away: the neighbour is asked again anyway.
+  char scrap[512];
+  while (::recv(nl_socket_get_fd(asks_), scrap, sizeof scrap, MSG_DONTWAIT) > 0) {
+  }
+}
+
+}  // namespace nezu::device

@@ -1,0 +1,100 @@
+#include "dataplane/engine.h"
+
+#include <spdlog/spdlog.h>
+
+#include <random>
+#include <stdexcept>
+
+namespace nezu::dataplane {
+namespace {
+
+uint64_t random_seed() {
+  std::random_device device;
+  return uint64_t{device()} << 32 | device();
+}
+
+}  // namespace
+
+Engine::Member::Member(flow::Table& table, const path::Setup& setup,
+                       std::unique_ptr<tables::Reader> eyes, Worker::Parts parts)
+    : path([&] {
+        path::Setup own = setup;
+        own.flows = &table;
+        return own;
+      }()),
+      reader(std::move(eyes)),
+      worker([&] {
+        parts.path = &path;
+        parts.reader = reader.get();
+        return parts;
+      }()) {}
+
+Engine::Engine(const Options& options, const tables::Region& region, const tables::View& view,
+               RouteKeeper& routes, const std::vector<std::unique_ptr<device::Gate>>& gates)
+    : steering_(options.workers, random_seed()), handover_(options.workers) {
+  const tables::Header& header = region.header();
+  if (options.workers > header.sizes.workers) {
+    throw std::runtime_error("the tables have room for " + std::to_string(header.sizes.workers) +
+                             " workers, not for " + std::to_string(options.workers) +
+                             ": ask for fewer (--workers), or make the tables anew with more "
+                             "(nezu-controlplane --max-workers)");
+  }
+  if (!files_.open(
+          {options.flow_dir, options.workers, options.flows, header.region_id, header.boot_id})) {
+    throw std::runtime_error(files_.error());
+  }
+  const net::Instant now = tables::boot_time();
+  std::vector<path::Path*> paths;
+  for (uint16_t number = 0; number < options.workers; ++number) {
+    auto reader = tables::Reader::attach(region, "worker " + std::to_string(number));
+    if (!reader) throw std::runtime_error("all reader lines of the tables are taken");
+    tables_.push_back(std::make_unique<flow::Table>(files_.memory(number), options.flows,
+                                                    steering_.flow_hash(), net::to_tick(now)));
+    path::Setup setup;
+    setup.worker = number;
+    setup.steering = &steering_;
+    setup.line = &region.worker(number);
+    setup.services = region.services_of(number);
+    setup.servers = region.servers_of(number);
+    setup.addresses = region.addresses_of(number);
+    setup.sizes = header.sizes;
+    Worker::Parts parts;
+    parts.number = number;
+    parts.gate = gates[number].get();
+    parts.handover = &handover_;
+    parts.routes = &routes.published();
+    parts.line = setup.line;
+    parts.sleeps_when_idle = options.sleeps_when_idle;
+    gates[number]->count_in(setup.line);
+    crew_.push_back(std::make_unique<Member>(*tables_.back(), setup, std::move(reader), parts));
+    paths.push_back(&crew_.back()->path);
+  }
+  restored_ = path::restore(files_, paths, region, view, now);
+  files_.finish();
+}
+
+void Engine::start(const device::Eal& eal) {
+  std::vector<std::function<void()>> runs;
+  for (const auto& member : crew_) {
+    runs.emplace_back([this, worker = &member->worker] { worker->run(stop_); });
+  }
+  threads_ = std::make_unique<device::Threads>(eal, std::move(runs));
+  spdlog::info("{} workers, {}", crew_.size(),
+               threads_->pinned() ? "each on an lcore" : "on threads without an lcore");
+}
+
+void Engine::stop() {
+  if (!threads_) return;
+  stop_.store(true, std::memory_order_relaxed);
+  threads_->join();
+  threads_.reset();
+  files_.settle();
+}
+
+std::vector<path::Desk*> Engine::desks() {
+  std::vector<path::Desk*> desks;
+  for (const auto& member : crew_) desks.push_back(&member->path.desk());
+  return desks;
+}
+
+}  // namespace nezu::dataplane

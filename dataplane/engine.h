@@ -1,0 +1,69 @@
+// The workers with all that they work on: flow tables, paths, hand-over, threads.
+//
+// Made by the main thread once there is a ready region; ended by it. What flows the last process
+// left behind are adopted before the first packet.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "dataplane/device/eal.h"
+#include "dataplane/device/gate.h"
+#include "dataplane/flow/file.h"
+#include "dataplane/path_restore.h"
+#include "dataplane/route_keeper.h"
+#include "dataplane/steer/steering.h"
+#include "dataplane/tables/reader.h"
+#include "dataplane/worker.h"
+
+namespace nezu::dataplane {
+
+class Engine {
+ public:
+  struct Options {
+    uint16_t workers = 1;
+    flow::Capacity flows;  ///< of each worker
+    std::string flow_dir;
+    bool sleeps_when_idle = false;
+  };
+  /// `gates`: of the workers. Throws std::runtime_error with a sentence.
+  Engine(const Options& options, const tables::Region& region, const tables::View& view,
+         RouteKeeper& routes, const std::vector<std::unique_ptr<device::Gate>>& gates);
+  ~Engine() { stop(); }
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  void start(const device::Eal& eal);
+  /// The workers finish their turn and end; flows stay where they are.
+  void stop();
+  /// It has run well for a while: the next start may trust the flows that it finds.
+  void settle() { files_.settle(); }
+
+  std::vector<path::Desk*> desks();
+  Errands& errands(uint16_t worker) { return crew_[worker]->worker.errands(); }
+  uint16_t workers() const { return static_cast<uint16_t>(crew_.size()); }
+  const path::Restored& restored() const { return restored_; }
+  bool started_empty() const { return files_.started_empty(); }
+
+ private:
+  struct Member {
+    Member(flow::Table& table, const path::Setup& setup, std::unique_ptr<tables::Reader> eyes,
+           Worker::Parts parts);
+    path::Path path;
+    std::unique_ptr<tables::Reader> reader;
+    Worker worker;
+  };
+
+  flow::Files files_;
+  steer::Steering steering_;
+  steer::Handover handover_;
+  std::vector<std::unique_ptr<flow::Table>> tables_;
+  std::vector<std::unique_ptr<Member>> crew_;
+  path::Restored restored_;
+  std::atomic<bool> stop_{false};
+  std::unique_ptr<device::Threads> threads_;
+};
+
+}  // namespace nezu::dataplane

@@ -1,0 +1,249 @@
+#include "dataplane/housekeeper.h"
+
+#include <spdlog/spdlog.h>
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <random>
+
+#include "dataplane/link/announce.h"
+#include "dataplane/net/headers.h"
+#include "dataplane/parse/parse.h"
+#include "dataplane/version.h"
+
+namespace nezu::dataplane {
+namespace {
+
+constexpr uint64_t kLookEvery = net::kNanosecondsPerSecond / 10;
+constexpr uint32_t kPacketsPerRing = 64, kPacketsPerTwin = 32;
+
+net::Address destination_of(const net::Packet& packet) {
+  return packet.family == net::Family::ipv4 ? net::Address::v4_raw(packet.tuple4.destination)
+                                            : net::Address::v6(packet.tuple6.destination.data());
+}
+
+/// Who forwards by this region now.
+void introduce_us(tables::Header& header, net::Instant now) {
+  header.dataplane_version = {};
+  const std::string_view version = kVersion;
+  std::copy_n(version.data(), std::min(version.size(), header.dataplane_version.size() - 1),
+              header.dataplane_version.data());
+  header.dataplane_start.store(now.nanoseconds, std::memory_order_relaxed);
+  header.dataplane_pid.store(static_cast<uint64_t>(getpid()), std::memory_order_release);
+}
+
+}  // namespace
+
+Housekeeper::Housekeeper(const Options& options, device::Ports& ports,
+                         std::vector<std::unique_ptr<device::Gate>>& gates)
+    : options_(options), ports_(ports), gates_(gates), gate_(*gates.back()) {
+  RouteKeeper::Options kept;
+  for (const device::Port& port : ports.all()) {
+    Place& place = places_.emplace_back();
+    place.twin =
+        std::make_unique<device::Twin>(options.twin_prefix + port.name, port.mac, port.mtu);
+    kept.links.push_back({port.number, 0, port.mtu, port.mac, net::Instance::standard});
+    kept.names.push_back(port.name);
+    kept.interfaces.push_back(place.twin->interface());
+    spdlog::info("port {} is {}, MAC {}, MTU {}, twin {}; {}", port.name, port.device_name,
+                 net::to_string(port.mac), port.mtu, place.twin->name(), port.steering);
+  }
+  kept.state_file = options.state_dir + "/routes";
+  kept.readers = static_cast<uint32_t>(gates.size() - 1);
+  kept.hops = options.hops;
+  kept.seed = std::random_device()();
+  routes_ = std::make_unique<RouteKeeper>(kept, tables::boot_time());
+}
+
+void Housekeeper::attach(const tables::Region& region, tables::Reader& reader, Engine& engine) {
+  const net::Instant now = tables::boot_time();
+  office_.reset(new Office{region, reader, engine, Clerk(region, engine.desks(), *routes_),
+                           Watch(region, engine.workers()), Announcer(gate_), now, false});
+  for (const device::Port& port : ports_.all()) {
+    Place& place = places_[port.number];
+    tables::PortLine& line = region.port(port.number);
+    place.base = counters_of(line);
+    place.base_to_twin = line.twin_sent.read();
+    place.base_from_twin = line.twin_received.read();
+    place.base_dropped = line.twin_dropped.read();
+    describe_port(line, port, place.twin->name(), ports_.speed_mbps(port.number));
+    line.link_up.store(place.link_up ? 1 : 0, std::memory_order_relaxed);
+  }
+  introduce_us(region.header(), now);
+  const uint64_t lost = engine.restored().dropped;
+  if (lost != 0) office_->watch.tell(tables::EventKind::flows_dropped_at_start, now, 0, 0, lost);
+}
+
+void Housekeeper::detach() { office_.reset(); }
+
+bool Housekeeper::turn() {
+  const net::Instant now = tables::boot_time();
+  uint32_t packets = office_ ? serve_workers(now) : bridge();
+  packets += from_twins();
+  routes_->turn(now);
+  settle_neighbours(now);
+  if (office_) {
+    const tables::View view = office_->reader.latest();
+    office_->clerk.turn(now);
+    office_->announcer.look(view, routes_->current(), now);
+    office_->announcer.turn(routes_->current(), now);
+  }
+  if (now >= net::after(looked_, kLookEvery)) {
+    looked_ = now;
+    look_at_links(now);
+    if (office_) look_around(now);
+  }
+  packets += gate_.flush();
+  return packets != 0;
+}
+
+/// Without workers: the ports' packets go to the twins.
+uint32_t Housekeeper::bridge() {
+  uint32_t packets = 0;
+  for (size_t worker = 0; worker + 1 < gates_.size(); ++worker) {
+    device::Gate& gate = *gates_[worker];
+    for (uint32_t source = 0; source < gate.sources(); ++source) {
+      gate.receive(source, burst_);
+      packets += burst_.count;
+      for (net::Packet& packet : burst_.all()) to_twin(packet.buffer);
+    }
+    packets += gate.flush();
+  }
+  for (uint32_t reader = 0; reader + 1 < gates_.size(); ++reader) {
+    routes_->published().read(reader);
+  }
+  return packets;
+}
+
+uint32_t Housekeeper::serve_workers(net::Instant now) {
+  uint32_t packets = 0;
+  void* buffers[kPacketsPerRing];
+  for (uint16_t worker = 0; worker < office_->engine.workers(); ++worker) {
+    Errands& errands = office_->engine.errands(worker);
+    for (steer::Ring<void*>* ring : {&errands.control, &errands.bulk}) {
+      const uint32_t count = ring->pop(buffers);
+      for (uint32_t i = 0; i < count; ++i) to_twin(buffers[i]);
+      packets += count;
+    }
+    const uint32_t count = errands.held.pop(buffers);
+    for (uint32_t i = 0; i < count; ++i) hold(worker, buffers[i], now);
+    packets += count;
+    errands.refused.publish();
+  }
+  return packets;
+}
+
+void Housekeeper::to_twin(void* buffer) {
+  const uint16_t port = device::Gate::port_of(buffer);
+  Place& place = places_[port];
+  if (place.twin->write(buffer)) {
+    ++place.to_twin;
+  } else {
+    ++place.dropped;
+  }
+  if (office_ && link::is_membership_query(device::Gate::bytes_of(buffer))) {
+    office_->announcer.queried(port);
+  }
+  device::Gate::release(buffer);
+}
+
+uint32_t Housekeeper::from_twins() {
+  uint32_t packets = 0;
+  for (uint16_t port = 0; port < places_.size(); ++port) {
+    Place& place = places_[port];
+    uint32_t length = 1;
+    for (uint32_t i = 0; i < kPacketsPerTwin && length != 0; ++i) {
+      const bool had_buffer = gate_.send_filled(port, [&](std::span<uint8_t> room) {
+        length = place.twin->read(room);
+        return length;
+      });
+      if (!had_buffer) break;
+      if (length != 0) ++packets;
+      if (length != 0) ++place.from_twin;
+    }
+  }
+  return packets;
+}
+
+/// The packet is as it shall leave, but for the next hop's MAC.
+void Housekeeper::hold(uint16_t worker, void* buffer, net::Instant now) {
+  gate_.take({&buffer, 1}, burst_);
+  net::Packet& packet = burst_.packets[0];
+  parse::parse(packet);
+  if (packet.verdict == net::Verdict::drop) return refuse(worker, buffer, packet.reason);
+  const net::Reason reason =
+      routes_->hold(net::Instance::standard, destination_of(packet), buffer, now);
+  if (reason != net::Reason::none) refuse(worker, buffer, reason);
+}
+
+void Housekeeper::refuse(uint16_t worker, void* buffer, net::Reason reason) {
+  if (office_) office_->engine.errands(worker).refused.push(reason);
+  device::Gate::release(buffer);
+}
+
+/// Packets whose next hop has answered leave; those that waited in vain end.
+void Housekeeper::settle_neighbours(net::Instant now) {
+  route::Neighbours& neighbours = routes_->neighbours();
+  for (const auto& [buffer, index] : neighbours.sends) {
+    void* one = buffer;
+    gate_.take({&one, 1}, burst_);
+    net::Packet& packet = burst_.packets[0];
+    const route::NextHop& hop = routes_->hops().at(index);
+    packet.sum_l4 = false;
+    if (hop.write_addresses(packet.head)) {
+      gate_.send(packet, hop.port);
+    } else {
+      refuse(0, buffer, net::Reason::neighbour_unresolved);
+    }
+  }
+  neighbours.sends.clear();
+  for (const auto& [buffer, reason] : neighbours.drops) refuse(0, buffer, reason);
+  neighbours.drops.clear();
+  for (const auto& key : neighbours.failures) {
+    if (!office_) break;
+    office_->watch.tell(tables::EventKind::neighbour_failed, now, 0, key.link, 0,
+                        net::to_string(key.address));
+  }
+  neighbours.failures.clear();
+}
+
+void Housekeeper::look_at_links(net::Instant now) {
+  std::vector<bool> up;
+  for (uint16_t port = 0; port < places_.size(); ++port) {
+    Place& place = places_[port];
+    up.push_back(ports_.link_is_up(port));
+    if (up.back() == place.link_up) continue;
+    place.link_up = up.back();
+    place.twin->set_carrier(place.link_up);
+    spdlog::warn("port {}: link {}", ports_.all()[port].name, place.link_up ? "up" : "down");
+    if (!office_) continue;
+    office_->region.port(port).link_up.store(place.link_up ? 1 : 0, std::memory_order_relaxed);
+    office_->watch.tell(tables::EventKind::link_changed, now, 0, port, place.link_up ? 1 : 0,
+                        ports_.all()[port].name);
+    if (place.link_up) office_->announcer.link_up(port);
+  }
+  routes_->set_links_up(up);
+}
+
+/// Ten times a second: counters, troubles, signs of life.
+void Housekeeper::look_around(net::Instant now) {
+  office_->reader.alive(now);
+  office_->watch.look(now);
+  for (uint16_t port = 0; port < places_.size(); ++port) {
+    const Place& place = places_[port];
+    tables::PortLine& line = office_->region.port(port);
+    mirror_counters(line, place.base, ports_.counters(port));
+    line.twin_sent.set(place.base_to_twin + place.to_twin);
+    line.twin_received.set(place.base_from_twin + place.from_twin);
+    line.twin_dropped.set(place.base_dropped + place.dropped);
+  }
+  const auto settled =
+      net::after(office_->attached, flow::kSettleSeconds * net::kNanosecondsPerSecond);
+  if (!office_->settled && now >= settled) {
+    office_->settled = true;
+    office_->engine.settle();
+  }
+}
+
+}  // namespace nezu::dataplane

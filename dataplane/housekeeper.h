@@ -1,0 +1,87 @@
+// The housekeeper: everything slow, on the main thread, in a loop of short turns.
+//
+// Twins and the packets to and from them, routes and neighbours by netlink, announcements, requests
+// of the control plane, events, ports' counters. Before there is a region it also stands in for the
+// workers: all that comes in goes to the twins, so that the machine can be reached.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "dataplane/announcer.h"
+#include "dataplane/clerk.h"
+#include "dataplane/device/gate.h"
+#include "dataplane/device/twin.h"
+#include "dataplane/engine.h"
+#include "dataplane/route_keeper.h"
+#include "dataplane/tables/reader.h"
+#include "dataplane/watch.h"
+
+namespace nezu::dataplane {
+
+class Housekeeper {
+ public:
+  struct Options {
+    std::string twin_prefix = "nz-";
+    std::string state_dir;
+    uint32_t hops = 16384;
+  };
+  /// `gates`: of the workers, then the housekeeper's. Throws std::runtime_error with a sentence.
+  Housekeeper(const Options& options, device::Ports& ports,
+              std::vector<std::unique_ptr<device::Gate>>& gates);
+
+  RouteKeeper& routes() { return *routes_; }
+
+  /// From now on in a region, with workers.
+  void attach(const tables::Region& region, tables::Reader& reader, Engine& engine);
+  /// Back to standing in for the workers, which have ended.
+  void detach();
+
+  /// One turn. False: there was nothing to do.
+  bool turn();
+  void save() { routes_->save(); }
+
+ private:
+  struct Place {
+    std::unique_ptr<device::Twin> twin;
+    bool link_up = true;
+    uint64_t to_twin = 0, from_twin = 0, dropped = 0;
+    device::PortCounters base;  ///< what the region's line showed at first
+    uint64_t base_to_twin = 0, base_from_twin = 0, base_dropped = 0;
+  };
+  /// All that exists only with a region.
+  struct Office {
+    const tables::Region& region;
+    tables::Reader& reader;
+    Engine& engine;
+    Clerk clerk;
+    Watch watch;
+    Announcer announcer;
+    net::Instant attached;
+    bool settled = false;
+  };
+
+  uint32_t bridge();
+  uint32_t serve_workers(net::Instant now);
+  uint32_t from_twins();
+  void to_twin(void* buffer);
+  void hold(uint16_t worker, void* buffer, net::Instant now);
+  void refuse(uint16_t worker, void* buffer, net::Reason reason);
+  void settle_neighbours(net::Instant now);
+  void look_at_links(net::Instant now);
+  void look_around(net::Instant now);
+
+  Options options_;
+  device::Ports& ports_;
+  std::vector<std::unique_ptr<device::Gate>>& gates_;
+  device::Gate& gate_;
+  std::vector<Place> places_;
+  std::unique_ptr<RouteKeeper> routes_;
+  std::unique_ptr<Office> office_;
+  net::Burst burst_;
+  net::Instant looked_;
+};
+
+}  // namespace nezu::dataplane

@@ -1,0 +1,169 @@
+#include "dataplane/route_keeper.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+#include "dataplane/state_file.h"
+#include "dataplane/tables/region.h"
+
+namespace nezu::dataplane {
+namespace {
+
+constexpr uint64_t kSaveEvery = net::kNanosecondsPerSecond;
+constexpr uint64_t kReadAgainAfter = 5'000'000;  // ns, at least
+
+}  // namespace
+
+RouteKeeper::RouteKeeper(const Options& options, net::Instant now)
+    : options_(options),
+      hops_(options.hops),
+      neighbours_(hops_, {}),
+      published_(options.readers, std::make_unique<route::Routes>()),
+      netlink_(options.interfaces),
+      links_up_(options.links.size(), true) {
+  if (auto kept = load_state(options_.state_file, options_.names)) {
+    spdlog::info("{} routes and {} neighbours of the last run are used until the kernel answers",
+                 kept->routes.size(), kept->neighbours.size());
+    for (const auto& one : kept->neighbours) {
+      neighbours_.remember(one.key, options_.links[one.key.link], one.mac, now);
+    }
+    take_over(std::move(*kept), now);
+  }
+  read_kernel(now);
+}
+
+void RouteKeeper::turn(net::Instant now) {
+  listen(now);
+  if (read_due_ && now >= read_after_) read_kernel(now);
+  neighbours_.tick(now);
+  for (const auto& key : neighbours_.asks) netlink_.ask(key);
+  neighbours_.asks.clear();
+  if (neighbours_.added || !neighbours_.forgotten.empty()) build_hosts();
+  published_.reclaim();
+  release_forgotten();
+  save_when_due(now);
+}
+
+void RouteKeeper::listen(net::Instant now) {
+  const auto news = netlink_.listen();
+  for (const auto& one : news.neighbours) {
+    heard_[one.key] = one;
+    if (one.heard == route::Heard::gone) heard_.erase(one.key);
+    neighbours_.hear(one, now);
+    unsaved_ = true;
+  }
+  read_due_ = read_due_ || news.changed;
+}
+
+void RouteKeeper::read_kernel(net::Instant now) {
+  const net::Instant began = tables::boot_time();
+  device::KernelState state;
+  const bool whole = netlink_.read(state);
+  const uint64_t took = tables::boot_time().nanoseconds - began.nanoseconds;
+  read_after_ = net::after(now, std::max(took * 10, kReadAgainAfter));
+  read_due_ = !whole;
+  if (whole) take_over(std::move(state), now);
+}
+
+void RouteKeeper::take_over(device::KernelState state, net::Instant now) {
+  const bool changed =
+      state.routes != state_.routes || state.addresses != state_.addresses || version_ == 1;
+  heard_.clear();
+  for (const auto& one : state.neighbours) heard_[one.key] = one;
+  state_ = std::move(state);
+  if (changed) build_whole(now);
+  for (const auto& one : state_.neighbours) neighbours_.hear(one, now);
+}
+
+void RouteKeeper::set_links_up(const std::vector<bool>& up) {
+  if (up == links_up_) return;
+  links_up_ = up;
+  build_whole(tables::boot_time());
+}
+
+void RouteKeeper::build_whole(net::Instant now) {
+  neighbours_.start_gateways();
+  for (const auto& route : state_.routes) {
+    for (const auto& way : route.ways) {
+      if (way.gateway == net::Address{}) continue;
+      neighbours_.gateway({way.link, way.gateway}, options_.links[way.link], now);
+    }
+  }
+  ++version_;
+  published_.publish(build(true));
+  neighbours_.added = false;
+  unsaved_ = true;
+}
+
+/// Only neighbours are new or gone.
+void RouteKeeper::build_hosts() {
+  if (!neighbours_.forgotten.empty()) ++version_;  // flows must not keep those
+  published_.publish(build(false));
+  neighbours_.added = false;
+  for (const uint16_t hop : neighbours_.forgotten) {
+    forgotten_.push_back({published_.mark(), hop});
+  }
+  neighbours_.forgotten.clear();
+}
+
+std::unique_ptr<const route::Routes> RouteKeeper::build(bool whole) {
+  route::Build build(hops_);
+  for (const auto& link : options_.links) build.link(link);
+  for (const auto& own : state_.addresses) build.twin_address(own.link, own.address);
+  for (const auto& one : neighbours_.all()) build.neighbour(one.key.link, one.key.address);
+  if (!whole) return std::move(build).finish(version_, options_.seed, &current());
+  for (route::Route route : state_.routes) {
+    const auto is_down = [this](const route::Way& way) { return !links_up_[way.link]; };
+    if (!std::all_of(route.ways.begin(), route.ways.end(), is_down)) {
+      std::erase_if(route.ways, is_down);
+    }
+    build.route(route);
+  }
+  return std::move(build).finish(version_, options_.seed);
+}
+
+void RouteKeeper::release_forgotten() {
+  std::erase_if(forgotten_, [this](const Forgotten& one) {
+    if (!published_.passed(one.mark)) return false;
+    const route::NextHop& hop = hops_.at(one.hop);
+    if (!neighbours_.knows({hop.link, hop.gateway})) hops_.release(one.hop);
+    return true;
+  });
+}
+
+net::Reason RouteKeeper::hold(net::Instance instance, const net::Address& destination, void* buffer,
+                              net::Instant now) {
+  const uint32_t index = current().find(instance, destination, 0);
+  if (index == route::kNoRoute) return net::Reason::no_route;
+  const route::NextHop& hop = hops_.at(index);
+  const bool neighbour = hop.gateway == net::Address{};
+  const route::NeighbourKey key{hop.link, neighbour ? destination : hop.gateway};
+  const net::Reason reason = neighbours_.hold(key, options_.links[hop.link], buffer, now);
+  // The kernel does not repeat what it has said.
+  if (const auto heard = heard_.find(key); heard != heard_.end()) {
+    neighbours_.hear(heard->second, now);
+  }
+  return reason;
+}
+
+void RouteKeeper::save_when_due(net::Instant now) {
+  if (!unsaved_ || now < net::after(saved_, kSaveEvery)) return;
+  saved_ = now;
+  save();
+}
+
+void RouteKeeper::save() {
+  unsaved_ = false;
+  device::KernelState kept = state_;
+  kept.neighbours.clear();
+  for (const auto& one : neighbours_.all()) {
+    if (one.state != route::HopState::ready) continue;
+    kept.neighbours.push_back({one.key, one.mac, route::Heard::usable});
+  }
+  if (!save_state(options_.state_file, kept, options_.names)) {
+    spdlog::warn("{} cannot be written: a restart would begin without routes", options_.state_file);
+  }
+}
+
+}  // namespace nezu::dataplane

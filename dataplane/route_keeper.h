@@ -1,0 +1,80 @@
+// Keeps the packet path's routes and neighbours what the kernel's are.
+//
+// The housekeeper's part that stands between netlink (device/), the neighbours' state machine and
+// the building of Routes (route/). Routes and addresses are read again as a whole when the kernel
+// says that something has changed, at most so often that reading takes a tenth of the time.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "dataplane/device/netlink.h"
+#include "dataplane/route/build.h"
+#include "dataplane/route/neighbours.h"
+#include "dataplane/route/published.h"
+
+namespace nezu::dataplane {
+
+class RouteKeeper {
+ public:
+  struct Options {
+    std::vector<route::Link> links;    ///< of the ports, in their order
+    std::vector<std::string> names;    ///< of the ports
+    std::vector<uint32_t> interfaces;  ///< of the twins
+    std::string state_file;
+    uint32_t readers = 1;  ///< workers
+    uint32_t hops = 16384;
+    uint64_t seed = 0;
+  };
+  RouteKeeper(const Options& options, net::Instant now);
+
+  route::Published<route::Routes>& published() { return published_; }
+  const route::Routes& current() const { return published_.current(); }
+  const route::Hops& hops() const { return hops_; }
+  route::Neighbours& neighbours() { return neighbours_; }
+  const route::Neighbours& neighbours() const { return neighbours_; }
+  const device::KernelState& kernel() const { return state_; }
+
+  /// Whether the ports' links are up, by link: equal-cost ways on others are left out.
+  void set_links_up(const std::vector<bool>& up);
+  /// What the kernel has said, what is due, and a new publication when there is something new.
+  void turn(net::Instant now);
+  /// A packet for `destination` waits. As Neighbours::hold.
+  net::Reason hold(net::Instance instance, const net::Address& destination, void* buffer,
+                   net::Instant now);
+  void save();
+
+ private:
+  void listen(net::Instant now);
+  void read_kernel(net::Instant now);
+  void take_over(device::KernelState state, net::Instant now);
+  void build_whole(net::Instant now);
+  void build_hosts();
+  std::unique_ptr<const route::Routes> build(bool whole);
+  void release_forgotten();
+  void save_when_due(net::Instant now);
+
+  Options options_;
+  route::Hops hops_;
+  route::Neighbours neighbours_;
+  route::Published<route::Routes> published_;
+  device::Netlink netlink_;
+  device::KernelState state_;                                  ///< as last read
+  std::map<route::NeighbourKey, route::NeighbourNews> heard_;  ///< all that the kernel has
+  std::vector<bool> links_up_;
+  uint32_t version_ = 1;
+  bool read_due_ = true;
+  net::Instant read_after_;
+  bool unsaved_ = false;
+  net::Instant saved_;
+  struct Forgotten {
+    uint64_t mark = 0;
+    uint16_t hop = 0;
+  };
+  std::vector<Forgotten> forgotten_;
+};
+
+}  // namespace nezu::dataplane

@@ -1,0 +1,120 @@
+#include "dataplane/worker.h"
+
+#include <sys/prctl.h>
+#include <time.h>
+
+#include <algorithm>
+
+#include "dataplane/device/eal.h"
+#include "dataplane/tables/region.h"
+
+namespace nezu::dataplane {
+namespace {
+
+/// Empty turns before a sleep, and how long sleeps become: an idle path answers within this.
+constexpr uint32_t kPatience = 32;
+constexpr uint32_t kShortestNap = 20'000, kLongestNap = 500'000;  // ns
+constexpr uint64_t kShowAlive = 50'000'000;                       // ns
+
+}  // namespace
+
+void Worker::run(const std::atomic<bool>& stop) {
+  prctl(PR_SET_TIMERSLACK, 1000);
+  is_.line->tsc_hz.set(device::tsc_hz());
+  while (!stop.load(std::memory_order_relaxed)) turn();
+  is_.gate->flush();
+  is_.routes->leave(is_.number);
+}
+
+/// Everything that a turn does, in order.
+void Worker::turn() {
+  const uint64_t began = device::tsc();
+  const tables::View view = is_.reader->latest();  // the only place where new tables enter
+  const route::Routes& routes = is_.routes->read(is_.number);
+  const net::Instant now = tables::boot_time();  // one reading serves the whole turn
+  load_ = {};
+  for (uint32_t source = 0; source < is_.gate->sources(); ++source) {
+    is_.gate->receive(source, burst_);
+    if (burst_.count == 0) continue;
+    is_.path->receive(burst_, view, routes, now);
+    is_.handover->give(is_.number, burst_, *is_.line);
+    dispose();
+  }
+  void* given[net::kBurstCapacity / 2];
+  if (const uint32_t count = is_.handover->take(is_.number, given); count != 0) {
+    is_.gate->take({given, count}, burst_);
+    is_.path->take(burst_, view, routes, now);
+    dispose();
+  }
+  count_refusals();
+  is_.path->housekeep(view, now);
+  load_.packets += is_.gate->flush();
+  rest(began, now);
+}
+
+/// Every packet goes where its verdict says.
+void Worker::dispose() {
+  for (net::Packet& packet : burst_.all()) {
+    switch (packet.verdict) {
+      case net::Verdict::forward:
+        is_.gate->send(packet, packet.egress);
+        break;
+      case net::Verdict::reply:
+        is_.gate->send(packet, packet.port);
+        break;
+      case net::Verdict::hand_over:
+        break;  // has gone
+      case net::Verdict::twin:
+        to_housekeeper(is_control(packet) ? errands_.control : errands_.bulk, packet,
+                       net::Reason::twin_full);
+        break;
+      case net::Verdict::hold:
+        to_housekeeper(errands_.held, packet, net::Reason::neighbour_queue_full);
+        break;
+      case net::Verdict::drop:
+      case net::Verdict::undecided:
+        is_.gate->release(packet);
+        break;
+    }
+  }
+  errands_.control.publish();
+  errands_.bulk.publish();
+  errands_.held.publish();
+  load_.packets += burst_.count;
+  ++load_.bursts;
+}
+
+void Worker::to_housekeeper(steer::Ring<void*>& ring, net::Packet& packet, net::Reason full) {
+  device::Gate::settle(packet);
+  if (ring.push(packet.buffer)) return;
+  is_.line->reasons[static_cast<size_t>(full)].add(1);
+  is_.gate->release(packet);
+}
+
+void Worker::count_refusals() {
+  net::Reason reasons[32];
+  const uint32_t count = errands_.refused.pop(reasons);
+  for (uint32_t i = 0; i < count; ++i) is_.line->reasons[static_cast<size_t>(reasons[i])].add(1);
+}
+
+/// Accounts for the turn; sleeps when many in a row brought nothing.
+void Worker::rest(uint64_t began, net::Instant now) {
+  is_.line->turns.add(1);
+  if (now >= net::after(shown_alive_, kShowAlive)) {
+    shown_alive_ = now;
+    is_.reader->alive(now);
+  }
+  if (load_.packets != 0) {
+    idle_turns_ = 0;
+    is_.line->busy_cycles.add(device::tsc() - began);
+    return;
+  }
+  if (is_.sleeps_when_idle && ++idle_turns_ > kPatience) {
+    const uint64_t nap = uint64_t{kShortestNap} * std::min(idle_turns_ - kPatience, 100u);
+    const timespec time{0, static_cast<long>(std::min<uint64_t>(nap, kLongestNap))};
+    nanosleep(&time, nullptr);
+  }
+  is_.line->idle_cycles.add(device::tsc() - began);
+}
+
+}  // namespace nezu::dataplane

@@ -1,0 +1,61 @@
+// A worker: the loop that runs each packet to completion, on a thread of its own.
+//
+// Takes no lock, allocates nothing, logs nothing, and makes a system call only to sleep when it was
+// allowed to. New configuration and new routes enter once a turn, at its beginning.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+
+#include "dataplane/device/gate.h"
+#include "dataplane/errands.h"
+#include "dataplane/path.h"
+#include "dataplane/route/published.h"
+#include "dataplane/route/routes.h"
+#include "dataplane/steer/handover.h"
+#include "dataplane/tables/reader.h"
+
+namespace nezu::dataplane {
+
+/// What a turn brought.
+struct TurnLoad {
+  uint32_t packets = 0;
+  uint32_t bursts = 0;
+};
+
+class Worker {
+ public:
+  struct Parts {
+    uint16_t number = 0;
+    path::Path* path = nullptr;
+    device::Gate* gate = nullptr;
+    steer::Handover* handover = nullptr;
+    route::Published<route::Routes>* routes = nullptr;
+    tables::Reader* reader = nullptr;
+    tables::WorkerLine* line = nullptr;
+    bool sleeps_when_idle = false;
+  };
+  explicit Worker(const Parts& parts) : is_(parts) {}
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  void run(const std::atomic<bool>& stop);
+  Errands& errands() { return errands_; }
+
+ private:
+  void turn();
+  void dispose();
+  void to_housekeeper(steer::Ring<void*>& ring, net::Packet& packet, net::Reason full);
+  void count_refusals();
+  void rest(uint64_t began, net::Instant now);
+
+  Parts is_;
+  Errands errands_;
+  net::Burst burst_;
+  TurnLoad load_;
+  uint32_t idle_turns_ = 0;
+  net::Instant shown_alive_;
+};
+
+}  // namespace nezu::dataplane
