@@ -1,7 +1,6 @@
 #include "dataplane/path.h"
 
-#include "dataplane/parse/parse.h"
-#include "dataplane/path_turn.h"
+#include "dataplane/path_stages.h"
 
 namespace nezu::path {
 
@@ -11,15 +10,7 @@ Path::~Path() = default;
 void Path::run(net::Burst& burst, const tables::View& view, const route::Routes& routes,
                net::Instant now) {
   Turn turn(*state_, burst, view, routes, now);
-  parse::parse(burst);
-  answer(turn);
-  state_->flows.find(burst);
-  admit(turn);
-  track(turn);
-  choose_way(turn);
-  translate(turn);
-  dispatch(turn);
-  count(turn);
+  run_stages(turn, [](int) {});
 }
 
 void Path::receive(net::Burst& burst, const tables::View& view, const route::Routes& routes,

@@ -1,0 +1,181 @@
+// nezu-bench-path: what a packet costs, from parse to send, on one core without a NIC.
+#include <sys/stat.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "bench/path/measure.h"
+#include "dataplane/path_stages.h"
+
+namespace {
+
+using namespace nezu;
+
+constexpr const char* kHelp =
+    R"(usage: nezu-bench-path [options] --case MODE,PROTOCOL,FAMILY,FLOWS ...
+
+  --case C        nat|fullnat, udp|tcp, ipv4|ipv6, number of flows; once or more
+  --json FILE     one object for each case
+  --cold          buffers cycled through more memory than L2 (without: buffers that stay in cache)
+  --one-way       packets to servers only (without: both directions mixed)
+  --huge          tables and buffers in 2 MiB pages (/dev/hugepages)
+  --new N         also: N further flows, each packet opening one
+  --rebuild       also: the time to rebuild the table after a restart
+  --runs N        default 5; medians are of these
+  --packets N     of each run, default 2000000
+  --burst N       default 64
+  --capacity N    of the flow table; default: an eighth more than there are flows
+
+Pin it to a core that nobody else uses: taskset -c 1 nezu-bench-path ...
+Cycles are those of the time stamp counter.
+)";
+
+struct Wanted {
+  std::vector<bench::Case> cases;
+  bench::Options options;
+  std::string json;
+  uint32_t new_flows = 0;
+  bool rebuild = false;
+};
+
+[[noreturn]] void usage(const std::string& problem) {
+  std::fprintf(stderr, "nezu-bench-path: %s\n%s", problem.c_str(), kHelp);
+  std::exit(2);
+}
+
+Wanted parse_options(int argc, char** argv) {
+  Wanted wanted;
+  for (int i = 1; i < argc; ++i) {
+    const std::string option = argv[i];
+    const auto value = [&]() -> std::string {
+      if (++i == argc) usage(option + " needs a value");
+      return argv[i];
+    };
+    const auto number = [&] { return std::strtoull(value().c_str(), nullptr, 10); };
+    if (option == "--help") {
+      std::fputs(kHelp, stdout);
+      std::exit(0);
+    } else if (option == "--case") {
+      bench::Case one;
+      const std::string text = value();
+      if (!bench::parse_case(text, one)) usage("not a case: " + text);
+      wanted.cases.push_back(one);
+    } else if (option == "--json") {
+      wanted.json = value();
+    } else if (option == "--cold") {
+      wanted.options.cold = true;
+    } else if (option == "--one-way") {
+      wanted.options.one_way = true;
+    } else if (option == "--huge") {
+      wanted.options.huge = true;
+    } else if (option == "--rebuild") {
+      wanted.rebuild = true;
+    } else if (option == "--new") {
+      wanted.new_flows = static_cast<uint32_t>(number());
+    } else if (option == "--runs") {
+      wanted.options.runs = static_cast<uint32_t>(number());
+    } else if (option == "--packets") {
+      wanted.options.packets = number();
+    } else if (option == "--burst") {
+      wanted.options.burst = static_cast<uint32_t>(number());
+    } else if (option == "--capacity") {
+      wanted.options.capacity = static_cast<uint32_t>(number());
+    } else {
+      usage("unknown option " + option);
+    }
+  }
+  if (wanted.cases.empty()) usage("no case");
+  const uint32_t burst = wanted.options.burst;
+  if (wanted.options.runs == 0 || burst == 0 || burst > net::kBurstCapacity ||
+      (burst & (burst - 1)) != 0) {
+    usage("runs must not be 0, a burst is a power of two up to 64");
+  }
+  return wanted;
+}
+
+std::string json_of(const bench::Spread& spread) {
+  char text[128];
+  std::snprintf(text, sizeof text, "{\"min\": %.1f, \"median\": %.1f, \"max\": %.1f}", spread.min,
+                spread.median, spread.max);
+  return text;
+}
+
+/// One case: a line on the terminal, an object in the file.
+std::string run_case(const bench::Case& what, const Wanted& wanted) {
+  bench::Options options = wanted.options;
+  if (options.capacity == 0) {
+    const uint32_t flows = what.flows + wanted.new_flows;
+    options.capacity = flows + flows / 8;
+  }
+  bench::Rig rig(what, options);
+  rig.open_flows();
+  const bench::Cost cost = bench::measure_known(rig, options);
+  if (cost.forwarded != cost.packets) {
+    std::fprintf(stderr, "%s: %llu of %llu packets were forwarded\n", what.text.c_str(),
+                 static_cast<unsigned long long>(cost.forwarded),
+                 static_cast<unsigned long long>(cost.packets));
+    std::exit(1);
+  }
+  std::ostringstream json;
+  json << "  {\"case\": \"" << what.text << "\", \"buffers\": \"" << (options.cold ? "cold" : "hot")
+       << "\", \"directions\": \"" << (options.one_way ? "one-way" : "mixed")
+       << "\", \"huge_pages\": " << (options.huge ? "true" : "false")
+       << ", \"burst\": " << options.burst << ", \"runs\": " << options.runs
+       << ", \"packets\": " << options.packets << ", \"table_capacity\": " << options.capacity
+       << ",\n   \"cycles_per_packet\": " << json_of(cost.cycles_per_packet)
+       << ",\n   \"stage_cycles\": {";
+  std::printf("%-26s %s %-7s  %6.1f  %6.1f  %6.1f   ", what.text.c_str(),
+              options.cold ? "cold" : "hot ", options.one_way ? "one-way" : "mixed",
+              cost.cycles_per_packet.min, cost.cycles_per_packet.median,
+              cost.cycles_per_packet.max);
+  for (size_t i = 0; i < path::kStageNames.size(); ++i) {
+    std::printf(" %s %.1f", std::string(path::kStageNames[i]).c_str(), cost.stage_cycles[i]);
+    json << (i == 0 ? "" : ", ") << '"' << path::kStageNames[i] << "\": " << cost.stage_cycles[i];
+  }
+  const double bytes = static_cast<double>(rig.table_bytes()) / options.capacity;
+  json << "},\n   \"bytes_per_flow\": " << bytes;
+  std::printf("\n%-26s %.1f bytes a flow at capacity\n", "", bytes);
+  if (wanted.new_flows != 0) {
+    const bench::NewFlows fresh = bench::measure_new(rig, options, what.flows, wanted.new_flows);
+    json << ",\n   \"cycles_per_new_flow\": " << json_of(fresh.cycles_per_flow)
+         << ", \"new_flows_per_second_millions\": " << json_of(fresh.million_per_second);
+    std::printf("%-26s new flow: %.0f cycles, %.2f M/s (medians)\n", "",
+                fresh.cycles_per_flow.median, fresh.million_per_second.median);
+  }
+  if (wanted.rebuild) {
+    std::vector<double> times;
+    const double flows = rig.flows().count(false) + rig.flows().count(true);
+    for (uint32_t i = 0; i < options.runs; ++i) times.push_back(rig.restart() * 1e3 / flows * 1e6);
+    const bench::Spread spread = bench::spread(times);
+    json << ",\n   \"rebuild_ms_per_million_flows\": " << json_of(spread);
+    std::printf("%-26s rebuild: %.0f ms per million flows (median)\n", "", spread.median);
+  }
+  std::fflush(stdout);
+  return json.str() + "}";
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const Wanted wanted = parse_options(argc, argv);
+  std::printf("%-26s %s %-7s  %6s  %6s  %6s    cycles of each stage\n", "case", "buf ", "ways",
+              "min", "median", "max");
+  std::string rows;
+  for (const bench::Case& what : wanted.cases) {
+    rows += (rows.empty() ? "" : ",\n") + run_case(what, wanted);
+  }
+  if (!wanted.json.empty()) {
+    std::ofstream file(wanted.json);
+    file << "[\n" << rows << "\n]\n";
+    if (!file.flush()) {
+      std::fprintf(stderr, "nezu-bench-path: cannot write %s\n", wanted.json.c_str());
+      return 1;
+    }
+  }
+  return 0;
+}

@@ -1,0 +1,199 @@
+#include "bench/path/measure.h"
+
+#include <x86intrin.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+
+#include "dataplane/path_stages.h"
+
+namespace nezu::bench {
+namespace {
+
+using net::Burst;
+using net::Verdict;
+
+constexpr uint32_t kStride = 2048, kHeadroom = 128;
+/// Hot buffers: 512 of them are touched again and again. Cold: their headers alone are 4 MiB.
+constexpr uint32_t kHotBuffers = 512, kColdBuffers = 65536;
+
+class Random {
+ public:
+  uint64_t next() {
+    state_ ^= state_ << 13;
+    state_ ^= state_ >> 7;
+    return state_ ^= state_ << 17;
+  }
+
+ private:
+  uint64_t state_ = 88172645463325252u;
+};
+
+/// A port without a NIC: buffers in, verdicts out.
+class Port {
+ public:
+  Port(uint32_t buffers, bool huge)
+      : count_(buffers), memory_(size_t{buffers} * kStride, huge), descriptors_(buffers) {}
+
+  uint32_t size() const { return count_; }
+  void fill(uint32_t n, const Template& frame) {
+    // Like a NIC: the frame begins on a line of its own.
+    uint8_t* at = memory_.at() + size_t{n} * kStride + kHeadroom;
+    std::memcpy(at, frame.bytes.data(), 80);
+    descriptors_[n] = {at, frame.length, frame.port};
+  }
+  void receive(Burst& burst, uint32_t from, uint32_t count) const {
+    burst.count = count;
+    for (uint32_t i = 0; i < count; ++i) {
+      const Descriptor& d = descriptors_[from + i];
+      burst.packets[i].arrive(d.head, d.head, d.length, d.length, kStride - kHeadroom, d.port);
+    }
+  }
+  /// As a port's transmit function: looks at every verdict, takes the handle.
+  void send(Burst& burst) {
+    for (net::Packet& packet : burst.all()) {
+      if (packet.verdict == Verdict::forward) [[likely]] {
+        out_[sent_++ % out_.size()] = packet.buffer;
+      }
+    }
+  }
+  uint64_t sent() const { return sent_; }
+
+ private:
+  struct Descriptor {
+    uint8_t* head = nullptr;
+    uint16_t length = 0;
+    uint16_t port = 0;
+  };
+  uint32_t count_;
+  Memory memory_;
+  std::vector<Descriptor> descriptors_;
+  std::array<void*, 256> out_{};
+  uint64_t sent_ = 0;
+};
+
+/// The turn of a worker, as device/ runs it.
+void turn(Rig& rig, Port& port, Burst& burst, uint32_t from, uint32_t count) {
+  const tables::View view = rig.view();
+  port.receive(burst, from, count);
+  rig.path().receive(burst, view, rig.routes(), rig.now());
+  port.send(burst);
+  rig.path().housekeep(view, rig.now());
+}
+
+void timed_stages(Rig& rig, Port& port, Burst& burst, uint32_t from, uint32_t count,
+                  std::array<double, 9>& sums) {
+  const tables::View view = rig.view();
+  port.receive(burst, from, count);
+  path::Turn stages(rig.path().state(), burst, view, rig.routes(), rig.now());
+  uint64_t before = __rdtsc();
+  path::run_stages(stages, [&](int stage) {
+    const uint64_t now = __rdtsc();
+    sums[static_cast<size_t>(stage)] += static_cast<double>(now - before);
+    before = __rdtsc();
+  });
+  port.send(burst);
+}
+
+class Picker {
+ public:
+  Picker(const Rig& rig, bool one_way) : rig_(rig), one_way_(one_way) {}
+  const Template& next() {
+    const uint64_t random = random_.next();
+    const auto flow = static_cast<size_t>((random >> 32) * rig_.there().size() >> 32);
+    return one_way_ || (random & 1) == 0 ? rig_.there()[flow] : rig_.back()[flow];
+  }
+
+ private:
+  const Rig& rig_;
+  bool one_way_;
+  Random random_;
+};
+
+/// Fills all buffers outside, runs over all of them inside.
+template <typename Turn>
+uint64_t run(Port& port, Picker& picker, const Options& options, uint64_t packets, Turn one_turn) {
+  uint64_t cycles = 0;
+  for (uint64_t done = 0; done < packets; done += port.size()) {
+    for (uint32_t i = 0; i < port.size(); ++i) port.fill(i, picker.next());
+    const uint64_t from = __rdtsc();
+    for (uint32_t i = 0; i < port.size(); i += options.burst) one_turn(i);
+    cycles += __rdtsc() - from;
+  }
+  return cycles;
+}
+
+}  // namespace
+
+Spread spread(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return {values.front(), values[values.size() / 2], values.back()};
+}
+
+double tsc_hz() {
+  const auto from = std::chrono::steady_clock::now();
+  const uint64_t tsc = __rdtsc();
+  while (std::chrono::steady_clock::now() - from < std::chrono::milliseconds(50)) {
+  }
+  const double seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - from).count();
+  return static_cast<double>(__rdtsc() - tsc) / seconds;
+}
+
+Cost measure_known(Rig& rig, const Options& options) {
+  Port port(options.cold ? kColdBuffers : kHotBuffers, options.huge);
+  auto burst = std::make_unique<Burst>();
+  Picker picker(rig, options.one_way);
+  const uint64_t packets = (options.packets + port.size() - 1) / port.size() * port.size();
+  const auto one = [&](uint32_t i) { turn(rig, port, *burst, i, options.burst); };
+  run(port, picker, options, packets / 4, one);
+
+  Cost cost;
+  std::vector<double> runs;
+  const uint64_t sent = port.sent();
+  for (uint32_t i = 0; i < options.runs; ++i) {
+    const auto cycles = static_cast<double>(run(port, picker, options, packets, one));
+    runs.push_back(cycles / static_cast<double>(packets));
+    cost.packets += packets;
+    rig.pass(net::kNanosecondsPerSecond / 10);
+  }
+  cost.forwarded = port.sent() - sent;
+  cost.cycles_per_packet = spread(runs);
+  run(port, picker, options, packets,
+      [&](uint32_t i) { timed_stages(rig, port, *burst, i, options.burst, cost.stage_cycles); });
+  for (double& stage : cost.stage_cycles) stage /= static_cast<double>(packets);
+  return cost;
+}
+
+NewFlows measure_new(Rig& rig, const Options& options, uint32_t first, uint32_t count) {
+  Port port(options.cold ? kColdBuffers : kHotBuffers, options.huge);
+  auto burst = std::make_unique<Burst>();
+  std::vector<double> costs, rates;
+  const double hz = tsc_hz();
+  const uint32_t each = count / options.runs;
+  Template frame;
+  uint32_t next = first;
+  for (uint32_t i = 0; i < options.runs; ++i) {
+    uint64_t cycles = 0, opened = 0;
+    for (uint32_t done = 0; done + port.size() <= each; done += port.size()) {
+      for (uint32_t k = 0; k < port.size(); ++k) {
+        rig.first_frame(next++, frame);
+        port.fill(k, frame);
+      }
+      const uint64_t from = __rdtsc();
+      for (uint32_t k = 0; k < port.size(); k += options.burst) {
+        turn(rig, port, *burst, k, options.burst);
+      }
+      cycles += __rdtsc() - from;
+      opened += port.size();
+    }
+    if (opened == 0) continue;
+    const double cost = static_cast<double>(cycles) / static_cast<double>(opened);
+    costs.push_back(cost);
+    rates.push_back(hz / cost / 1e6);
+  }
+  return {spread(costs), spread(rates)};
+}
+
+}  // namespace nezu::bench

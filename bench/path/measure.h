@@ -1,0 +1,33 @@
+// Cycles of the worker's turn, on packets that were made outside the measured time.
+#pragma once
+
+#include <array>
+#include <vector>
+
+#include "bench/path/rig.h"
+
+namespace nezu::bench {
+
+struct Spread {
+  double min = 0, median = 0, max = 0;
+};
+Spread spread(std::vector<double> values);
+
+struct Cost {
+  Spread cycles_per_packet;
+  std::array<double, 9> stage_cycles{};  ///< by path::kStageNames; of a run of their own
+  uint64_t forwarded = 0, packets = 0;   ///< must be equal
+};
+/// Packets of open flows, picked at random.
+Cost measure_known(Rig& rig, const Options& options);
+
+struct NewFlows {
+  Spread cycles_per_flow;
+  Spread million_per_second;
+};
+/// Every packet opens a flow, until the table has `count` more.
+NewFlows measure_new(Rig& rig, const Options& options, uint32_t first, uint32_t count);
+
+double tsc_hz();
+
+}  // namespace nezu::bench

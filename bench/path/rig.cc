@@ -1,0 +1,314 @@
+#include "bench/path/rig.h"
+
+#include <sys/mman.h>
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <sstream>
+
+#include "dataplane/flow/table.h"
+#include "dataplane/net/checksum.h"
+#include "dataplane/net/headers.h"
+
+namespace nezu::bench {
+namespace {
+
+using namespace net;
+
+constexpr uint32_t kServers = 16, kSnats = 4;
+constexpr uint16_t kPort = 80;
+constexpr size_t kHugePage = 2 << 20;
+
+[[noreturn]] void fail(const std::string& what) {
+  std::fprintf(stderr, "nezu-bench-path: %s\n", what.c_str());
+  std::exit(1);
+}
+
+tables::Sizes sizes() {
+  tables::Sizes sizes;
+  sizes.services = sizes.pools = sizes.servers = sizes.addresses = 256;
+  sizes.workers = 1;
+  sizes.heap_bytes = 8 << 20;
+  return sizes;
+}
+
+flow::Capacity capacity_for(const Case& what, const Options& options) {
+  const uint32_t wanted = options.capacity != 0 ? options.capacity : what.flows + what.flows / 8;
+  const uint32_t flows = std::max(wanted, 4096u);
+  return what.family == Family::ipv4 ? flow::Capacity{flows, 64} : flow::Capacity{64, flows};
+}
+
+std::string make_directory(bool huge) {
+  std::string name = std::string(huge ? "/dev/hugepages" : "/dev/shm") + "/nezu-bench-XXXXXX";
+  if (::mkdtemp(name.data()) == nullptr) fail("cannot make a directory like " + name);
+  return name;
+}
+
+/// Whole frame from scratch: the transport header follows at once, payload is zeros.
+struct Writer {
+  Template& frame;
+  uint8_t* at = frame.bytes.data();
+
+  void ethernet(uint16_t type) {
+    auto& header = *reinterpret_cast<Ethernet*>(at);
+    header.destination = {{2, 0, 0, 0, 0, 0xf0}};
+    header.source = {{2, 0, 0, 0, 0, 0xfe}};
+    header.type = type;
+  }
+  void transport(uint8_t* l4, const void* addresses, size_t address_bytes, Protocol protocol,
+                 uint16_t source, uint16_t destination, uint8_t flags, uint16_t length) const {
+    if (protocol == Protocol::tcp) {
+      auto& tcp = *reinterpret_cast<Tcp*>(l4);
+      tcp.source = source;
+      tcp.destination = destination;
+      tcp.offset = 5 << 4;
+      tcp.flags = flags;
+      tcp.window = 65535;
+      tcp.sequence = (flags & kTcpSyn) != 0 ? 0u : 1u;
+      tcp.acknowledgement = (flags & kTcpAck) != 0 ? 1u : 0u;
+    } else {
+      auto& udp = *reinterpret_cast<Udp*>(l4);
+      udp.source = source;
+      udp.destination = destination;
+      udp.length = length;
+    }
+    const Sum sum = pseudo_header(addresses, address_bytes, static_cast<uint8_t>(protocol), length);
+    const uint16_t checksum = udp_form(checksum_of(add(sum, l4, length)));
+    store(l4 + (protocol == Protocol::tcp ? offsetof(Tcp, checksum) : offsetof(Udp, checksum)),
+          checksum);
+  }
+  void ipv4(uint32_t source, uint32_t destination, Protocol protocol, uint16_t source_port,
+            uint16_t destination_port, uint8_t flags) {
+    constexpr uint16_t kTransport = 26;  // 60 bytes in all
+    ethernet(kEtherIpv4);
+    auto& ip = *reinterpret_cast<Ipv4*>(at + sizeof(Ethernet));
+    ip.version_length = 0x45;
+    ip.total_length = sizeof(Ipv4) + kTransport;
+    ip.ttl = 64;
+    ip.protocol = static_cast<uint8_t>(protocol);
+    ip.source = source;
+    ip.destination = destination;
+    ip.checksum.set_raw(checksum_of(add(0, &ip, sizeof ip)));
+    transport(at + 34, &ip.source, 8, protocol, source_port, destination_port, flags, kTransport);
+    frame.length = 60;
+  }
+  void ipv6(const Address& source, const Address& destination, Protocol protocol,
+            uint16_t source_port, uint16_t destination_port, uint8_t flags) {
+    const uint16_t length = protocol == Protocol::tcp ? 20 : 8;
+    ethernet(kEtherIpv6);
+    auto& ip = *reinterpret_cast<Ipv6*>(at + sizeof(Ethernet));
+    ip.version_class_label = 6u << 28;
+    ip.payload_length = length;
+    ip.next = static_cast<uint8_t>(protocol);
+    ip.hop_limit = 64;
+    ip.source = source.bytes;
+    ip.destination = destination.bytes;
+    transport(at + 54, &ip.source, 32, protocol, source_port, destination_port, flags, length);
+    frame.length = static_cast<uint16_t>(54 + length);
+  }
+};
+
+/// The answer to a frame as it left for the server: ends swapped, sums kept (they do not change).
+void mirror(const uint8_t* left, Template& out) {
+  std::memcpy(out.bytes.data(), left, out.length);
+  uint8_t* at = out.bytes.data();
+  const bool v4 = load<uint16_t>(at + 12) == swap16(kEtherIpv4);
+  const size_t addresses = v4 ? 26 : 22, size = v4 ? 4 : 16, ports = v4 ? 34 : 54;
+  uint8_t source[16];
+  std::memcpy(source, at + addresses, size);
+  std::memcpy(at + addresses, at + addresses + size, size);
+  std::memcpy(at + addresses + size, source, size);
+  const auto port = load<uint16_t>(at + ports);
+  store(at + ports, load<uint16_t>(at + ports + 2));
+  store(at + ports + 2, port);
+}
+
+/// Other TCP flags, with the sum from scratch.
+void set_flags(Template& frame, uint8_t flags, uint32_t sequence, uint32_t acknowledgement) {
+  uint8_t* at = frame.bytes.data();
+  const bool v4 = load<uint16_t>(at + 12) == swap16(kEtherIpv4);
+  const size_t l4 = v4 ? 34 : 54;
+  auto& tcp = *reinterpret_cast<Tcp*>(at + l4);
+  tcp.flags = flags;
+  tcp.sequence = sequence;
+  tcp.acknowledgement = acknowledgement;
+  tcp.checksum = 0;
+  const auto length = static_cast<uint16_t>(v4 ? 26 : 20);
+  const Sum sum = pseudo_header(at + (v4 ? 26 : 22), v4 ? 8 : 32, 6, length);
+  tcp.checksum.set_raw(checksum_of(add(sum, at + l4, length)));
+}
+
+}  // namespace
+
+bool parse_case(const std::string& text, Case& out) {
+  std::istringstream in(text);
+  std::string mode, protocol, family, flows;
+  if (!std::getline(in, mode, ',') || !std::getline(in, protocol, ',') ||
+      !std::getline(in, family, ',') || !std::getline(in, flows)) {
+    return false;
+  }
+  if (mode != "nat" && mode != "fullnat") return false;
+  if (protocol != "udp" && protocol != "tcp") return false;
+  if (family != "ipv4" && family != "ipv6") return false;
+  out.mode = mode == "nat" ? tables::Mode::nat : tables::Mode::fullnat;
+  out.protocol = protocol == "udp" ? Protocol::udp : Protocol::tcp;
+  out.family = family == "ipv4" ? Family::ipv4 : Family::ipv6;
+  out.flows = static_cast<uint32_t>(std::strtoul(flows.c_str(), nullptr, 10));
+  out.text = text;
+  return out.flows != 0;
+}
+
+Memory::Memory(size_t bytes, bool huge) : bytes_((bytes + kHugePage - 1) / kHugePage * kHugePage) {
+  const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE | (huge ? MAP_HUGETLB : 0);
+  void* at = ::mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, flags, -1, 0);
+  if (at == MAP_FAILED) fail("no memory for packets; are there enough huge pages?");
+  at_ = static_cast<uint8_t*>(at);
+}
+Memory::~Memory() { ::munmap(at_, bytes_); }
+
+Rig::Rig(const Case& what, const Options& options)
+    : case_(what),
+      options_(options),
+      capacity_(capacity_for(what, options)),
+      world_(sizes()),
+      directory_(make_directory(options.huge)) {
+  const bool v4 = what.family == Family::ipv4;
+  std::vector<std::string> texts;
+  for (uint32_t i = 0; i < kServers; ++i) {
+    texts.push_back((v4 ? "10.0.1." : "fd00:1::") + std::to_string(10 + i));
+  }
+  for (uint32_t i = 0; i < kSnats; ++i) {
+    texts.push_back((v4 ? "10.0.0." : "fd00:1::a") + std::to_string(1 + i));
+  }
+  world::ServiceSpec spec;
+  spec.vip = v4 ? "203.0.113.10" : "2001:db8::10";
+  spec.port = kPort;
+  spec.protocol = what.protocol;
+  spec.mode = what.mode;
+  for (uint32_t i = 0; i < kServers; ++i) spec.servers.push_back({texts[i], 8080});
+  if (what.mode == tables::Mode::fullnat) {
+    for (uint32_t i = 0; i < kSnats; ++i) spec.snats.push_back(texts[kServers + i]);
+  }
+  // Nothing expires while it is measured, unless a bench wants it.
+  spec.timeouts.fill(100000 * kTicksPerSecond);
+  world_.put(spec);
+  tables::Settings settings;
+  settings.embryonic_percent = 100;
+  world_.settings(settings);
+  reader_ = tables::Reader::attach(world_.region(), "bench");
+  start();
+}
+
+Rig::~Rig() {
+  path_.reset();
+  table_.reset();
+  files_.reset();
+  std::filesystem::remove_all(directory_);
+}
+
+void Rig::start() {
+  files_ = std::make_unique<flow::Files>();
+  flow::Files::Options options;
+  options.directory = directory_;
+  options.capacity = capacity_;
+  options.region_id = world_.region().header().region_id;
+  if (!files_->open(options)) fail(files_->error());
+  static uint64_t seed = 1;
+  steering_ = std::make_unique<steer::Steering>(uint16_t{1}, ++seed);
+  path::Setup setup;
+  setup.steering = steering_.get();
+  setup.line = &world_.region().worker(0);
+  setup.services = world_.region().services_of(0);
+  setup.servers = world_.region().servers_of(0);
+  setup.addresses = world_.region().addresses_of(0);
+  setup.sizes = world_.region().header().sizes;
+  const auto from = std::chrono::steady_clock::now();
+  table_ = std::make_unique<flow::Table>(files_->memory(0), capacity_, steering_->flow_hash(),
+                                         to_tick(now_));
+  setup.flows = table_.get();
+  path_ = std::make_unique<path::Path>(setup);
+  path::Path* paths[] = {path_.get()};
+  restored_ = path::restore(*files_, paths, world_.region(), view(), now_);
+  restore_seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - from).count();
+}
+
+double Rig::restart() {
+  const uint32_t before = table_->count(false) + table_->count(true);
+  files_->settle();
+  path_.reset();
+  table_.reset();
+  files_.reset();
+  start();
+  if (restored_.kept != before) fail("flows were lost in a restart");
+  return restore_seconds_;
+}
+
+size_t Rig::table_bytes() const { return flow::Extent(capacity_).bytes; }
+
+void Rig::first_frame(uint32_t n, Template& out) const {
+  out = {};
+  const bool v4 = case_.family == Family::ipv4;
+  const uint8_t flags = kTcpSyn;
+  // Every client address has a thousand ports.
+  const uint32_t client = n / 1000;
+  const auto port = static_cast<uint16_t>(1024 + n % 1000 * 61);
+  if (v4) {
+    Writer{out}.ipv4(0x64000001u + client, 0xcb00710au, case_.protocol, port, kPort, flags);
+  } else {
+    Address source = *parse_address("2001:db8:c::");
+    store(&source.bytes[12], swap32(client + 1));
+    Writer{out}.ipv6(source, *parse_address("2001:db8::10"), case_.protocol, port, kPort, flags);
+  }
+}
+
+Verdict Rig::run(Template& frame) {
+  Burst burst;
+  burst.count = 1;
+  burst.packets[0].arrive(frame.bytes.data(), &frame, frame.length, frame.length,
+                          static_cast<uint32_t>(frame.bytes.size()), frame.port);
+  path_->receive(burst, view(), routes(), now_);
+  if (burst.packets[0].verdict == Verdict::drop) {
+    fail("a packet was dropped: " + std::string(to_string(burst.packets[0].reason)));
+  }
+  return burst.packets[0].verdict;
+}
+
+void Rig::open_flows() {
+  const bool tcp = case_.protocol == Protocol::tcp;
+  there_.resize(case_.flows);
+  back_.resize(case_.flows);
+  for (uint32_t n = 0; n < case_.flows; ++n) {
+    Template &there = there_[n], &back = back_[n];
+    first_frame(n, there);
+    Template sent = there;
+    if (run(sent) != Verdict::forward) fail("a flow did not open");
+    back.length = there.length;
+    back.port = 1;
+    mirror(sent.bytes.data(), back);
+    back.bytes[hops_offset()] = 64;
+    if (tcp) set_flags(back, kTcpSyn | kTcpAck, 0, 1);
+    fix_header(back);
+    Template answer = back;
+    if (run(answer) != Verdict::forward) fail("an answer did not pass");
+    if (!tcp) continue;
+    set_flags(there, kTcpAck, 1, 1);
+    set_flags(back, kTcpAck, 1, 1);
+    Template third = there, data = back;
+    if (run(third) != Verdict::forward || run(data) != Verdict::forward) fail("no handshake");
+  }
+}
+
+size_t Rig::hops_offset() const { return case_.family == Family::ipv4 ? 22 : 21; }
+
+/// The IPv4 header's sum from scratch.
+void Rig::fix_header(Template& frame) const {
+  if (case_.family != Family::ipv4) return;
+  auto& ip = *reinterpret_cast<Ipv4*>(frame.bytes.data() + sizeof(Ethernet));
+  ip.checksum = 0;
+  ip.checksum.set_raw(checksum_of(add(0, &ip, sizeof ip)));
+}
+
+}  // namespace nezu::bench

@@ -1,0 +1,109 @@
+// What a case is measured on: a world with one service, a worker's path over a table in a named
+// file, that many flows opened through the path itself, and the frames of their packets.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "dataplane/flow/file.h"
+#include "dataplane/path.h"
+#include "dataplane/path_restore.h"
+#include "dataplane/steer/steering.h"
+#include "dataplane/tables/reader.h"
+#include "tests/path/world.h"
+
+namespace nezu::bench {
+
+struct Case {
+  tables::Mode mode = tables::Mode::nat;
+  net::Protocol protocol = net::Protocol::udp;
+  net::Family family = net::Family::ipv4;
+  uint32_t flows = 1;
+  std::string text;  ///< as it was given
+};
+/// "nat,udp,ipv4,1000000"; false: not one.
+bool parse_case(const std::string& text, Case& out);
+
+struct Options {
+  bool huge = false;     ///< tables and buffers in 2 MiB pages
+  bool cold = false;     ///< buffers cycled through more memory than L2
+  bool one_way = false;  ///< only packets to servers
+  uint32_t burst = 64;
+  uint32_t runs = 5;
+  uint64_t packets = 2'000'000;  ///< of a run
+  uint32_t capacity = 0;         ///< of the table; 0: what the case needs
+};
+
+/// 64-byte frames (60 without their checksum); IPv6 TCP needs 74.
+inline constexpr uint32_t kFrameRoom = 128;
+struct Template {
+  std::array<uint8_t, kFrameRoom - 8> bytes{};
+  uint16_t length = 0;
+  uint16_t port = 0;
+};
+static_assert(sizeof(Template) <= kFrameRoom);
+
+/// Memory for packets, in huge pages if wanted.
+class Memory {
+ public:
+  Memory(size_t bytes, bool huge);
+  ~Memory();
+  Memory(const Memory&) = delete;
+  Memory& operator=(const Memory&) = delete;
+  uint8_t* at() const { return at_; }
+
+ private:
+  uint8_t* at_;
+  size_t bytes_;
+};
+
+class Rig {
+ public:
+  Rig(const Case& what, const Options& options);
+  ~Rig();
+
+  /// Opens every flow and makes it live by an answer; fills `there` and `back`.
+  void open_flows();
+  /// The packet that opens flow `n`, which may be beyond the case's.
+  void first_frame(uint32_t n, Template& out) const;
+  /// Packets of open flows: to the server, to the client.
+  const std::vector<Template>& there() const { return there_; }
+  const std::vector<Template>& back() const { return back_; }
+
+  path::Path& path() { return *path_; }
+  flow::Table& flows() { return *table_; }
+  tables::View view() { return reader_->latest(); }
+  const route::Routes& routes() const { return world_.routes(); }
+  net::Instant now() const { return now_; }
+  void pass(uint64_t nanoseconds) { now_ = net::after(now_, nanoseconds); }
+  tables::WorkerLine& line() { return world_.region().worker(0); }
+  /// Of the table, with everything around the entries; SNAT lines apart.
+  size_t table_bytes() const;
+
+  /// The process starts again: seconds to rebuild the table.
+  double restart();
+
+ private:
+  void start();
+  net::Verdict run(Template& frame);
+  size_t hops_offset() const;
+  void fix_header(Template& frame) const;
+
+  Case case_;
+  Options options_;
+  flow::Capacity capacity_;
+  world::World world_;
+  std::string directory_;
+  net::Instant now_{1000 * net::kNanosecondsPerSecond};
+  std::unique_ptr<tables::Reader> reader_;
+  std::unique_ptr<steer::Steering> steering_;
+  std::unique_ptr<flow::Files> files_;
+  std::unique_ptr<flow::Table> table_;
+  std::unique_ptr<path::Path> path_;
+  path::Restored restored_;
+  double restore_seconds_ = 0;
+  std::vector<Template> there_, back_;
+};
+
+}  // namespace nezu::bench

@@ -1,0 +1,175 @@
+#include "tests/path/lab.h"
+
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+
+#include "dataplane/flow/table.h"
+#include "dataplane/net/hash.h"
+
+namespace nezu::lab {
+namespace {
+
+std::string new_directory() {
+  std::string name = (std::filesystem::temp_directory_path() / "nezu-lab-XXXXXX").string();
+  if (::mkdtemp(name.data()) == nullptr) std::abort();
+  return name;
+}
+
+}  // namespace
+
+Lab::Lab(uint16_t workers, flow::Capacity capacity, tables::Sizes sizes)
+    : capacity_(capacity), world_(sizes), directory_(new_directory()) {
+  start(workers);
+}
+
+Lab::~Lab() {
+  stop();
+  std::filesystem::remove_all(directory_);
+}
+
+void Lab::start(uint16_t workers) {
+  files_ = std::make_unique<flow::Files>();
+  flow::Files::Options options;
+  options.directory = directory_;
+  options.workers = workers;
+  options.capacity = capacity_;
+  options.region_id = world_.region().header().region_id;
+  if (!files_->open(options)) {
+    std::fprintf(stderr, "%s\n", files_->error().c_str());
+    std::abort();
+  }
+  // Another hash seed at each start, as in production.
+  static uint64_t seed = 1;
+  steering_ = std::make_unique<steer::Steering>(workers, ++seed);
+  handover_ = std::make_unique<steer::Handover>(workers, 256);
+  std::vector<path::Path*> all;
+  for (uint16_t worker = 0; worker < workers; ++worker) {
+    tables_.push_back(std::make_unique<flow::Table>(files_->memory(worker), capacity_,
+                                                    steering_->flow_hash(), net::to_tick(now_)));
+    path::Setup setup;
+    setup.worker = worker;
+    setup.flows = tables_.back().get();
+    setup.steering = steering_.get();
+    setup.line = &world_.region().worker(worker);
+    setup.services = world_.region().services_of(worker);
+    setup.servers = world_.region().servers_of(worker);
+    setup.addresses = world_.region().addresses_of(worker);
+    setup.sizes = world_.region().header().sizes;
+    setup.snat_lines = 4096;
+    paths_.push_back(std::make_unique<path::Path>(setup));
+    all.push_back(paths_.back().get());
+  }
+  restored_ = path::restore(*files_, all, world_.region(), world_.view(), now_);
+}
+
+void Lab::stop() {
+  paths_.clear();
+  tables_.clear();
+  files_.reset();
+}
+
+path::Restored Lab::restart(uint16_t workers) {
+  files_->settle();
+  stop();
+  start(workers);
+  return restored_;
+}
+
+std::vector<Fate> Lab::run(uint16_t worker, uint16_t port, std::vector<dsl::Frame>& frames,
+                           bool taken) {
+  net::Burst burst;
+  for (dsl::Frame& frame : frames) {
+    const net::Packet& from = frame.packet();
+    net::Packet& packet = burst.packets[burst.count++];
+    packet.arrive(from.head, &frame, from.head_length, from.length, from.room, port);
+  }
+  const tables::View view = world_.view();
+  taken ? paths_[worker]->take(burst, view, world_.routes(), now_)
+        : paths_[worker]->receive(burst, view, world_.routes(), now_);
+  handover_->give(worker, burst, world_.region().worker(worker));
+
+  std::vector<Fate> fates;
+  for (const net::Packet& packet : burst.all()) {
+    Fate fate;
+    fate.verdict = packet.verdict;
+    fate.reason = packet.reason;
+    fate.egress = packet.egress;
+    fate.worker = worker;
+    fate.handed_over = taken;
+    if (packet.verdict == net::Verdict::hand_over) {
+      void* handle = nullptr;
+      if (handover_->take(packet.owner, std::span(&handle, 1)) != 1) std::abort();
+      std::vector<dsl::Frame> one{*static_cast<dsl::Frame*>(handle)};
+      fate = run(packet.owner, port, one, true)[0];
+    } else {
+      fate.frame = dsl::Frame(dsl::Bytes(packet.head, packet.head + packet.length));
+    }
+    fates.push_back(std::move(fate));
+  }
+  return fates;
+}
+
+Fate Lab::send(const dsl::Frame& frame, uint16_t worker, uint16_t port) {
+  return send(std::vector<dsl::Frame>{frame}, worker, port)[0];
+}
+
+std::vector<Fate> Lab::send(const std::vector<dsl::Frame>& frames, uint16_t worker, uint16_t port) {
+  std::vector<dsl::Frame> copies = frames;
+  return run(worker, port, copies, false);
+}
+
+void Lab::advance(double seconds) {
+  const auto steps = static_cast<int>(seconds * 4) + 1;
+  for (int i = 0; i < steps; ++i) {
+    now_ = net::after(now_, static_cast<uint64_t>(seconds * 1e9 / steps));
+    for (const auto& path : paths_) {
+      for (int turn = 0; turn < 16; ++turn) path->housekeep(world_.view(), now_);
+    }
+  }
+}
+
+uint32_t Lab::flow_count() const {
+  uint32_t sum = 0;
+  for (const auto& table : tables_) sum += table->count(false) + table->count(true);
+  return sum;
+}
+
+uint64_t Lab::count(tables::Counter tables::WorkerLine::*counter) {
+  uint64_t sum = 0;
+  for (uint16_t worker = 0; worker < workers(); ++worker) sum += (line(worker).*counter).read();
+  return sum;
+}
+
+uint64_t Lab::count(net::Reason reason) {
+  uint64_t sum = 0;
+  for (uint16_t worker = 0; worker < workers(); ++worker) {
+    sum += line(worker).reasons[static_cast<size_t>(reason)].read();
+  }
+  return sum;
+}
+
+uint64_t Lab::gauge_of_server(tables::ServerId id) {
+  uint64_t sum = 0;
+  for (uint32_t worker = 0; worker < world_.region().header().sizes.workers; ++worker) {
+    sum += world_.region().servers_of(worker)[index(id)].flows_active.read();
+  }
+  return sum;
+}
+
+uint64_t Lab::gauge_of_service(tables::ServiceId id) {
+  uint64_t sum = 0;
+  for (uint32_t worker = 0; worker < world_.region().header().sizes.workers; ++worker) {
+    sum += world_.region().services_of(worker)[index(id)].flows_active.read();
+  }
+  return sum;
+}
+
+std::string Lab::audit() {
+  for (const auto& table : tables_) {
+    if (const char* wrong = table->audit()) return wrong;
+  }
+  return {};
+}
+
+}  // namespace nezu::lab

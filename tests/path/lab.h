@@ -1,0 +1,81 @@
+// Whole-path tests: several workers with their real paths, tables and hand-over rings, on virtual
+// time, without a NIC. A frame goes in by a port at a worker; what comes out is a frame, a port and
+// a verdict.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "dataplane/flow/file.h"
+#include "dataplane/path.h"
+#include "dataplane/path_restore.h"
+#include "dataplane/steer/handover.h"
+#include "dataplane/steer/steering.h"
+#include "tests/dsl/dsl.h"
+#include "tests/path/world.h"
+
+namespace nezu::lab {
+
+/// What became of a frame.
+struct Fate {
+  net::Verdict verdict = net::Verdict::undecided;
+  net::Reason reason = net::Reason::none;
+  uint16_t egress = 0;
+  uint16_t worker = 0;  ///< that decided
+  bool handed_over = false;
+  dsl::Frame frame;
+};
+
+class Lab {
+ public:
+  explicit Lab(uint16_t workers, flow::Capacity capacity = {1024, 512},
+               tables::Sizes sizes = world::World::small_sizes(8));
+  ~Lab();
+
+  world::World& world() { return world_; }
+  uint16_t workers() const { return static_cast<uint16_t>(paths_.size()); }
+
+  /// One frame, received by `worker` on `port`, to its end.
+  Fate send(const dsl::Frame& frame, uint16_t worker = 0, uint16_t port = 0);
+  /// Many in one burst, at one worker; in the order in which they were given.
+  std::vector<Fate> send(const std::vector<dsl::Frame>& frames, uint16_t worker = 0,
+                         uint16_t port = 0);
+  /// Time passes; housekeeping runs often enough to finish what is due.
+  void advance(double seconds);
+  net::Instant now() const { return now_; }
+
+  /// The process ends and starts again over the same files, with as many workers as given.
+  path::Restored restart(uint16_t workers);
+
+  path::Path& path(uint16_t worker) { return *paths_[worker]; }
+  flow::Table& flows(uint16_t worker) { return *tables_[worker]; }
+  uint32_t flow_count() const;
+  tables::WorkerLine& line(uint16_t worker) { return world_.region().worker(worker); }
+  /// Summed over workers.
+  uint64_t count(tables::Counter tables::WorkerLine::*counter);
+  uint64_t count(net::Reason reason);
+  uint64_t gauge_of_server(tables::ServerId id);
+  uint64_t gauge_of_service(tables::ServiceId id);
+  /// Every table fits together; nothing, or what does not.
+  std::string audit();
+
+ private:
+  void start(uint16_t workers);
+  void stop();
+  std::vector<Fate> run(uint16_t worker, uint16_t port, std::vector<dsl::Frame>& frames,
+                        bool taken);
+
+  flow::Capacity capacity_;
+  world::World world_;
+  std::string directory_;
+  net::Instant now_{1000 * net::kNanosecondsPerSecond};
+  std::unique_ptr<steer::Steering> steering_;
+  std::unique_ptr<steer::Handover> handover_;
+  std::unique_ptr<flow::Files> files_;
+  std::vector<std::unique_ptr<flow::Table>> tables_;
+  std::vector<std::unique_ptr<path::Path>> paths_;
+  path::Restored restored_;
+};
+
+}  // namespace nezu::lab

@@ -1,0 +1,230 @@
+#include "tests/path/world.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <numeric>
+
+#include "dataplane/flow/tcp_track.h"
+
+namespace nezu::world {
+namespace {
+
+[[noreturn]] void fail(const char* what) {
+  std::fprintf(stderr, "world: %s\n", what);
+  std::abort();
+}
+
+/// By weight, in plain blocks: the real order is the control plane's affair.
+std::vector<uint16_t> turns(const std::vector<tables::Member>& members, uint32_t at_least) {
+  std::vector<uint16_t> order;
+  do {
+    const size_t before = order.size();
+    for (size_t i = 0; i < members.size(); ++i) {
+      if (members[i].state != tables::ServerState::ready) continue;
+      order.insert(order.end(), members[i].weight, static_cast<uint16_t>(i));
+    }
+    if (order.size() == before) break;
+  } while (order.size() < at_least);
+  return order;
+}
+
+uint64_t fingerprint(const std::vector<uint16_t>& order) {
+  uint64_t hash = 1469598103934665603u;
+  for (const uint16_t entry : order) hash = (hash ^ entry) * 1099511628211u;
+  return hash ^ order.size();
+}
+
+}  // namespace
+
+net::Address address(std::string_view text) {
+  const auto parsed = net::parse_address(text);
+  if (!parsed) fail("not an address");
+  return *parsed;
+}
+
+net::MacAddress server_mac(uint32_t n) {
+  return {{2, 0, 0, 1, static_cast<uint8_t>(n >> 8), static_cast<uint8_t>(n)}};
+}
+
+tables::Sizes World::small_sizes(uint16_t workers) {
+  tables::Sizes sizes;
+  sizes.services = sizes.pools = sizes.servers = sizes.addresses = 256;
+  sizes.workers = workers;
+  sizes.heap_bytes = 8 << 20;
+  return sizes;
+}
+
+World::World(const tables::Sizes& sizes) : hops_(4096) {
+  auto opened = tables::Region::in_memory(sizes);
+  if (opened.region == nullptr) fail(opened.error.c_str());
+  region_ = std::move(opened.region);
+  std::string error;
+  writer_ = tables::Writer::attach(*region_, &error);
+  if (writer_ == nullptr) fail(error.c_str());
+  neighbour(address("192.0.2.254"), *net::parse_mac(kRouterMac));
+  neighbour(address("2001:db8:f::fe"), *net::parse_mac(kRouterMac));
+  rebuild_routes();
+}
+
+void World::neighbour(const net::Address& host, const net::MacAddress& mac) {
+  neighbours_.emplace_back(host, mac);
+}
+
+void World::rebuild_routes() {
+  using net::parse_prefix;
+  route::Build build(hops_);
+  route::Link front_link, back_link;
+  front_link.mac = *net::parse_mac(kFrontMac);
+  back_link.port = 1;
+  back_link.mac = *net::parse_mac(kBackMac);
+  const uint16_t front = build.link(front_link), back = build.link(back_link);
+  build.route({*parse_prefix("192.0.2.0/24"), net::Instance::standard, {{front}}});
+  build.route({*parse_prefix("2001:db8:f::/64"), net::Instance::standard, {{front}}});
+  build.route({*parse_prefix("10.0.0.0/8"), net::Instance::standard, {{back}}});
+  build.route({*parse_prefix("fd00::/16"), net::Instance::standard, {{back}}});
+  build.route(
+      {*parse_prefix("0.0.0.0/0"), net::Instance::standard, {{front, address("192.0.2.254"), 1}}});
+  build.route(
+      {*parse_prefix("::/0"), net::Instance::standard, {{front, address("2001:db8:f::fe"), 1}}});
+  build.twin_address(front, address("192.0.2.1"));
+  build.twin_address(front, address("2001:db8:f::1"));
+  for (const auto& [host, mac] : neighbours_) {
+    const bool is_front = parse_prefix("192.0.2.0/24")->contains(host) ||
+                          parse_prefix("2001:db8:f::/64")->contains(host);
+    const auto hop = build.neighbour(is_front ? front : back, host);
+    if (!hop) fail("no next hop is free");
+    hops_.resolve(*hop, mac);
+  }
+  routes_ = std::move(build).finish(++routes_version_);
+}
+
+tables::AddressId World::local(const net::Address& address, tables::AddressKind kind,
+                               tables::Transaction& transaction) {
+  const auto found = std::find(addresses_.begin(), addresses_.end(), address);
+  const auto slot = static_cast<uint32_t>(found - addresses_.begin());
+  if (found == addresses_.end()) {
+    addresses_.push_back(address);
+    tables::LocalAddress block;
+    block.address = address;
+    block.kind = kind;
+    block.id = tables::AddressId{slot};
+    transaction.put(block);
+  }
+  return tables::AddressId{slot};
+}
+
+ServerId World::server_id(std::string_view text, uint16_t port, net::Protocol protocol) const {
+  const tables::ServerIdentity identity{address(text), net::Instance::standard, port, protocol, {}};
+  for (size_t i = 0; i < servers_.size(); ++i) {
+    if (servers_[i].identity == identity) return ServerId{static_cast<uint32_t>(i)};
+  }
+  fail("no such server");
+}
+
+ServiceId World::put(const ServiceSpec& spec) {
+  tables::Transaction transaction(*writer_);
+  const tables::ServiceKey key{
+      address(spec.vip), net::Instance::standard, spec.port, spec.protocol, {}};
+  const auto known = std::find(services_.begin(), services_.end(), key);
+  const auto slot = static_cast<uint32_t>(known - services_.begin());
+  if (known == services_.end()) services_.push_back(key);
+
+  bool new_host = false;
+  std::vector<tables::Member> members;
+  for (const ServerSpec& server : spec.servers) {
+    const uint16_t port = server.port != 0 ? server.port : spec.port;
+    const tables::ServerIdentity identity{
+        address(server.address), net::Instance::standard, port, spec.protocol, {}};
+    auto found = std::find_if(servers_.begin(), servers_.end(),
+                              [&](const Server& one) { return one.identity == identity; });
+    if (found == servers_.end()) {
+      tables::Server block;
+      block.identity = identity;
+      block.id = ServerId{static_cast<uint32_t>(servers_.size())};
+      const bool known_host =
+          std::any_of(neighbours_.begin(), neighbours_.end(),
+                      [&](const auto& one) { return one.first == identity.address; });
+      if (!known_host) neighbour(identity.address, server_mac(hosts_++));
+      new_host |= !known_host;
+      servers_.push_back({identity, block});
+      found = servers_.end() - 1;
+    }
+    found->block.state = found->block.configured = server.state;
+    transaction.put(found->block);
+    tables::Member member;
+    member.address = identity.address;
+    member.server = found->block.id;
+    member.weight = server.weight;
+    member.port = port;
+    member.state = server.state;
+    members.push_back(member);
+  }
+  tables::Pool pool;
+  pool.id = PoolId{slot};
+  pool.scheduler = spec.scheduler;
+  pool.ready_count = static_cast<uint32_t>(
+      std::count_if(members.begin(), members.end(), [](const tables::Member& member) {
+        return member.state == tables::ServerState::ready && member.weight != 0;
+      }));
+  const bool by_hash =
+      spec.scheduler == tables::Scheduler::sh || spec.scheduler == tables::Scheduler::mh;
+  const std::vector<uint16_t> order = turns(members, by_hash ? 1009 : 1);
+  const tables::RingSource source{fingerprint(order), [&order] { return order; }};
+  const bool by_turn =
+      spec.scheduler == tables::Scheduler::rr || spec.scheduler == tables::Scheduler::wrr;
+  const bool any = !order.empty();
+  transaction.put(pool, members, by_hash && any ? &source : nullptr,
+                  by_turn && any ? &source : nullptr);
+
+  std::vector<tables::AddressId> snats;
+  uint32_t ipv4 = 0;
+  for (const std::string_view snat : spec.snats) {
+    snats.push_back(local(address(snat), tables::AddressKind::snat, transaction));
+    ipv4 += address(snat).is_v4();
+  }
+  local(key.address, tables::AddressKind::vip, transaction);
+  tables::Service service;
+  service.key = key;
+  service.id = ServiceId{slot};
+  service.pool = pool.id;
+  service.mode = spec.mode;
+  service.refusal = spec.refusal;
+  service.timeouts = spec.timeouts;
+  for (size_t i = 0; i < service.timeouts.size(); ++i) {
+    if (service.timeouts[i] == 0) service.timeouts[i] = flow::default_timeouts()[i];
+  }
+  transaction.put(service, snats, ipv4);
+  commit(transaction);
+  if (new_host) rebuild_routes();
+  return service.id;
+}
+
+void World::remove(ServiceId id) {
+  tables::Transaction transaction(*writer_);
+  transaction.remove(id);
+  services_[index(id)] = {};
+  commit(transaction);
+}
+
+void World::drain(ServerId id, net::Instant deadline) {
+  tables::Transaction transaction(*writer_);
+  tables::Server& block = servers_[index(id)].block;
+  block.state = block.configured = tables::ServerState::draining;
+  block.drain_deadline = deadline;
+  transaction.put(block);
+  commit(transaction);
+}
+
+void World::settings(const tables::Settings& settings) {
+  tables::Transaction transaction(*writer_);
+  transaction.put(settings);
+  commit(transaction);
+}
+
+void World::commit(tables::Transaction& transaction) {
+  if (transaction.commit(++revision_) == tables::Commit::full) fail("the region is full");
+  writer_->set_ready();
+}
+
+}  // namespace nezu::world

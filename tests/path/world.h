@@ -1,0 +1,93 @@
+// A balancer's surroundings in one process, on plain memory: the region as the control plane would
+// fill it, and routes. For whole-path tests, fuzzers and benches.
+//
+//   clients (port 0, default route by 192.0.2.254 / 2001:db8:f::fe)
+//   servers (port 1, 10.0.1.0/24, fd00:1::/64 and what `neighbour` adds)
+#pragma once
+
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "dataplane/net/packet.h"
+#include "dataplane/route/build.h"
+#include "dataplane/tables/region.h"
+#include "dataplane/tables/writer.h"
+
+namespace nezu::world {
+
+using tables::PoolId;
+using tables::ServerId;
+using tables::ServiceId;
+
+inline constexpr std::string_view kFrontMac = "02:00:00:00:00:f0", kBackMac = "02:00:00:00:00:b0",
+                                  kRouterMac = "02:00:00:00:00:fe";
+/// The MAC of the n-th server address that was added, from 0.
+net::MacAddress server_mac(uint32_t n);
+net::Address address(std::string_view text);
+
+struct ServerSpec {
+  std::string_view address;
+  uint16_t port = 0;
+  uint32_t weight = 1;
+  tables::ServerState state = tables::ServerState::ready;
+};
+
+struct ServiceSpec {
+  std::string_view vip = "203.0.113.10";
+  uint16_t port = 80;
+  net::Protocol protocol = net::Protocol::tcp;
+  tables::Mode mode = tables::Mode::nat;
+  tables::Scheduler scheduler = tables::Scheduler::rr;
+  tables::Refusal refusal = tables::Refusal::drop;
+  std::vector<ServerSpec> servers;
+  std::vector<std::string_view> snats;  ///< fullnat
+  tables::Timeouts timeouts{};          ///< 0: LVS's default
+};
+
+class World {
+ public:
+  static tables::Sizes small_sizes(uint16_t workers);
+  explicit World(const tables::Sizes& sizes);
+
+  /// Puts the service with a pool of its own and publishes. Again with the same VIP, port and
+  /// protocol: changes it.
+  ServiceId put(const ServiceSpec& spec);
+  void remove(ServiceId id);
+  ServerId server_id(std::string_view address, uint16_t port, net::Protocol protocol) const;
+  /// Of the server itself (its pool's member changes with `put`).
+  void drain(ServerId id, net::Instant deadline);
+  void settings(const tables::Settings& settings);
+
+  tables::Region& region() { return *region_; }
+  tables::View view() const { return writer_->view(); }
+  const route::Routes& routes() const { return *routes_; }
+  route::Hops& hops() { return hops_; }
+  /// Hosts that answered on the servers' side.
+  void neighbour(const net::Address& host, const net::MacAddress& mac);
+  /// Again, with the next version.
+  void rebuild_routes();
+
+ private:
+  struct Server {
+    tables::ServerIdentity identity;
+    tables::Server block;
+  };
+  tables::AddressId local(const net::Address& address, tables::AddressKind kind,
+                          tables::Transaction& transaction);
+  void commit(tables::Transaction& transaction);
+
+  std::unique_ptr<tables::Region> region_;
+  std::unique_ptr<tables::Writer> writer_;
+  std::vector<tables::ServiceKey> services_;  // by ServiceId, as pools
+  std::vector<Server> servers_;
+  std::vector<net::Address> addresses_;
+  uint64_t revision_ = 0;
+  route::Hops hops_;
+  std::vector<std::pair<net::Address, net::MacAddress>> neighbours_;
+  uint32_t hosts_ = 0;
+  uint32_t routes_version_ = 0;
+  std::unique_ptr<const route::Routes> routes_;
+};
+
+}  // namespace nezu::world
