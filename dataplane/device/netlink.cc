@@ -66,7 +66,10 @@ std::runtime_error failure(const char* what, int error) {
 }  // namespace
 
 Netlink::Netlink(std::vector<uint32_t> interfaces)
-    : interfaces_(std::move(interfaces)), events_(nl_socket_alloc()), requests_(nl_socket_alloc()) {
+    : interfaces_(std::move(interfaces)),
+      events_(nl_socket_alloc()),
+      requests_(nl_socket_alloc()),
+      asks_(nl_socket_alloc()) {
   nl_socket_disable_seq_check(events_);
   nl_socket_disable_seq_check(asks_);
   nl_socket_disable_auto_ack(asks_);
