@@ -26,7 +26,7 @@ class Api:
         self.files = [importlib.import_module(f"nezu.v1.{file.stem}_pb2")
                       for file in (PROTO / "nezu" / "v1").glob("*.proto")]
 
-    def message(self, name, **fields):
+    def message(self, name, /, **fields):
         for file in self.files:
             if hasattr(file, name):
                 return getattr(file, name)(**fields)

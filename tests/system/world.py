@@ -191,8 +191,8 @@ class World:
             self.program("nezu-dataplane"),
             "--port", "name=front,dev=net_af_packet0", "--port", "name=back,dev=net_af_packet1",
             "--workers", workers or self.workers, "--region-dir", self.region_folder,
-            "--state-dir", self.state, "--flows", self.flow_limit, "--flows6", self.flow_limit,
-            "--idle-sleep", "--", "--no-pci", "--in-memory", "-m", 128, *memory,
+            "--state-dir", self.folder / "dataplane", "--flows", self.flow_limit,
+            "--flows6", self.flow_limit, "--idle-sleep", "--", "--no-pci", "--in-memory", "-m", 128, *memory,
             "--vdev", "net_af_packet0,iface=front", "--vdev", "net_af_packet1,iface=back"))
 
     def start_controlplane(self):

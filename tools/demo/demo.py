@@ -14,7 +14,7 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1] / "tests" / "system"))
 from namespaces import Failure, wait_until  # noqa: E402
-from world import HTTP, SERVERS, VIP, VIP6, World, result  # noqa: E402
+from world import HTTP, SERVERS, VIP, VIP6, World, number, result  # noqa: E402
 
 PATIENCE = 2.0  # seconds after which no new request may go to a dead server
 
@@ -80,12 +80,22 @@ def spread(stage, clients, seconds, servers):
                    total > 20 and fair and sum(count[name] for name in servers) == total)
 
 
+def flows_opened(world, name):
+    """To one server, both of its addresses, since the tables were made."""
+    return sum(number(one["counters"], "flows_opened") for one in world.statistics()["servers"]
+               if one["server"]["address"] in SERVERS[name])
+
+
 def kill_and_return(stage, world, clients):
     web2 = world.servers["web2"]
     stage.say("web2 is killed, without a word to anybody")
     web2.kill_nginx()
     killed = time.monotonic()
-    time.sleep(PATIENCE + 3)
+    time.sleep(PATIENCE)
+    opened = flows_opened(world, "web2")
+    time.sleep(3)
+    stage.seen("flows that Nezu has opened to it since then: "
+               f"{flows_opened(world, 'web2') - opened}", flows_opened(world, "web2") == opened)
     for client in clients:
         early = counts(client.between(killed, killed + PATIENCE))
         late = counts(client.between(killed + PATIENCE, time.monotonic() - 0.3))
@@ -124,7 +134,7 @@ def perform(stage, world):
     stage.say("one pool of three nginx servers behind a virtual service: nezu apply")
     configuration = world.folder / "nezu.yaml"
     shutil.copy(HERE / "nezu.yaml", configuration)
-    stage.show(world.nezu("apply", "-f", configuration))
+    stage.show(world.nezu("apply", "-f", configuration).splitlines()[-1])
 
     stage.say("a page, over IPv4, by full NAT, and over IPv6")
     for url in (f"http://{VIP}/", f"http://{VIP}:8080/", f"http://[{VIP6}]/"):
