@@ -1,0 +1,106 @@
+// Several workers: one owner for each flow, whoever receives its packets.
+#include <gtest/gtest.h>
+
+#include <map>
+#include <random>
+#include <set>
+
+#include "tests/path/frames.h"
+
+namespace nezu::lab {
+namespace {
+
+using namespace dsl;
+using net::Verdict;
+
+class Workers : public testing::TestWithParam<std::tuple<uint16_t, tables::Mode>> {};
+
+TEST_P(Workers, EveryFlowHasOneOwnerBothWays) {
+  const auto [workers, mode] = GetParam();
+  Lab lab(workers, {4096, 64});
+  const auto service = lab.world().put(web(mode));
+  for (uint32_t n = 0; n < 200; ++n) {
+    Conversation one(lab, client(n), static_cast<uint16_t>(20000 + n * 7));
+    ASSERT_TRUE(one.open()) << n;
+    ASSERT_TRUE(one.works()) << n;
+  }
+  EXPECT_EQ(lab.flow_count(), 200u);
+  EXPECT_EQ(lab.gauge_of_service(service), 200u);
+  EXPECT_EQ(lab.audit(), "");
+  const uint64_t given = lab.count(&tables::WorkerLine::handed_over);
+  EXPECT_EQ(given, lab.count(&tables::WorkerLine::taken_over));
+  // Each of 1,000 packets comes in at a worker that has nothing to do with its shard.
+  if (workers == 1) {
+    EXPECT_EQ(given, 0u);
+  } else {
+    EXPECT_GT(given, 1000u * (workers - 1) / workers * 7 / 10);
+  }
+  std::set<uint16_t> owners;
+  for (uint16_t worker = 0; worker < workers; ++worker) {
+    if (lab.flows(worker).count(false) != 0) owners.insert(worker);
+  }
+  EXPECT_EQ(owners.size(), workers);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, Workers,
+                         testing::Combine(testing::Values(1, 2, 3, 8),
+                                          testing::Values(tables::Mode::nat,
+                                                          tables::Mode::fullnat)));
+
+TEST(Handover, OnceHandedOverNeverAgain) {
+  Lab lab(2);
+  lab.world().put(web());
+  // A packet of nobody's that claims to have been handed over ends here.
+  for (uint32_t n = 0; n < 16; ++n) {
+    Frame frame = eth() / ipv4(client(n), "203.0.113.10") / tcp(5, 80).syn();
+    net::Burst burst;
+    burst.count = 1;
+    net::Packet& from = frame.packet();
+    burst.packets[0].arrive(from.head, &frame, from.head_length, from.length, from.room, 0);
+    lab.path(0).take(burst, lab.world().view(), lab.world().routes(), lab.now());
+    EXPECT_NE(burst.packets[0].verdict, Verdict::hand_over);
+    EXPECT_TRUE(burst.packets[0].verdict == Verdict::forward ||
+                burst.packets[0].reason == net::Reason::handover_again);
+  }
+  EXPECT_GT(lab.count(net::Reason::handover_again), 0u);
+}
+
+TEST(Spread, RandomClientsOverServersAndWorkers) {
+  constexpr uint32_t kClients = 65536;
+  for (const tables::Scheduler scheduler :
+       {tables::Scheduler::rr, tables::Scheduler::wlc, tables::Scheduler::mh}) {
+    Lab lab(4, {20000, 64});
+    world::ServiceSpec spec = web();
+    spec.protocol = net::Protocol::udp;
+    spec.scheduler = scheduler;
+    spec.servers.push_back({"10.0.1.8", 8080});
+    lab.world().put(spec);
+    tables::Settings settings;
+    settings.embryonic_percent = 100;
+    lab.world().settings(settings);
+    std::mt19937 random(7);
+    for (uint32_t n = 0; n < kClients;) {
+      std::vector<Frame> frames;
+      for (; n < kClients && frames.size() < net::kBurstCapacity; ++n) {
+        const auto port = static_cast<uint16_t>(1024 + random() % 60000);
+        frames.push_back(eth() / ipv4(client(n), "203.0.113.10") / udp(port, 80));
+      }
+      for (const Fate& fate : lab.send(frames, static_cast<uint16_t>(random() % 4))) {
+        ASSERT_EQ(fate.verdict, Verdict::forward) << to_string(fate.reason);
+      }
+    }
+    EXPECT_EQ(lab.flow_count(), kClients);
+    for (uint16_t worker = 0; worker < 4; ++worker) {
+      EXPECT_NEAR(lab.flows(worker).count(false), kClients / 4, kClients / 4 * 0.05);
+    }
+    for (const char* server : {"10.0.1.5", "10.0.1.6", "10.0.1.7", "10.0.1.8"}) {
+      const auto id = lab.world().server_id(server, 8080, net::Protocol::udp);
+      const double off = scheduler == tables::Scheduler::mh ? 0.05 : 0.001;
+      EXPECT_NEAR(lab.gauge_of_server(id), kClients / 4, kClients / 4 * off + 8) << server;
+    }
+    EXPECT_EQ(lab.audit(), "");
+  }
+}
+
+}  // namespace
+}  // namespace nezu::lab
