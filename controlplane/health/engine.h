@@ -71,9 +71,10 @@ struct Status {
 class Engine {
  public:
   struct Options {
-    std::string user_agent = "nezu-health";       ///< main appends "/<version>"
-    uint64_t seed = 0;                            ///< of jitter; 0: random
-    size_t max_in_flight = 4096;                  ///< probes at a time; more wait their turn
+    std::string user_agent = "nezu-health";  ///< main appends "/<version>"
+    uint64_t seed = 0;                       ///< of jitter; 0: random
+    size_t max_in_flight =
+        4096;  ///< probes at a time, and at most half of RLIMIT_NOFILE; more wait
     std::chrono::milliseconds stuck_after{5000};  ///< a turn that takes longer is an alarm
   };
   struct Callbacks {

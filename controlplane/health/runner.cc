@@ -1,5 +1,7 @@
 #include "controlplane/health/runner.h"
 
+#include <sys/resource.h>
+
 #include <algorithm>
 
 #include "controlplane/health/http.h"
@@ -29,6 +31,15 @@ Health health_of(const Verdict& verdict) {
 
 Thresholds thresholds_of(const Check& check) { return {check.rise, check.fall, check.hold_down}; }
 
+/// Half of this process's descriptors at most: the rest is for those who ask and configure.
+size_t places_in_flight(size_t wanted) {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
+    wanted = std::min<size_t>(wanted, limit.rlim_cur / 2);
+  }
+  return std::max<size_t>(wanted, 1);
+}
+
 std::string with_time(const std::string& text, std::chrono::nanoseconds took) {
   const auto us = std::chrono::duration_cast<std::chrono::microseconds>(took).count();
   return text + " in " +
@@ -40,7 +51,7 @@ std::string with_time(const std::string& text, std::chrono::nanoseconds took) {
 Runner::Runner(Loop& loop, Memory& memory, const Engine::Options& options)
     : loop_(loop),
       memory_(memory),
-      max_in_flight_(std::max<size_t>(options.max_in_flight, 1)),
+      max_in_flight_(places_in_flight(options.max_in_flight)),
       random_(options.seed != 0 ? options.seed : std::random_device{}()) {
   const Finish on_finish = [this](Ticket ticket, Outcome outcome) {
     finish(ticket, std::move(outcome));

@@ -91,7 +91,7 @@ void add_diff(CLI::App& app, Session& session) {
     request.set_from(state->from);
     request.set_to(state->to);
     const auto diff = session.client().call<v1::Diff>(request);
-    print(session, diff, [&] { print_diff(session.out, diff); });
+    print(session, diff, [&] { print_diff(session.out, diff, Fields::all); });
     return Exit::ok;
   });
 }

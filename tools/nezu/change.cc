@@ -12,6 +12,8 @@ void print_problems(std::ostream& err, const char* word,
   }
 }
 
+constexpr int kBrief = 100;
+
 char sign_of(v1::ChangeKind kind) {
   switch (static_cast<int>(kind)) {
     case v1::CHANGE_KIND_ADDED:
@@ -56,9 +58,16 @@ v1::ChangeOptions ChangeFlags::options() const {
   return options;
 }
 
-void print_diff(std::ostream& out, const v1::Diff& diff) {
+void print_diff(std::ostream& out, const v1::Diff& diff, Fields fields, int objects) {
   for (const v1::Change& change : diff.changes()) {
+    if (objects-- == 0) {
+      out << "... and more: " << diff.changes_size() << " objects in all\n";
+      return;
+    }
     out << sign_of(change.kind()) << ' ' << change.object() << '\n';
+    if (fields == Fields::changed && change.kind() != v1::CHANGE_KIND_CHANGED) {
+      continue;
+    }
     for (const v1::FieldChange& field : change.fields()) {
       out << "    " << field.field() << ": ";
       if (change.kind() == v1::CHANGE_KIND_CHANGED) {
@@ -73,7 +82,9 @@ Exit report_change(const Session& session, const v1::ChangeResponse& response) {
   print_problems(session.err, "nezu: warning: ", response.warnings());
   print(session, response, [&] {
     if (response.problems().empty()) {
-      print_diff(session.out, response.diff());
+      // What was done is told briefly; what would be done is there to be read.
+      print_diff(session.out, response.diff(), response.dry_run() ? Fields::all : Fields::changed,
+                 response.dry_run() ? std::numeric_limits<int>::max() : kBrief);
       print_summary(session.out, response);
     }
   });

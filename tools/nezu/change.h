@@ -1,6 +1,7 @@
 // What all changing commands share: their options, and how a change is shown.
 #pragma once
 
+#include <limits>
 #include <string>
 
 #include "nezu/v1/change.pb.h"
@@ -18,8 +19,13 @@ struct ChangeFlags {
   v1::ChangeOptions options() const;
 };
 
-/// "+ services["shop"]", below it the fields.
-void print_diff(std::ostream& out, const v1::Diff& diff);
+enum class Fields : uint8_t {
+  all,      ///< also those of objects that are added: what would be there
+  changed,  ///< of changed objects only
+};
+/// "+ services["shop"]", below it the fields; at most `objects` objects.
+void print_diff(std::ostream& out, const v1::Diff& diff, Fields fields,
+                int objects = std::numeric_limits<int>::max());
 
 /// Prints what a change did. A dry run with problems is Exit::refused.
 Exit report_change(const Session& session, const v1::ChangeResponse& response);

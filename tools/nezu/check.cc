@@ -28,7 +28,8 @@ void print_explanation(std::ostream& out, const v1::ExplainCheckResponse& check)
                             " bad, " + std::to_string(check.broken()) +
                             " could not run (not counted)");
   if (!check.frozen().empty()) {
-    line("frozen       ", check.frozen() + ": the state stays as it is");
+    line("frozen       ", check.frozen());
+    line("             ", "until then the state stays as it is");
   }
 }
 

@@ -134,7 +134,7 @@ Failure failure_of(const grpc::Status& status, const Target& target) {
   switch (static_cast<int>(status.error_code())) {
     case grpc::StatusCode::UNAVAILABLE:
       if (!is_transport(text)) {
-        return {Exit::internal, text};
+        return {Exit::unreachable, text};  // the control plane's own words, as on a data plane
       }
       return {Exit::unreachable, "no answer from " + target.server + ": " + kIsItRunning, {text}};
     case grpc::StatusCode::NOT_FOUND:

@@ -12,7 +12,7 @@ enum class Exit : int {
   ok = 0,
   refused = 1,      ///< the request was understood and refused; nothing was changed
   usage = 2,        ///< the command line or a file cannot be understood
-  unreachable = 3,  ///< no control plane answered
+  unreachable = 3,  ///< no control plane answered, or it has no data plane to ask
   not_found = 4,    ///< a named object does not exist
   conflict = 5,     ///< the configuration is at another revision than expected
   incomplete = 6,   ///< time ran out before the end (drain --wait, flows)

@@ -48,9 +48,10 @@ void print_tables(const Session& session, const State& state, const v1::Statisti
   }
   const char* separator = "";
   for (const Part& part : kParts) {
-    if (state.wants(part.name)) {
+    const Table table = part.table(statistics);
+    if (state.wants(part.name) && !(state.parts.empty() && table.is_empty())) {
       session.out << separator;
-      part.table(statistics).print(session.out);
+      table.print(session.out);
       separator = "\n";
     }
   }

@@ -75,7 +75,7 @@ void print_system(std::ostream& out, const v1::System& system) {
       << duration_text(control.uptime_s()) << ", " << bytes_text(control.memory_bytes()) << '\n'
       << "               state in " << control.state_directory() << ", journal "
       << bytes_text(control.journal_bytes()) << ", " << control.checks() << " checks"
-      << (control.health_engine_running() ? "" : " (NOT RUNNING: the last health is kept)") << ", "
+      << (control.health_engine_running() ? "" : " (NOT COUNTING: the last health is kept)") << ", "
       << control.watches() << " watches\n";
   if (data.attached()) {
     out << "data plane     " << data.version() << ", pid " << data.pid() << ", up "

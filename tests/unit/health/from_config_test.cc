@@ -1,0 +1,74 @@
+// From a configuration's messages to checks.
+#include "controlplane/health/from_config.h"
+
+#include <google/protobuf/text_format.h>
+#include <gtest/gtest.h>
+
+#include "controlplane/health/engine.h"
+
+namespace nezu::health {
+namespace {
+
+std::vector<Check> checks(const std::string& text) {
+  v1::Configuration configuration;
+  EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(text, &configuration));
+  return checks_of(configuration);
+}
+
+TEST(FromConfig, one_check_for_each_server_of_each_pool_with_a_check) {
+  const auto all = checks(R"(
+    pools { name: "web" protocol: PROTOCOL_TCP
+            check { tcp {} interval_ms: 500 timeout_ms: 400 rise: 2 fall: 3 jitter_percent: 5
+                    hold_down_ms: 7000 }
+            servers { address: "10.0.0.1" port: 80 }
+            servers { address: "10.0.0.2" port: 80 state: ADMIN_STATE_DISABLED } }
+    pools { name: "plain" servers { address: "10.0.0.3" port: 80 } })");
+  ASSERT_EQ(all.size(), 2u);
+  const Check& first = all[0];
+  EXPECT_EQ(first.pool, "web");
+  EXPECT_EQ(first.kind, Kind::tcp);
+  EXPECT_EQ(net::to_string(first.address), "10.0.0.1");
+  EXPECT_EQ(first.port, 80);
+  EXPECT_EQ(first.server.protocol, net::Protocol::tcp);
+  EXPECT_EQ(first.interval, Milliseconds{500});
+  EXPECT_EQ(first.timeout, Milliseconds{400});
+  EXPECT_EQ(first.rise, 2u);
+  EXPECT_EQ(first.fall, 3u);
+  EXPECT_EQ(first.jitter_percent, 5u);
+  EXPECT_EQ(first.hold_down, Milliseconds{7000});
+}
+
+TEST(FromConfig, the_check_may_go_to_another_address_and_port) {
+  const auto all = checks(R"(
+    pools { name: "dns" protocol: PROTOCOL_UDP
+            check { icmp {} address: "2001:db8::1" port: 8053 interval_ms: 500 timeout_ms: 400
+                    rise: 1 fall: 1 }
+            servers { address: "10.0.0.1" port: 53 } })");
+  ASSERT_EQ(all.size(), 1u);
+  EXPECT_EQ(all[0].kind, Kind::icmp);
+  EXPECT_EQ(net::to_string(all[0].address), "2001:db8::1");
+  EXPECT_EQ(all[0].port, 8053);
+  EXPECT_EQ(net::to_string(all[0].server.address), "10.0.0.1");
+  EXPECT_EQ(all[0].server.port, 53);
+  EXPECT_EQ(all[0].server.protocol, net::Protocol::udp);
+}
+
+TEST(FromConfig, http) {
+  const auto all = checks(R"(
+    pools { name: "web"
+            check { http { path: "/health" host: "shop.example" statuses: "200" statuses: "301-308"
+                           body_regex: "ok" }
+                    user_agent: "mine" interval_ms: 500 timeout_ms: 400 rise: 1 fall: 1 }
+            servers { address: "10.0.0.1" port: 80 } })");
+  ASSERT_EQ(all.size(), 1u);
+  const Http& http = all[0].http;
+  EXPECT_EQ(http.path, "/health");
+  EXPECT_EQ(http.host, "shop.example");
+  EXPECT_EQ(http.statuses, (std::vector<StatusRange>{{200, 200}, {301, 308}}));
+  EXPECT_EQ(http.body_regex, "ok");
+  EXPECT_EQ(http.user_agent, "mine");
+  EXPECT_EQ(problem_of(all[0]), "");
+}
+
+}  // namespace
+}  // namespace nezu::health

@@ -1,0 +1,237 @@
+#!/usr/bin/python3
+"""usage: server_test.py NEZU NEZU-CONTROLPLANE   the command line against a real control plane (TAP).
+
+The control plane has folders of its own and no data plane; every command runs as a person would
+run it.
+"""
+import json
+import os
+import signal
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+
+NEZU, CONTROLPLANE = map(os.path.abspath, sys.argv[1:3])
+
+SHOP = """
+services:
+- {name: shop, address: 203.0.113.10, port: 80, mode: fullnat, pool: web, snat_set: out}
+pools:
+- name: web
+  scheduler: wrr
+  check: {tcp: {}, interval_ms: 200, timeout_ms: 200}
+  servers:
+  - {address: 10.0.0.11, port: 80, description: web1}
+  - {address: 10.0.0.12, port: 80}
+snat_sets:
+- {name: out, addresses: [10.0.0.100]}
+"""
+
+
+class World:
+    """A control plane in a temporary folder."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.socket = f"{folder}/api.sock"
+        for name in ("region", "state"):
+            os.mkdir(f"{folder}/{name}")
+        self.start()
+
+    def start(self):
+        self.process = subprocess.Popen(
+            [CONTROLPLANE, "--region-dir", f"{self.folder}/region", "--state-dir",
+             f"{self.folder}/state", "--listen", f"unix:{self.socket}", "--heap-mib", "8"],
+            stderr=open(f"{self.folder}/log", "a"))
+        for _ in range(200):
+            if self.nezu("system").returncode == 0:
+                return
+            time.sleep(0.1)
+        raise RuntimeError("the control plane did not start: " + open(f"{self.folder}/log").read())
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(20)
+
+    def nezu(self, *arguments, text=""):
+        return subprocess.run([NEZU, "--server", f"unix:{self.socket}", *arguments], input=text,
+                              capture_output=True, text=True, timeout=60, cwd=self.folder)
+
+    def ok(self, *arguments, text=""):
+        """Standard output of a command that must succeed."""
+        ran = self.nezu(*arguments, text=text)
+        assert ran.returncode == 0, f"nezu {arguments}: {ran.returncode}\n{ran.stderr}"
+        return ran.stdout
+
+    def refused(self, status, *arguments, text=""):
+        """Standard error of a command that must end with this status."""
+        ran = self.nezu(*arguments, text=text)
+        assert ran.returncode == status, f"nezu {arguments}: {ran.returncode}\n{ran.stderr}"
+        return ran.stderr
+
+
+def applies_once_and_then_nothing(world):
+    checked = world.ok("apply", "-f", "-", "--check", text=SHOP)
+    assert "would be" in checked and "scheduler: wrr" in checked, checked
+    assert world.ok("get", "-o", "json").strip() in ("{}", "") or "shop" not in world.ok("get")
+    applied = world.ok("apply", "-f", "-", "--comment", "first", text=SHOP)
+    assert '+ services["shop"]' in applied and "revision 1" in applied, applied
+    assert "nothing changed" in world.ok("apply", "-f", "-", text=SHOP)
+
+
+def what_get_prints_can_be_applied(world):
+    for form in ("yaml", "json"):
+        whole = world.ok("get", "-o", form)
+        assert "nothing changed" in world.ok("apply", "-f", "-", text=whole)
+
+
+def names_every_problem_by_its_path(world):
+    bad = SHOP.replace("port: 80, mode", "port: 70000, mode").replace("pool: web,", "pool: wep,")
+    error = world.refused(1, "apply", "-f", "-", text=bad)
+    assert 'services["shop"].port' in error and "did you mean web?" in error, error
+    error = world.refused(1, "apply", "-f", "-", "--check", text=bad)
+    assert "2 problems" in error and "70000" in error, error
+    error = world.refused(2, "apply", "-f", "-", text=SHOP.replace("scheduler", "schedular"))
+    assert 'pools["web"].schedular' in error, error
+
+
+def refuses_another_revision(world):
+    error = world.refused(5, "apply", "-f", "-", "--expect-revision", "77", text=SHOP)
+    assert "77" in error, error
+
+
+def changes_single_resources(world):
+    world.ok("pool", "create", "dns", "protocol=udp", "scheduler=mh")
+    world.ok("server", "create", "dns", "10.0.0.21:53/udp", "weight=3")
+    world.ok("server", "update", "dns", "10.0.0.21:53/udp", "weight=5", "description=a b: c")
+    world.ok("service", "create", "dns", "address=2001:db8::53", "port=53", "protocol=udp",
+             "pool=dns")
+    world.ok("service", "update", "dns", "timeouts.udp_s=20", "enabled=false")
+    shown = json.loads(world.ok("service", "show", "dns", "-o", "json"))
+    assert shown["timeouts"]["udp_s"] == 20 and shown["enabled"] is False, shown
+    member = json.loads(
+        world.ok("server", "show", "10.0.0.21:53/udp", "--pool", "dns", "-o", "json"))
+    assert member["weight"] == 5 and member["description"] == "a b: c", member
+    assert "[2001:db8::53]:53" in world.ok("service", "list")
+    assert "used by" in world.refused(1, "pool", "delete", "dns")
+    world.ok("service", "delete", "dns")
+    world.ok("server", "delete", "dns", "10.0.0.21:53/udp")
+    world.ok("pool", "delete", "dns")
+    world.ok("snat", "update", "out", "addresses=10.0.0.100,10.0.0.104/30")
+    assert "10.0.0.104/30" in world.ok("snat", "list")
+    world.refused(4, "service", "show", "nobody")
+
+
+def sets_weights_and_states(world):
+    world.ok("set", "weight", "10.0.0.12:80", "7")
+    world.ok("set", "state", "10.0.0.12:80", "disabled")
+    servers = {s["server"]["address"]: s for s in
+               json.loads(world.ok("server", "list", "-o", "json"))["servers"]}
+    assert servers["10.0.0.12"]["weight"] == 7 and servers["10.0.0.12"]["state"] == "disabled"
+    world.refused(4, "set", "weight", "10.0.0.99:80", "1")
+
+
+def drains_and_waits(world):
+    out = world.ok("drain", "10.0.0.12:80", "--deadline", "30s", "--wait")
+    assert "0 flows left" in out, out
+    assert "draining" in world.ok("server", "list", "--pool", "web")
+    world.ok("set", "state", "10.0.0.12:80", "ready")
+
+
+def shows_history_and_rolls_back(world):
+    history = json.loads(world.ok("history", "-n", "100", "-o", "json"))["entries"]
+    assert history[-1]["comment"] == "first" and history[-1]["added"] == 5, history
+    assert "weight: 1 -> 7" in world.ok("diff", "--from", "1", "--to",
+                                        str(history[0]["revision"]))
+    world.ok("rollback", "1")
+    assert world.ok("get") == world.ok("get", "--revision", "1")
+    world.refused(4, "rollback", "4711")
+
+
+def shows_what_happens(world):
+    statistics = json.loads(world.ok("stats", "-o", "json"))
+    assert statistics["services"][0]["name"] == "shop", statistics
+    assert "shop" in world.ok("stats", "services", "--service", "shop")
+    assert "DATA PLANE NOT RUNNING" in world.ok("top", "--once")
+    assert world.ok("top", "-n", "2", "-d", "0.1").count("DATA PLANE NOT RUNNING") == 2
+    lines = [json.loads(line) for line in world.ok("watch", "--once", "-o", "json").splitlines()]
+    assert lines[-1]["initial_complete"] and any("server" in line for line in lines), lines
+    explained = world.ok("check", "explain", "10.0.0.11:80")
+    assert "tcp" in explained and "pool web" in explained, explained
+    world.refused(4, "check", "explain", "10.0.0.99:80")
+    assert "data plane" in world.refused(3, "flows")
+
+
+def watches_changes(world):
+    watch = subprocess.Popen([NEZU, "--server", f"unix:{world.socket}", "watch", "servers", "-n",
+                              "1"], stdout=subprocess.PIPE, text=True)
+    assert "now" in [watch.stdout.readline().split()[2] for _ in range(3)]
+    world.ok("set", "state", "10.0.0.11:80", "disabled")
+    out, _ = watch.communicate(timeout=20)
+    assert "10.0.0.11:80 disabled" in out, out
+    world.ok("set", "state", "10.0.0.11:80", "ready")
+
+
+def shows_tables_and_system(world):
+    tables = world.ok("tables")
+    assert f"{world.folder}/region/region-" in tables and "(ours)" in tables, tables
+    assert json.loads(world.ok("tables", "-o", "json"))["regions"][0]["state"] == "ready"
+    assert "not running" in world.ok("system")
+
+
+def bundles_support(world):
+    world.ok("support", "-f", "bundle.tar.gz")
+    with tarfile.open(f"{world.folder}/bundle.tar.gz") as bundle:
+        names = {name.split("/", 1)[1] for name in bundle.getnames()}
+    assert {"configuration.yaml", "system.yaml", "checks.json", "state.json", "history.yaml",
+            "statistics-2.yaml", "host/addresses.txt", "errors.txt"} <= names, names
+
+
+def streams_what_one_message_cannot_hold(world):
+    pools = "".join(f"- name: pool-{i}\n  description: {'x' * 200}\n  servers:\n"
+                    f"  - {{address: 10.1.{i >> 8}.{i & 255}, port: 80}}\n" for i in range(3900))
+    text = "pools:\n" + pools + "  - {address: 10.2.0.1, port: 80, description: " + "y" * 60 + "}\n"
+    text += "".join(f"  - {{address: 10.{3 + i // 65536}.{i // 256 % 256}.{i % 256}, port: 80,"
+                    f" description: {'z' * 60}}}\n" for i in range(11000))
+    text += "".join(f"- {{name: big-{i}, description: {'x' * 255}, check: {{http: {{path: /"
+                    f"{'p' * 1000}, body_regex: {'r' * 1000}}}}}}}\n" for i in range(150))
+    out = world.ok("apply", "-f", "-", text=text)
+    assert "added" in out and len(out.splitlines()) < 120, out[:1000]
+    assert "nothing changed" in world.ok("apply", "-f", "-", text=world.ok("get"))
+    world.ok("apply", "-f", "-", text=SHOP)
+
+
+def comes_back_as_it_was(world):
+    before = world.ok("get")
+    world.stop()
+    assert "socket" in world.refused(3, "get")
+    world.start()
+    assert world.ok("get") == before
+
+
+def main():
+    tests = [value for name, value in globals().items()
+             if callable(value) and name not in ("World", "main") and
+             getattr(value, "__module__", "") == "__main__"]
+    print(f"1..{len(tests)}", flush=True)
+    failed = 0
+    with tempfile.TemporaryDirectory(prefix="nezu-cli-") as folder:
+        world = World(folder)
+        try:
+            for number, test in enumerate(tests, 1):
+                try:
+                    test(world)
+                    print(f"ok {number} - {test.__name__}", flush=True)
+                except Exception as error:  # one failure must not hide the next
+                    failed += 1
+                    print(f"not ok {number} - {test.__name__}", flush=True)
+                    print("# " + repr(error).replace("\n", "\n# "), flush=True)
+        finally:
+            world.stop()
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()
