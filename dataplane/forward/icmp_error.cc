@@ -11,29 +11,29 @@ namespace {
 using namespace net;
 
 /// Replaces bytes; answers how the sum over them changes.
-Sum replace16(uint8_t* at, uint16_t to) {
+Change replace16(uint8_t* at, uint16_t to) {
   const auto from = load<uint16_t>(at);
   store(at, to);
   return change16(from, to);
 }
-Sum replace32(uint8_t* at, uint32_t to) {
+Change replace32(uint8_t* at, uint32_t to) {
   const auto from = load<uint32_t>(at);
   store(at, to);
   return change32(from, to);
 }
-Sum replace(uint8_t* at, const std::array<uint8_t, 16>& to) {
-  Sum sum = 0;
+Change replace(uint8_t* at, const std::array<uint8_t, 16>& to) {
+  Change sum = 0;
   for (size_t i = 0; i < to.size(); i += 4) sum += replace32(at + i, load<uint32_t>(&to[i]));
   return sum;
 }
 
 /// The inner transport header: ports, and the checksum as far as it is quoted. `addresses`: how the
 /// inner pseudo-header changed. Answers how the sum over the quoted bytes changes.
-Sum translate_inner_transport(Packet& p, Protocol inner, uint16_t source, uint16_t destination,
-                              Sum addresses) {
+Change translate_inner_transport(Packet& p, Protocol inner, uint16_t source, uint16_t destination,
+                                 Change addresses) {
   uint8_t* l4 = p.head + p.inner_l4;
-  Sum change = replace16(l4, source) + replace16(l4 + 2, destination);
-  const Sum summed = change + addresses;
+  Change change = replace16(l4, source) + replace16(l4 + 2, destination);
+  const Change summed = change + addresses;
   if (inner == Protocol::udp) {
     uint8_t* at = l4 + offsetof(Udp, checksum);
     change += replace16(at, updated_udp(load<uint16_t>(at), summed));
@@ -55,7 +55,7 @@ bool can_translate(Packet& p, Protocol inner) {
   return may_hop(p);
 }
 
-void update_icmp_sum(Packet& p, Sum change) {
+void update_icmp_sum(Packet& p, Change change) {
   uint8_t* at = p.head + p.l4 + offsetof(Icmp, checksum);
   store(at, updated(load<uint16_t>(at), change));
 }
@@ -69,10 +69,10 @@ bool icmp_error(Packet& p, const Translation4& to) {
   const bool source_changes =
       load<uint32_t>(inner + offsetof(Ipv4, destination)) != to.source.address;
 
-  const Sum addresses = replace32(inner + offsetof(Ipv4, source), to.destination.address) +
-                        replace32(inner + offsetof(Ipv4, destination), to.source.address);
+  const Change addresses = replace32(inner + offsetof(Ipv4, source), to.destination.address) +
+                           replace32(inner + offsetof(Ipv4, destination), to.source.address);
   uint8_t* header_sum = inner + offsetof(Ipv4, checksum);
-  Sum change = addresses + replace16(header_sum, updated(load<uint16_t>(header_sum), addresses));
+  Change change = addresses + replace16(header_sum, updated(load<uint16_t>(header_sum), addresses));
   change += translate_inner_transport(p, protocol, to.destination.port, to.source.port, addresses);
   update_icmp_sum(p, change);
 
@@ -91,10 +91,10 @@ bool icmp_error(Packet& p, const Translation6& to) {
   const bool source_changes = std::memcmp(inner + offsetof(Ipv6, destination),
                                           to.source.address.data(), to.source.address.size()) != 0;
 
-  const Sum addresses = replace(inner + offsetof(Ipv6, source), to.destination.address) +
-                        replace(inner + offsetof(Ipv6, destination), to.source.address);
-  Sum change = addresses + translate_inner_transport(p, protocol, to.destination.port,
-                                                     to.source.port, addresses);
+  const Change addresses = replace(inner + offsetof(Ipv6, source), to.destination.address) +
+                           replace(inner + offsetof(Ipv6, destination), to.source.address);
+  Change change = addresses + translate_inner_transport(p, protocol, to.destination.port,
+                                                        to.source.port, addresses);
   // ICMPv6 sums its own pseudo-header too (RFC 4443 2.3).
   change += replace(outer + offsetof(Ipv6, destination), to.destination.address);
   if (source_changes) change += replace(outer + offsetof(Ipv6, source), to.source.address);

@@ -68,16 +68,17 @@ inline Sum pseudo_header(const void* addresses, size_t address_bytes, uint8_t pr
   return add(0, addresses, address_bytes) + swap32(transport_length) + swap16(protocol);
 }
 
-/// What a changed field adds to the sum of what it stands in.
-constexpr Sum change16(uint16_t from, uint16_t to) {
-  return static_cast<Sum>(static_cast<uint16_t>(~from)) + to;
-}
-constexpr Sum change32(uint32_t from, uint32_t to) { return static_cast<Sum>(~from) + to; }
+/// What a changed field adds to the sum of what it stands in; changes add up.
+using Change = int64_t;
+constexpr Change change16(uint16_t from, uint16_t to) { return Change{to} - from; }
+constexpr Change change32(uint32_t from, uint32_t to) { return Change{to} - from; }
 
-/// RFC 1624 eqn. 3: the checksum field after a change. It never makes 0xffff (-0) out of a sum that
-/// has any bit set, which eqn. 2 of RFC 1141 would.
-constexpr uint16_t updated(uint16_t checksum, Sum change) {
-  return static_cast<uint16_t>(~fold(static_cast<uint16_t>(~checksum) + change));
+/// RFC 1624 eqn. 3, ~(~HC + ~m + m'), with ~x written as 0 - x: both are the same modulo 0xffff. A
+/// multiple of that on top keeps the sum above 0, so that it never makes 0xffff (-0) out of a
+/// header that has any bit set, as eqn. 2 of RFC 1141 does.
+constexpr uint16_t updated(uint16_t checksum, Change change) {
+  constexpr Change kZero = Change{0xffff} << 32;
+  return checksum_of(static_cast<Sum>(kZero + change - checksum));
 }
 
 /// A UDP checksum that comes out as 0 is sent as 0xffff, as 0 says "none" (RFC 768).
@@ -85,7 +86,7 @@ constexpr uint16_t udp_form(uint16_t checksum) {
   return checksum == 0 ? uint16_t{0xffff} : checksum;
 }
 /// The same for UDP: "none" stays "none".
-constexpr uint16_t updated_udp(uint16_t checksum, Sum change) {
+constexpr uint16_t updated_udp(uint16_t checksum, Change change) {
   return checksum == 0 ? uint16_t{0} : udp_form(updated(checksum, change));
 }
 

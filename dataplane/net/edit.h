@@ -77,7 +77,7 @@ class TransportEdit {
     sum_ += change32(from, to);
   }
   /// What the pseudo-header has changed by.
-  void pseudo(Sum change) {
+  void pseudo(Change change) {
     if (protocol_ != Protocol::icmp) sum_ += change;  // which has none
   }
 
@@ -102,7 +102,7 @@ class TransportEdit {
   }
 
   uint8_t* header_;
-  Sum sum_ = 0;
+  Change sum_ = 0;
   Protocol protocol_;
   Touch touch_;
 };
@@ -135,20 +135,18 @@ class Edit4 {
     store(ip_ + offset, to);
   }
   void end() {
-    // TTL, protocol and checksum share a word: one load, one store. The TTL is its lowest byte, so
-    // that one hop adds ~1 to the header's sum.
+    // TTL, protocol and checksum share a word: one load, one store. The TTL is its lowest byte.
     uint8_t* at = ip_ + offsetof(Ipv4, ttl);
     const auto word = load<uint32_t>(at) - hops_;
-    const Sum change = addresses_ + (hops_ ^ 0xffffu);
-    store(at, (word & 0xffff) |
-                  static_cast<uint32_t>(updated(static_cast<uint16_t>(word >> 16), change)) << 16);
+    const uint16_t sum = updated(static_cast<uint16_t>(word >> 16), addresses_ - hops_);
+    store(at, (word & 0xffff) | static_cast<uint32_t>(sum) << 16);
     transport_.pseudo(addresses_);
     transport_.end();
   }
 
   uint8_t* ip_;
   TransportEdit transport_;
-  Sum addresses_ = 0;
+  Change addresses_ = 0;
   uint32_t hops_ = 0;
 };
 
@@ -178,8 +176,7 @@ class Edit6 {
     const __m128i from = _mm_loadu_si128(at);
     const __m128i into = _mm_loadu_si128(reinterpret_cast<const __m128i*>(to.data()));
     _mm_storeu_si128(at, into);
-    addresses_ = _mm_add_epi64(addresses_, halves(_mm_xor_si128(from, _mm_set1_epi8(-1))));
-    addresses_ = _mm_add_epi64(addresses_, halves(into));
+    addresses_ = _mm_add_epi64(addresses_, _mm_sub_epi64(halves(into), halves(from)));
   }
   /// The four 32-bit words, added into two lanes of 64 bits.
   static __m128i halves(__m128i words) {
@@ -188,7 +185,7 @@ class Edit6 {
   }
   void end() {
     const __m128i both = _mm_add_epi64(addresses_, _mm_unpackhi_epi64(addresses_, addresses_));
-    transport_.pseudo(static_cast<Sum>(_mm_cvtsi128_si64(both)));
+    transport_.pseudo(_mm_cvtsi128_si64(both));
     transport_.end();
   }
 

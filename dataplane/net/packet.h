@@ -89,7 +89,7 @@ struct alignas(64) Packet {
   uint32_t head_length = 0;  ///< contiguous bytes from `head`
   uint32_t length = 0;       ///< bytes of the whole frame, padding included
   uint32_t room = 0;         ///< bytes that may be written from `head` on, for longer replies
-  uint16_t port = 0;  ///< data port that it came in by
+  uint16_t port = 0;         ///< data port that it came in by
   /// VLAN id; 0: untagged. Set by device/ where the port took the tag off, else by the parser.
   uint16_t vlan = 0;
 
