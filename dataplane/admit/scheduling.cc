@@ -69,9 +69,10 @@ uint32_t Scheduling::turn(const tables::Service& service, uint32_t length) {
   if (position == kNotStarted) {
     // Evenly apart, so that the workers' first turns together are one round.
     const uint32_t apart = static_cast<uint32_t>(uint64_t{length} * worker_ / workers_);
-    position = static_cast<uint32_t>(service.identity % length) + apart;
+    position = static_cast<uint32_t>((service.identity + apart) % length);
   }
-  if (position >= length) position %= length;
+  // After the end comes the beginning, also when the end has moved: no turn is skipped.
+  if (position >= length) position = 0;
   return position++;
 }
 

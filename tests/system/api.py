@@ -32,11 +32,11 @@ class Api:
                 return getattr(file, name)(**fields)
         raise KeyError(name)
 
-    def call(self, service, method, answer, request, seconds=5):
+    def call(self, service, method, answer, request, seconds=5, patient=False):
         return self.channel.unary_unary(
             f"/nezu.v1.{service}/{method}", request_serializer=lambda one: one.SerializeToString(),
             response_deserializer=lambda data: type(self.message(answer)).FromString(data)
-        )(request, timeout=seconds, wait_for_ready=False)
+        )(request, timeout=seconds, wait_for_ready=patient)
 
     def identity(self, address, port):
         return self.message("ServerIdentity", address=address, port=port, protocol=1)
@@ -64,7 +64,8 @@ class Api:
             "DeleteServiceRequest", name=name))
 
     def system(self):
-        return self.call("SystemService", "GetSystem", "System", self.message("GetSystemRequest"))
+        return self.call("SystemService", "GetSystem", "System", self.message("GetSystemRequest"),
+                         patient=True)
 
     def our_region(self):
         return [region for region in self.system().regions if region.ours][0]
