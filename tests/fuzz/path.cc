@@ -1,0 +1,178 @@
+// Any frames through the whole path of two workers: every packet gets a final verdict, nothing is
+// read or written out of bounds, and afterwards the tables, ports and gauges fit together; when all
+// time is over nothing is left.
+//
+// Input: frames, each behind three bytes: flags (bit 0: by the servers' port, bit 1: at worker 1,
+// bit 2: a second passes first, bit 3: in a burst with the one before) and its length, big-endian.
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <vector>
+
+#include "dataplane/flow/table.h"
+#include "dataplane/net/text.h"
+#include "dataplane/path.h"
+#include "dataplane/steer/steering.h"
+#include "tests/fuzz/parsed.h"
+#include "tests/path/world.h"
+
+namespace {
+
+using namespace nezu;
+using namespace nezu::net;
+
+constexpr uint32_t kHeadroom = 128, kTailroom = 512, kWorkers = 2;
+constexpr flow::Capacity kCapacity{24, 12};
+
+[[noreturn]] void fail(const char* what) {
+  std::fprintf(stderr, "%s\n", what);
+  std::abort();
+}
+
+struct Worker {
+  std::vector<std::byte> memory;
+  std::unique_ptr<flow::Table> flows;
+  std::unique_ptr<path::Path> path;
+};
+
+class Balancer {
+ public:
+  Balancer() : world_(world::World::small_sizes(kWorkers)), steering_(kWorkers, 7) {
+    for (const Protocol protocol : {Protocol::tcp, Protocol::udp}) {
+      for (const bool v6 : {false, true}) {
+        world::ServiceSpec spec;
+        spec.protocol = protocol;
+        spec.vip = v6 ? "2001:db8::10" : "203.0.113.10";
+        spec.servers = {{v6 ? "fd00:1::5" : "10.0.1.5", 8080}, {v6 ? "fd00:1::6" : "10.0.1.6", 0}};
+        spec.refusal = tables::Refusal::refuse;
+        spec.scheduler = tables::Scheduler::wlc;
+        world_.put(spec);
+        spec.port = 443;
+        spec.mode = tables::Mode::fullnat;
+        spec.snats = {v6 ? "fd00:1::a" : "10.0.0.1"};
+        world_.put(spec);
+      }
+    }
+    for (uint16_t number = 0; number < kWorkers; ++number) {
+      Worker& worker = workers_[number];
+      worker.memory.resize(flow::Extent(kCapacity).bytes + 64);
+      void* at = worker.memory.data();
+      size_t room = worker.memory.size();
+      if (std::align(64, flow::Extent(kCapacity).bytes, at, room) == nullptr) fail("memory");
+      worker.flows = std::make_unique<flow::Table>(std::span(static_cast<std::byte*>(at), room),
+                                                   kCapacity, steering_.flow_hash(), to_tick(now_));
+      path::Setup setup;
+      setup.worker = number;
+      setup.flows = worker.flows.get();
+      setup.steering = &steering_;
+      setup.line = &world_.region().worker(number);
+      setup.services = world_.region().services_of(number);
+      setup.servers = world_.region().servers_of(number);
+      setup.addresses = world_.region().addresses_of(number);
+      setup.sizes = world_.region().header().sizes;
+      setup.snat_lines = 64;
+      worker.path = std::make_unique<path::Path>(setup);
+    }
+  }
+
+  void pass(uint64_t seconds) {
+    now_ = after(now_, seconds * kNanosecondsPerSecond);
+    for (Worker& worker : workers_) worker.path->housekeep(world_.view(), now_);
+  }
+
+  void receive(Burst& burst, uint16_t worker, bool taken) {
+    run(worker, burst, taken);
+    for (Packet& packet : burst.all()) {
+      if (packet.verdict == Verdict::undecided) fail("a packet without a verdict");
+      if (packet.verdict == Verdict::drop && packet.reason == Reason::none) fail("no reason");
+      if (packet.verdict == Verdict::forward && packet.egress > 1) fail("no such port");
+      if (packet.verdict != Verdict::hand_over) continue;
+      if (taken || packet.owner >= kWorkers || packet.owner == worker) fail("handed over wrongly");
+      auto one = std::make_unique<Burst>();
+      one->count = 1;
+      one->packets[0].arrive(packet.head, packet.buffer, packet.head_length, packet.length,
+                             packet.room, packet.port);
+      receive(*one, packet.owner, true);
+    }
+  }
+
+  void audit() {
+    for (Worker& worker : workers_) {
+      if (const char* wrong = worker.flows->audit()) fail(wrong);
+    }
+  }
+  /// Time enough for every flow to end.
+  void empty() {
+    for (int i = 0; i < 64; ++i) pass(40);
+    audit();
+    for (uint16_t number = 0; number < kWorkers; ++number) {
+      if (workers_[number].flows->count(false) + workers_[number].flows->count(true) != 0) {
+        fail("flows that never end");
+      }
+      for (uint32_t i = 0; i < world_.region().header().sizes.servers; ++i) {
+        if (world_.region().servers_of(number)[i].flows_active.read() != 0 ||
+            world_.region().services_of(number)[i].flows_active.read() != 0 ||
+            world_.region().addresses_of(number)[i].flows_active.read() != 0) {
+          fail("a gauge of flows that have ended");
+        }
+      }
+      workers_[number].path->housekeep(world_.view(), after(now_, kNanosecondsPerSecond));
+      if (world_.region().worker(number).snat_lines.read() != 0) fail("ports of no flow");
+    }
+  }
+
+ private:
+  void run(uint16_t worker, Burst& burst, bool taken) {
+    path::Path& path = *workers_[worker].path;
+    taken ? path.take(burst, world_.view(), world_.routes(), now_)
+          : path.receive(burst, world_.view(), world_.routes(), now_);
+  }
+
+  world::World world_;
+  steer::Steering steering_;
+  Instant now_{1000 * kNanosecondsPerSecond};
+  std::array<Worker, kWorkers> workers_;
+};
+
+/// A frame in a buffer of its own.
+std::unique_ptr<uint8_t[]> buffer_of(const uint8_t* bytes, size_t length) {
+  auto buffer = std::make_unique<uint8_t[]>(kHeadroom + length + kTailroom);
+  std::memcpy(buffer.get() + kHeadroom, bytes, length);
+  fuzz::repair_ipv4_sum({buffer.get() + kHeadroom, length});
+  return buffer;
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
+  static auto* balancer = new Balancer;
+  static auto* burst = new Burst;
+  std::vector<std::unique_ptr<uint8_t[]>> buffers;
+  burst->count = 0;
+  uint16_t worker = 0;
+  const auto flush = [&] {
+    if (burst->count != 0) balancer->receive(*burst, worker, false);
+    burst->count = 0;
+    balancer->audit();
+  };
+  for (size_t at = 0; at + 3 <= size && buffers.size() < 200;) {
+    const uint8_t flags = bytes[at];
+    const size_t length =
+        std::min<size_t>(size_t{bytes[at + 1]} << 8 | bytes[at + 2], size - at - 3);
+    at += 3;
+    const auto at_worker = static_cast<uint16_t>(flags >> 1 & 1);
+    if ((flags & 8) == 0 || at_worker != worker || burst->count == kBurstCapacity) flush();
+    if ((flags & 4) != 0) balancer->pass(1);
+    worker = at_worker;
+    buffers.push_back(buffer_of(bytes + at, length));
+    const auto n = static_cast<uint32_t>(length);
+    burst->packets[burst->count++].arrive(buffers.back().get() + kHeadroom, nullptr, n, n,
+                                          n + kTailroom, flags & 1);
+    at += length;
+  }
+  flush();
+  balancer->empty();
+  return 0;
+}

@@ -1,0 +1,89 @@
+// Writes the seeds of the target `path`: whole conversations, as frames that fit one another.
+//
+//   make_path_seeds CORPUS_DIRECTORY
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+
+#include "tests/dsl/dsl.h"
+
+namespace {
+
+using namespace nezu::dsl;
+
+constexpr uint8_t kServers = 1, kOther = 2, kLater = 4, kSame = 8;
+
+struct Step {
+  uint8_t flags;
+  Frame frame;
+};
+
+void write(const std::filesystem::path& file, const std::vector<Step>& steps) {
+  std::filesystem::create_directories(file.parent_path());
+  std::ofstream stream(file, std::ios::binary);
+  for (const auto& [flags, frame] : steps) {
+    const auto size = frame.size();
+    const char head[] = {static_cast<char>(flags), static_cast<char>(size >> 8),
+                         static_cast<char>(size)};
+    stream.write(head, sizeof head);
+    stream.write(reinterpret_cast<const char*>(frame.bytes().data()),
+                 static_cast<std::streamsize>(size));
+  }
+}
+
+const auto kTo = ipv4("198.51.100.7", "203.0.113.10");
+const auto kFrom = ipv4("10.0.1.5", "198.51.100.7");
+const auto kTo6 = ipv6("2001:db8:c::7", "2001:db8::10");
+const auto kFrom6 = ipv6("fd00:1::5", "2001:db8:c::7");
+
+std::vector<Step> flood(uint32_t count, uint16_t port) {
+  std::vector<Step> steps;
+  for (uint32_t n = 0; n < count; ++n) {
+    steps.push_back({kSame, eth() / kTo / tcp(static_cast<uint16_t>(1000 + n), port).syn()});
+  }
+  return steps;
+}
+
+}  // namespace
+
+int main(int count, char** arguments) {
+  if (count != 2) {
+    std::cerr << "usage: make_path_seeds CORPUS_DIRECTORY\n";
+    return 1;
+  }
+  const std::filesystem::path corpus = std::filesystem::path(arguments[1]) / "path";
+  write(corpus / "tcp4_life",
+        {{0, eth() / kTo / tcp(40000, 80).syn().seq(1)},
+         {kServers, eth() / kFrom / tcp(8080, 40000).syn().seq(9).ack(2)},
+         {kOther, eth() / kTo / tcp(40000, 80).seq(2).ack(10)},
+         {kSame | kOther, eth() / kTo / tcp(40000, 80).psh().seq(2).ack(10) / "GET /"},
+         {kServers, eth() / kFrom / tcp(8080, 40000).fin().seq(10).ack(7)},
+         {kLater, eth() / kTo / tcp(40000, 80).fin().seq(7).ack(11)},
+         {kServers, eth() / kFrom / tcp(8080, 40000).seq(11).ack(8)},
+         {kLater, eth() / kTo / tcp(40000, 80).syn().seq(99)}});
+  write(corpus / "tcp6_reset", {{0, eth() / kTo6 / tcp(40000, 80).syn().seq(1)},
+                                {kServers, eth() / kFrom6 / tcp(8080, 40000).rst().ack(2)},
+                                {kLater, eth() / kTo6 / tcp(40000, 80).syn().seq(1)}});
+  write(corpus / "udp4",
+        {{0, eth() / kTo / udp(40000, 80) / "question"},
+         {kServers, eth() / kFrom / udp(8080, 40000) / "answer"},
+         {kServers | kOther, eth() / kFrom / port_unreachable() / ipv4("198.51.100.7", "10.0.1.5") /
+                                 udp(40000, 8080) / "question"}});
+  write(corpus / "fullnat",
+        {{0, eth() / kTo / udp(40000, 443) / "x"},
+         {kOther, eth() / kTo6 / udp(40000, 443) / "x"},
+         {kServers, eth() / ipv4("10.0.1.5", "10.0.0.1") / udp(8080, 1024) / "x"},
+         {kServers, eth() / ipv6("fd00:1::5", "fd00:1::a") / udp(8080, 30000) / "x"}});
+  write(corpus / "flood", flood(70, 80));
+  write(corpus / "flood_fullnat", flood(70, 443));
+  write(corpus / "ours",
+        {{0, eth() / arp_request("192.0.2.254", "203.0.113.10")},
+         {kSame, eth() / kTo / echo_request(1, 1) / fill(32)},
+         {kSame, eth() / kTo6 / echo_request6(1, 1)},
+         {kSame, eth() / vlan(7) / kTo / tcp(5, 80).syn()},
+         {kSame, eth() / kTo / tcp(5, 81).syn()},
+         {kSame, eth() / ipv4("198.51.100.7", "203.0.113.10").ttl(1) / udp(5, 80) / "x"},
+         {kSame, eth() / kTo / udp(6, 80).length(99) / fill(20)},
+         {0, eth() / ipv4("10.0.1.5", "10.9.9.9") / udp(5, 6)}});
+  return 0;
+}
