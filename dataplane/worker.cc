@@ -1,9 +1,11 @@
 #include "dataplane/worker.h"
 
+#include <pthread.h>
 #include <sys/prctl.h>
 #include <time.h>
 
 #include <algorithm>
+#include <string>
 
 #include "dataplane/device/eal.h"
 #include "dataplane/tables/region.h"
@@ -19,6 +21,7 @@ constexpr uint64_t kShowAlive = 50'000'000;                       // ns
 }  // namespace
 
 void Worker::run(const std::atomic<bool>& stop) {
+  pthread_setname_np(pthread_self(), ("worker-" + std::to_string(is_.number)).c_str());
   prctl(PR_SET_TIMERSLACK, 1000);
   is_.line->tsc_hz.set(device::tsc_hz());
   while (!stop.load(std::memory_order_relaxed)) turn();

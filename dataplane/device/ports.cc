@@ -178,16 +178,14 @@ std::vector<Ports::Source> Ports::sources_of(uint16_t worker) const {
   return sources;
 }
 
-Ports::Exit Ports::exit_of(uint16_t port, uint16_t thread) const {
-  const Port& one = ports_[port];
-  if (one.send_queues >= threads_) return {thread, thread};
-  // Queues belong to workers, the first to the one that receives here.
-  const auto queue = static_cast<uint16_t>(thread % one.send_queues);
-  const auto owner = static_cast<uint16_t>((port + queue) % workers_);
-  if (one.send_queues >= workers_ && thread < workers_) {
-    return {static_cast<uint16_t>((thread + workers_ - port % workers_) % workers_), thread};
+Ports::Exit Ports::exit_of(uint16_t port, uint16_t thread, uint16_t workers, uint16_t queues) {
+  if (queues > workers) return {thread, thread};
+  if (queues == workers && thread < workers) {
+    return {static_cast<uint16_t>((thread + workers - port % workers) % workers), thread};
   }
-  return {queue, owner};
+  // Fewer queues than threads: they belong to workers, the first to the one that receives here.
+  const auto queue = static_cast<uint16_t>(thread % queues);
+  return {queue, static_cast<uint16_t>((port + queue) % workers)};
 }
 
 bool Ports::link_is_up(uint16_t port) const {

@@ -74,7 +74,11 @@ class Ports {
     uint16_t queue = 0;
     uint16_t owner = 0;
   };
-  Exit exit_of(uint16_t port, uint16_t thread) const;
+  Exit exit_of(uint16_t port, uint16_t thread) const {
+    return exit_of(port, thread, workers_, ports_[port].send_queues);
+  }
+  /// The rule behind it: for `queues` of a port.
+  static Exit exit_of(uint16_t port, uint16_t thread, uint16_t workers, uint16_t queues);
   /// From a thread to the owner of its exit.
   steer::Ring<void*>& ring(uint16_t port, uint16_t thread) {
     return *rings_[size_t{port} * threads_ + thread];

@@ -1,0 +1,83 @@
+// Trouble is told once, with its size; ports' counters never go back.
+#include "dataplane/watch.h"
+
+#include <gtest/gtest.h>
+
+namespace nezu::dataplane {
+namespace {
+
+using tables::EventKind;
+
+class WatchTest : public testing::Test {
+ protected:
+  WatchTest() : region_(tables::Region::in_memory({}).region) {}
+  std::vector<tables::Event> events() {
+    std::vector<tables::Event> all;
+    tables::Event event;
+    while (region_->events().pop(event)) all.push_back(event);
+    return all;
+  }
+  tables::Counter& reason(net::Reason reason) {
+    return region_->worker(1).reasons[static_cast<size_t>(reason)];
+  }
+  std::unique_ptr<tables::Region> region_;
+};
+
+TEST_F(WatchTest, DropsOfTheLastRunAreNoNews) {
+  reason(net::Reason::flow_table_full).add(5);
+  Watch watch(*region_, 2);
+  watch.look({});
+  EXPECT_TRUE(events().empty());
+  reason(net::Reason::flow_table_full).add(3);
+  reason(net::Reason::handover_full).add(1);
+  watch.look({});
+  const auto told = events();
+  ASSERT_EQ(told.size(), 2u);
+  EXPECT_EQ(told[0].kind, EventKind::flow_table_full);
+  EXPECT_EQ(told[0].worker, 1);
+  EXPECT_EQ(told[0].value, 3u);
+  EXPECT_EQ(told[1].kind, EventKind::handover_full);
+  watch.look({});
+  EXPECT_TRUE(events().empty());
+}
+
+TEST_F(WatchTest, FillingIsToldOnceUntilItHasFallen) {
+  Watch watch(*region_, 2);
+  tables::WorkerLine& line = region_->worker(0);
+  line.flow_capacity_ipv4.set(100);
+  line.flows_ipv4.set(79);
+  watch.look({});
+  EXPECT_TRUE(events().empty());
+  line.flows_ipv4.set(80);
+  watch.look({});
+  watch.look({});
+  const auto told = events();
+  ASSERT_EQ(told.size(), 1u);
+  EXPECT_EQ(told[0].kind, EventKind::flow_table_filling);
+  EXPECT_EQ(told[0].value, 80u);
+  EXPECT_EQ(told[0].subject, 4u);
+  line.flows_ipv4.set(10);
+  watch.look({});
+  line.flows_ipv4.set(90);
+  watch.look({});
+  EXPECT_EQ(events().size(), 1u);
+}
+
+TEST_F(WatchTest, AFullRingLosesAndCounts) {
+  Watch watch(*region_, 1);
+  for (int i = 0; i < 1030; ++i) watch.tell(EventKind::link_changed, {});
+  EXPECT_EQ(events().size(), 1024u);
+  EXPECT_EQ(region_->events().lost.read(), 6u);
+}
+
+TEST_F(WatchTest, PortsCountOnFromWhatTheLineShows) {
+  tables::PortLine& line = region_->port(0);
+  mirror_counters(line, {}, {.received = 10, .sent = 4});
+  const device::PortCounters base = counters_of(line);  // a restart
+  mirror_counters(line, base, {.received = 1});
+  EXPECT_EQ(line.received.read(), 11u);
+  EXPECT_EQ(line.sent.read(), 4u);
+}
+
+}  // namespace
+}  // namespace nezu::dataplane
