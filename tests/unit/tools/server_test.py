@@ -104,20 +104,20 @@ def refuses_another_revision(world):
 
 def changes_single_resources(world):
     world.ok("pool", "create", "dns", "protocol=udp", "scheduler=mh")
-    world.ok("server", "create", "dns", "10.0.0.21:53/udp", "weight=3")
-    world.ok("server", "update", "dns", "10.0.0.21:53/udp", "weight=5", "description=a b: c")
+    world.ok("server", "create", "dns", "[2001:db8:1::21]:53/udp", "weight=3")
+    world.ok("server", "update", "dns", "[2001:db8:1::21]:53/udp", "weight=5", "description=a b: c")
     world.ok("service", "create", "dns", "address=2001:db8::53", "port=53", "protocol=udp",
              "pool=dns")
     world.ok("service", "update", "dns", "timeouts.udp_s=20", "enabled=false")
     shown = json.loads(world.ok("service", "show", "dns", "-o", "json"))
     assert shown["timeouts"]["udp_s"] == 20 and shown["enabled"] is False, shown
     member = json.loads(
-        world.ok("server", "show", "10.0.0.21:53/udp", "--pool", "dns", "-o", "json"))
+        world.ok("server", "show", "[2001:db8:1::21]:53/udp", "--pool", "dns", "-o", "json"))
     assert member["weight"] == 5 and member["description"] == "a b: c", member
     assert "[2001:db8::53]:53" in world.ok("service", "list")
     assert "used by" in world.refused(1, "pool", "delete", "dns")
     world.ok("service", "delete", "dns")
-    world.ok("server", "delete", "dns", "10.0.0.21:53/udp")
+    world.ok("server", "delete", "dns", "[2001:db8:1::21]:53/udp")
     world.ok("pool", "delete", "dns")
     world.ok("snat", "update", "out", "addresses=10.0.0.100,10.0.0.104/30")
     assert "10.0.0.104/30" in world.ok("snat", "list")
@@ -191,12 +191,13 @@ def bundles_support(world):
 
 def streams_what_one_message_cannot_hold(world):
     pools = "".join(f"- name: pool-{i}\n  description: {'x' * 200}\n  servers:\n"
-                    f"  - {{address: 10.1.{i >> 8}.{i & 255}, port: 80}}\n" for i in range(3900))
+                    f"  - {{address: 10.1.{i >> 8}.{i & 255}, port: 80}}\n" for i in range(3000))
     text = "pools:\n" + pools + "  - {address: 10.2.0.1, port: 80, description: " + "y" * 60 + "}\n"
     text += "".join(f"  - {{address: 10.{3 + i // 65536}.{i // 256 % 256}.{i % 256}, port: 80,"
                     f" description: {'z' * 60}}}\n" for i in range(11000))
     text += "".join(f"- {{name: big-{i}, description: {'x' * 255}, check: {{http: {{path: /"
-                    f"{'p' * 1000}, body_regex: {'r' * 1000}}}}}}}\n" for i in range(150))
+                    f"{'p' * 1000}, body_regex: {'r' * 1000}}}}}}}\n" for i in range(1000))
+    assert len(text) > 4 << 20  # and most of it is text that takes as much room in a message
     out = world.ok("apply", "-f", "-", text=text)
     assert "added" in out and len(out.splitlines()) < 120, out[:1000]
     assert "nothing changed" in world.ok("apply", "-f", "-", text=world.ok("get"))
