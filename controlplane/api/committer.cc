@@ -34,7 +34,7 @@ void Committer::start(Hooks hooks) {
               ": traffic goes on as it is until a configuration is applied.");
   } else {
     forget_verdicts_of_removed();
-    publish();
+    publish_or_alarm();
   }
   if (hooks_.configured && !holds_back_) {
     hooks_.configured(store_.model().configuration());
@@ -119,7 +119,7 @@ void Committer::turn() {
     commit(std::move(batch));
   }
   if ((has_news_ || must_publish_) && !holds_back_) {
-    publish();
+    publish_or_alarm();
   } else if (is_idle) {
     publisher_.tidy();
     store_.compact_if_due();
@@ -206,9 +206,7 @@ publish::Result Committer::publish() {
       publisher_.publish(store_.model().configuration(), verdicts_, store_.revision());
   must_publish_ =
       result.outcome == publish::Outcome::full || result.outcome == publish::Outcome::failed;
-  if (must_publish_) {
-    set_alarm("The tables could not be published: " + result.error);
-  } else {
+  if (!must_publish_) {
     has_news_ = false;
     set_alarm({});
     generation_.store(result.generation, std::memory_order_relaxed);
@@ -219,12 +217,19 @@ publish::Result Committer::publish() {
   return result;
 }
 
+/// For what nobody waits for: tried again at the next turn.
+void Committer::publish_or_alarm() {
+  const publish::Result result = publish();
+  if (must_publish_) {
+    set_alarm("The tables could not be published: " + result.error);
+  }
+}
+
 /// Nothing of the batch was published: takes it back, and tries its changes one by one if there
 /// were several.
 void Committer::refuse(Batch batch, uint64_t first, const publish::Result& result) {
   store_.abort(first);
   must_publish_ = false;
-  set_alarm({});
   Batch done;
   Batch again;
   for (auto& waiting : batch) {

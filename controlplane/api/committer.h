@@ -105,6 +105,7 @@ class Committer {
   void stage(Waiting& waiting);
   bool sync(Batch& batch);
   publish::Result publish();
+  void publish_or_alarm();
   void refuse(Batch batch, uint64_t first, const publish::Result& result);
   void answer(Batch& batch);
   bool take_verdicts();

@@ -44,6 +44,35 @@ std::string kind_of(const YAML::Node& node) {
   return node.IsScalar() ? "a single value" : "nothing";
 }
 
+/// RFC 3629: no overlong forms, no surrogates.
+bool is_utf8(std::string_view text) {
+  for (size_t at = 0; at < text.size();) {
+    const auto lead = static_cast<unsigned char>(text[at]);
+    const size_t length = lead < 0x80         ? 1
+                          : lead >> 5 == 0x6  ? 2
+                          : lead >> 4 == 0xe  ? 3
+                          : lead >> 3 == 0x1e ? 4
+                                              : 0;
+    if (length == 0 || at + length > text.size()) {
+      return false;
+    }
+    uint32_t code = length == 1 ? lead : lead & (0x7fu >> length);
+    for (size_t i = 1; i < length; ++i) {
+      const auto byte = static_cast<unsigned char>(text[at + i]);
+      if (byte >> 6 != 2) {
+        return false;
+      }
+      code = code << 6 | (byte & 0x3fu);
+    }
+    constexpr uint32_t kLeast[] = {0, 0, 0x80, 0x800, 0x10000};
+    if (code < kLeast[length] || code > 0x10ffff || (code >= 0xd800 && code < 0xe000)) {
+      return false;
+    }
+    at += length;
+  }
+  return true;
+}
+
 class Reader {
  public:
   Problems problems;
@@ -244,6 +273,10 @@ class Reader {
       case FieldDescriptor::CPPTYPE_ENUM:
         return read_enum(node, into, field, path);
       case FieldDescriptor::CPPTYPE_STRING:
+        if (!is_utf8(node.Scalar())) {
+          complain(path, node, "is no UTF-8 text; save the file as UTF-8.");
+          return;
+        }
         if (field.is_repeated()) {
           r.AddString(&into, &field, node.Scalar());
         } else {

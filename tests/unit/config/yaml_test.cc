@@ -102,6 +102,12 @@ TEST(Yaml, ReadsTimes) {
   EXPECT_THAT(text_of(from_yaml("drain_deadline: tomorrow", server)), HasSubstr("must be a time"));
 }
 
+TEST(Yaml, RefusesTextThatIsNoUtf8) {
+  for (const char* text : {"\xff", "\xc0\xaf", "\xed\xa0\x80", "\xf5\x80\x80\x80", "caf\xe9"}) {
+    EXPECT_NE(problems_of("services: [{description: \"" + std::string(text) + "\"}]"), "") << text;
+  }
+}
+
 TEST(Yaml, SurvivesNonsense) {
   for (const char* text : {"", "---", "[", "{", "a: b: c", "&a [*a]", "- 1", "\x01", "!!binary x",
                            "services: &x [{name: a, pool: *x}]", "? [1]\n: 2", "--- 1\n--- 2"}) {

@@ -1,0 +1,122 @@
+// A region in memory: shows what was published last and counts what the test says.
+#pragma once
+
+#include <condition_variable>
+#include <functional>
+#include <mutex>
+#include <vector>
+
+#include "controlplane/config/names.h"
+#include "controlplane/publish/publisher.h"
+
+namespace nezu::api {
+
+class FakePublisher : public publish::Publisher {
+ public:
+  publish::Result publish(const v1::Configuration& configuration, const publish::Verdicts& verdicts,
+                          uint64_t revision) override {
+    if (on_publish) {
+      on_publish(revision);
+    }
+    const std::lock_guard lock(mutex);
+    if (configuration.services_size() > most_services) {
+      return {publish::Outcome::full, reading.generation, "There is no room for the services."};
+    }
+    published = configuration;
+    shown_verdicts = verdicts;
+    reading.revision = revision;
+    ++reading.generation;
+    ++publications;
+    show();
+    return {publish::Outcome::published, reading.generation, {}};
+  }
+  std::vector<publish::Adopted> adopted() const override { return adopted_servers; }
+  publish::Reading read() const override {
+    const std::lock_guard lock(mutex);
+    publish::Reading now = reading;
+    timespec time{};
+    ::clock_gettime(CLOCK_BOOTTIME, &time);
+    now.when.nanoseconds = static_cast<uint64_t>(time.tv_sec) * net::kNanosecondsPerSecond +
+                           static_cast<uint64_t>(time.tv_nsec);
+    return now;
+  }
+  std::vector<publish::RegionReading> regions() const override {
+    const std::lock_guard lock(mutex);
+    return region_readings;
+  }
+  publish::DataPlaneReading data_plane() const override {
+    const std::lock_guard lock(mutex);
+    publish::DataPlaneReading data_plane;
+    data_plane.attached = is_attached;
+    data_plane.pid = 4711;
+    data_plane.version = "9.9.9";
+    return data_plane;
+  }
+  publish::FlowAnswer list_flows(
+      const tables::FlowFilter& filter, uint32_t limit, std::chrono::milliseconds,
+      const std::function<bool(const tables::FlowRecord&)>& found) override {
+    last_filter = filter;
+    uint32_t told = 0;
+    for (const tables::FlowRecord& flow : flows) {
+      if (told == limit || !found(flow)) {
+        break;
+      }
+      ++told;
+    }
+    return {answer, flows.size()};
+  }
+  publish::FlowAnswer end_flows(const tables::FlowFilter& filter,
+                                std::chrono::milliseconds) override {
+    last_filter = filter;
+    return {answer, flows.size()};
+  }
+  std::vector<tables::Event> take_events() override {
+    const std::lock_guard lock(mutex);
+    return std::exchange(events, {});
+  }
+  publish::Result tidy() override { return {publish::Outcome::unchanged, 0, {}}; }
+
+  mutable std::mutex mutex;
+  std::function<void(uint64_t revision)> on_publish;
+  int most_services = 1'000'000;
+  int publications = 0;
+  v1::Configuration published;
+  publish::Verdicts shown_verdicts;
+  publish::Reading reading;
+  std::vector<publish::RegionReading> region_readings;
+  std::vector<publish::Adopted> adopted_servers;
+  std::vector<tables::FlowRecord> flows;
+  std::vector<tables::Event> events;
+  publish::Answer answer = publish::Answer::complete;
+  tables::FlowFilter last_filter;
+  bool is_attached = true;
+
+ private:
+  /// What a real region would show of the configuration.
+  void show() {
+    reading.services.clear();
+    reading.servers.clear();
+    for (const v1::VirtualService& service : published.services()) {
+      reading.services.push_back(
+          {service.name(), static_cast<tables::ServiceId>(reading.services.size()), {}});
+    }
+    for (const v1::Pool& pool : published.pools()) {
+      for (const v1::RealServer& server : pool.servers()) {
+        publish::ServerReading& line = reading.servers.emplace_back();
+        line.identity = *config::identity_of(server);
+        line.id = static_cast<tables::ServerId>(reading.servers.size() - 1);
+        const auto verdict = shown_verdicts.find(line.identity);
+        line.health_known = verdict != shown_verdicts.end();
+        line.healthy = !line.health_known || verdict->second;
+        line.configured = server.state() == v1::ADMIN_STATE_DRAIN ? tables::ServerState::draining
+                          : server.state() == v1::ADMIN_STATE_DISABLED
+                              ? tables::ServerState::disabled
+                              : tables::ServerState::ready;
+        line.state = line.healthy ? line.configured : tables::ServerState::failed;
+        line.traffic.flows_active = flows.size();
+      }
+    }
+  }
+};
+
+}  // namespace nezu::api
