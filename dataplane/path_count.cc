@@ -4,29 +4,17 @@
 namespace nezu::path {
 namespace {
 
-/// Packets of one service, server and direction that came behind one another.
-struct Run {
-  uint32_t key = 0xffffffff;  ///< service and server slot
-  flow::Direction direction = flow::Direction::to_server;
-  uint64_t packets = 0, bytes = 0;
-};
+// Both kinds of counters begin with packets and bytes to the server, then to the client.
+static_assert(offsetof(tables::ServiceCounters, packets_to_client) == 16 &&
+              offsetof(tables::ServerCounters, packets_to_client) == 16 &&
+              offsetof(tables::ServiceCounters, bytes_to_server) == 8);
 
 template <typename Counters>
-void add(Counters& counters, const Run& run) {
-  if (run.direction == flow::Direction::to_server) {
-    counters.packets_to_server.add(run.packets);
-    counters.bytes_to_server.add(run.bytes);
-  } else {
-    counters.packets_to_client.add(run.packets);
-    counters.bytes_to_client.add(run.bytes);
-  }
-}
-
-void write(const Path::State& state, const Run& run) {
-  if (run.packets == 0) return;
-  const uint32_t service = run.key >> 16, server = run.key & 0xffff;
-  if (service < state.setup.sizes.services) add(state.setup.services[service], run);
-  if (server < state.setup.sizes.servers) add(state.setup.servers[server], run);
+void add(Counters& counters, flow::Direction direction, uint32_t bytes) {
+  // By arithmetic: which way the next packet goes cannot be foretold.
+  tables::Counter* pair = &counters.packets_to_server + 2 * index(direction);
+  pair[0].add(1);
+  pair[1].add(bytes);
 }
 
 void count_unforwarded(tables::WorkerLine& line, const net::Packet& packet) {
@@ -54,7 +42,7 @@ void count_unforwarded(tables::WorkerLine& line, const net::Packet& packet) {
 }  // namespace
 
 void count(Turn& turn) {
-  Run run;
+  const Setup& setup = turn.state.setup;
   for (const net::Packet& packet : turn.burst.all()) {
     if (packet.verdict != net::Verdict::forward && packet.verdict != net::Verdict::hold)
         [[unlikely]] {
@@ -64,15 +52,13 @@ void count(Turn& turn) {
     const flow::FlowId id(packet.flow);
     if (!id.exists()) continue;  // transit
     const flow::Track& track = turn.state.flows.track(id);
-    const uint32_t key = uint32_t{track.service} << 16 | track.server;
-    if (key != run.key || id.direction() != run.direction) {
-      write(turn.state, run);
-      run = {key, id.direction(), 0, 0};
+    if (track.service < setup.sizes.services) [[likely]] {
+      add(setup.services[track.service], id.direction(), packet.length);
     }
-    ++run.packets;
-    run.bytes += packet.length;
+    if (track.server < setup.sizes.servers) [[likely]] {
+      add(setup.servers[track.server], id.direction(), packet.length);
+    }
   }
-  write(turn.state, run);
 }
 
 }  // namespace nezu::path

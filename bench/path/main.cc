@@ -138,7 +138,8 @@ std::string run_case(const bench::Case& what, const Wanted& wanted) {
     json << (i == 0 ? "" : ", ") << '"' << path::kStageNames[i] << "\": " << cost.stage_cycles[i];
   }
   const double bytes = static_cast<double>(rig.table_bytes()) / options.capacity;
-  json << "},\n   \"bytes_per_flow\": " << bytes;
+  json << "},\n   \"interrupted_share_of_turns\": " << cost.interrupted_share
+       << ", \"bytes_per_flow\": " << bytes;
   std::printf("\n%-26s %.1f bytes a flow at capacity\n", "", bytes);
   if (wanted.new_flows != 0) {
     const bench::NewFlows fresh = bench::measure_new(rig, options, what.flows, wanted.new_flows);

@@ -113,16 +113,47 @@ class Picker {
 
 /// Fills all buffers outside, runs over all of them inside.
 template <typename Turn>
-uint64_t run(Port& port, Picker& picker, const Options& options, uint64_t packets, Turn one_turn) {
-  uint64_t cycles = 0;
+void run(Port& port, Picker& picker, const Options& options, uint64_t packets, Turn one_turn) {
   for (uint64_t done = 0; done < packets; done += port.size()) {
     for (uint32_t i = 0; i < port.size(); ++i) port.fill(i, picker.next());
-    const uint64_t from = __rdtsc();
     for (uint32_t i = 0; i < port.size(); i += options.burst) one_turn(i);
-    cycles += __rdtsc() - from;
   }
-  return cycles;
 }
+
+/// Cycles of turns. Those that were interrupted (more than five times the median) count apart.
+class Turns {
+ public:
+  explicit Turns(uint32_t burst) : burst_(burst) {}
+  template <typename Turn>
+  void time(Turn turn) {
+    const uint64_t from = __rdtsc();
+    turn();
+    cycles_.push_back(static_cast<uint32_t>(__rdtsc() - from));
+  }
+  /// Mean cycles of a packet; begins anew.
+  double finish() {
+    std::vector<uint32_t> sorted = cycles_;
+    std::nth_element(sorted.begin(), sorted.begin() + static_cast<ptrdiff_t>(sorted.size() / 2),
+                     sorted.end());
+    const uint32_t limit = 5 * sorted[sorted.size() / 2];
+    uint64_t sum = 0, count = 0;
+    for (const uint32_t cycles : cycles_) {
+      if (cycles <= limit) sum += cycles, ++count;
+    }
+    interrupted_ += cycles_.size() - count;
+    all_ += cycles_.size();
+    cycles_.clear();
+    return static_cast<double>(sum) / static_cast<double>(count * burst_);
+  }
+  double interrupted_share() const {
+    return static_cast<double>(interrupted_) / static_cast<double>(all_);
+  }
+
+ private:
+  uint32_t burst_;
+  std::vector<uint32_t> cycles_;
+  uint64_t interrupted_ = 0, all_ = 0;
+};
 
 }  // namespace
 
@@ -150,14 +181,16 @@ Cost measure_known(Rig& rig, const Options& options) {
   run(port, picker, options, packets / 4, one);
 
   Cost cost;
+  Turns turns(options.burst);
   std::vector<double> runs;
   const uint64_t sent = port.sent();
   for (uint32_t i = 0; i < options.runs; ++i) {
-    const auto cycles = static_cast<double>(run(port, picker, options, packets, one));
-    runs.push_back(cycles / static_cast<double>(packets));
+    run(port, picker, options, packets, [&](uint32_t k) { turns.time([&] { one(k); }); });
+    runs.push_back(turns.finish());
     cost.packets += packets;
     rig.pass(net::kNanosecondsPerSecond / 10);
   }
+  cost.interrupted_share = turns.interrupted_share();
   cost.forwarded = port.sent() - sent;
   cost.cycles_per_packet = spread(runs);
   run(port, picker, options, packets,
@@ -175,21 +208,18 @@ NewFlows measure_new(Rig& rig, const Options& options, uint32_t first, uint32_t 
   Template frame;
   uint32_t next = first;
   for (uint32_t i = 0; i < options.runs; ++i) {
-    uint64_t cycles = 0, opened = 0;
+    Turns turns(options.burst);
     for (uint32_t done = 0; done + port.size() <= each; done += port.size()) {
       for (uint32_t k = 0; k < port.size(); ++k) {
         rig.first_frame(next++, frame);
         port.fill(k, frame);
       }
-      const uint64_t from = __rdtsc();
       for (uint32_t k = 0; k < port.size(); k += options.burst) {
-        turn(rig, port, *burst, k, options.burst);
+        turns.time([&] { turn(rig, port, *burst, k, options.burst); });
       }
-      cycles += __rdtsc() - from;
-      opened += port.size();
     }
-    if (opened == 0) continue;
-    const double cost = static_cast<double>(cycles) / static_cast<double>(opened);
+    if (each < port.size()) continue;
+    const double cost = turns.finish();
     costs.push_back(cost);
     rates.push_back(hz / cost / 1e6);
   }

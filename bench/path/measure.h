@@ -17,6 +17,7 @@ struct Cost {
   Spread cycles_per_packet;
   std::array<double, 9> stage_cycles{};  ///< by path::kStageNames; of a run of their own
   uint64_t forwarded = 0, packets = 0;   ///< must be equal
+  double interrupted_share = 0;          ///< of turns, left out: the machine did something else
 };
 /// Packets of open flows, picked at random.
 Cost measure_known(Rig& rig, const Options& options);
