@@ -140,7 +140,8 @@ std::string run_case(const bench::Case& what, const Wanted& wanted) {
   const double bytes = static_cast<double>(rig.table_bytes()) / options.capacity;
   json << "},\n   \"interrupted_share_of_turns\": " << cost.interrupted_share
        << ", \"bytes_per_flow\": " << bytes;
-  std::printf("\n%-26s %.1f bytes a flow at capacity\n", "", bytes);
+  std::printf("\n%-26s %.1f bytes a flow at capacity; %.2f %% of turns interrupted, left out\n", "",
+              bytes, 100 * cost.interrupted_share);
   if (wanted.new_flows != 0) {
     const bench::NewFlows fresh = bench::measure_new(rig, options, what.flows, wanted.new_flows);
     json << ",\n   \"cycles_per_new_flow\": " << json_of(fresh.cycles_per_flow)

@@ -82,20 +82,6 @@ void turn(Rig& rig, Port& port, Burst& burst, uint32_t from, uint32_t count) {
   rig.path().housekeep(view, rig.now());
 }
 
-void timed_stages(Rig& rig, Port& port, Burst& burst, uint32_t from, uint32_t count,
-                  std::array<double, 9>& sums) {
-  const tables::View view = rig.view();
-  port.receive(burst, from, count);
-  path::Turn stages(rig.path().state(), burst, view, rig.routes(), rig.now());
-  uint64_t before = __rdtsc();
-  path::run_stages(stages, [&](int stage) {
-    const uint64_t now = __rdtsc();
-    sums[static_cast<size_t>(stage)] += static_cast<double>(now - before);
-    before = __rdtsc();
-  });
-  port.send(burst);
-}
-
 class Picker {
  public:
   Picker(const Rig& rig, bool one_way) : rig_(rig), one_way_(one_way) {}
@@ -128,8 +114,9 @@ class Turns {
   void time(Turn turn) {
     const uint64_t from = __rdtsc();
     turn();
-    cycles_.push_back(static_cast<uint32_t>(__rdtsc() - from));
+    add(__rdtsc() - from);
   }
+  void add(uint64_t cycles) { cycles_.push_back(static_cast<uint32_t>(cycles)); }
   /// Mean cycles of a packet; begins anew.
   double finish() {
     std::vector<uint32_t> sorted = cycles_;
@@ -154,6 +141,21 @@ class Turns {
   std::vector<uint32_t> cycles_;
   uint64_t interrupted_ = 0, all_ = 0;
 };
+
+/// One turn with the clock read behind each stage.
+void timed_stages(Rig& rig, Port& port, Burst& burst, uint32_t from, uint32_t count,
+                  std::vector<Turns>& stages) {
+  const tables::View view = rig.view();
+  port.receive(burst, from, count);
+  path::Turn turn(rig.path().state(), burst, view, rig.routes(), rig.now());
+  uint64_t before = __rdtsc();
+  path::run_stages(turn, [&](int stage) {
+    const uint64_t now = __rdtsc();
+    stages[static_cast<size_t>(stage)].add(now - before);
+    before = __rdtsc();
+  });
+  port.send(burst);
+}
 
 }  // namespace
 
@@ -193,9 +195,10 @@ Cost measure_known(Rig& rig, const Options& options) {
   cost.interrupted_share = turns.interrupted_share();
   cost.forwarded = port.sent() - sent;
   cost.cycles_per_packet = spread(runs);
+  std::vector<Turns> stages(cost.stage_cycles.size(), Turns(options.burst));
   run(port, picker, options, packets,
-      [&](uint32_t i) { timed_stages(rig, port, *burst, i, options.burst, cost.stage_cycles); });
-  for (double& stage : cost.stage_cycles) stage /= static_cast<double>(packets);
+      [&](uint32_t i) { timed_stages(rig, port, *burst, i, options.burst, stages); });
+  for (size_t i = 0; i < stages.size(); ++i) cost.stage_cycles[i] = stages[i].finish();
   return cost;
 }
 
