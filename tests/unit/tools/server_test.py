@@ -7,6 +7,7 @@ run it.
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tarfile
@@ -30,6 +31,27 @@ snat_sets:
 """
 
 
+def make_certificates(folder):
+    """An authority, and one certificate each for the control plane and for a client."""
+    def openssl(*arguments):
+        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
+    openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=authority",
+            "-keyout", "ca.key", "-out", "ca.pem")
+    with open(f"{folder}/names", "w") as names:
+        names.write("subjectAltName=DNS:nezu.example,IP:127.0.0.1\n")
+    for name in ("server", "client"):
+        openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}", "-keyout",
+                f"{name}.key", "-out", f"{name}.csr")
+        openssl("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key",
+                "-CAcreateserial", "-days", "2", "-extfile", "names", "-out", f"{name}.pem")
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
 class World:
     """A control plane in a temporary folder."""
 
@@ -38,12 +60,16 @@ class World:
         self.socket = f"{folder}/api.sock"
         for name in ("region", "state"):
             os.mkdir(f"{folder}/{name}")
+        make_certificates(folder)
+        self.tls = f"127.0.0.1:{free_port()}"
         self.start()
 
     def start(self):
         self.process = subprocess.Popen(
             [CONTROLPLANE, "--region-dir", f"{self.folder}/region", "--state-dir",
-             f"{self.folder}/state", "--listen", f"unix:{self.socket}", "--heap-mib", "8"],
+             f"{self.folder}/state", "--listen", f"unix:{self.socket}", "--heap-mib", "8",
+             "--listen-tls", self.tls, "--cert", f"{self.folder}/server.pem", "--key",
+             f"{self.folder}/server.key", "--client-ca", f"{self.folder}/ca.pem"],
             stderr=open(f"{self.folder}/log", "a"))
         for _ in range(200):
             if self.nezu("system").returncode == 0:
@@ -56,8 +82,9 @@ class World:
         self.process.wait(20)
 
     def nezu(self, *arguments, text=""):
-        return subprocess.run([NEZU, "--server", f"unix:{self.socket}", *arguments], input=text,
-                              capture_output=True, text=True, timeout=60, cwd=self.folder)
+        environment = {**os.environ, "NEZU_SERVER": f"unix:{self.socket}"}
+        return subprocess.run([NEZU, *arguments], input=text, capture_output=True, text=True,
+                              timeout=60, cwd=self.folder, env=environment)
 
     def ok(self, *arguments, text=""):
         """Standard output of a command that must succeed."""
@@ -181,6 +208,16 @@ def shows_tables_and_system(world):
     assert "not running" in world.ok("system")
 
 
+def speaks_mutual_tls(world):
+    keys = ["--tls-ca", "ca.pem", "--tls-cert", "client.pem", "--tls-key", "client.key"]
+    assert "shop" in world.ok("--server", world.tls, *keys, "service", "list")
+    assert "shop" in world.ok("--server", world.tls, *keys, "--tls-name", "nezu.example", "get")
+    world.refused(2, "--server", world.tls, "get")
+    world.refused(2, "--server", world.tls, *keys[:-1], "missing.key", "get")
+    stranger = ["--tls-ca", "client.pem", "--tls-cert", "client.pem", "--tls-key", "client.key"]
+    assert world.tls in world.refused(3, "--server", world.tls, *stranger, "--timeout", "5s", "get")
+
+
 def bundles_support(world):
     world.ok("support", "-f", "bundle.tar.gz")
     with tarfile.open(f"{world.folder}/bundle.tar.gz") as bundle:
@@ -214,7 +251,8 @@ def comes_back_as_it_was(world):
 
 def main():
     tests = [value for name, value in globals().items()
-             if callable(value) and name not in ("World", "main") and
+             if callable(value) and name not in ("World", "main", "free_port",
+                                                       "make_certificates") and
              getattr(value, "__module__", "") == "__main__"]
     print(f"1..{len(tests)}", flush=True)
     failed = 0
