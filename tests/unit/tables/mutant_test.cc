@@ -38,7 +38,7 @@ TEST(Mutant, WriterReadsReportsRelaxed) {
 #elif NEZU_MUTANT == 6
 TEST(Mutant, ReaderReportsRelaxed) {
 #endif
-  for (int i = 0; i < 20 && races == 0; ++i) read_while_writing(300);
+  for (int i = 0; i < 20 && races == 0; ++i) read_while_writing(100);
   EXPECT_GT(races, 0);
 }
 #endif

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <atomic>
+#include <functional>
 #include <mutex>
 #include <thread>
 
@@ -103,39 +104,70 @@ std::string keep_a_slot_with_flows() {
   return {};
 }
 
-std::string read_while_writing(uint64_t steps) {
-  World world;
+namespace {
+
+/// Threads that meet without ordering anything: all its atomics are relaxed, so that only the
+/// tables' own order can keep ThreadSanitizer silent.
+struct Meeting {
   std::atomic<bool> stops{false};
+  std::array<std::atomic<uint64_t>, 3> seen{};  // generation, + 1 from the start
   std::mutex mutex;
   std::string fault;
-  const auto tell = [&](const std::string& what) {
+
+  bool goes_on() const { return !stops.load(std::memory_order_relaxed); }
+  void stop() { stops.store(true, std::memory_order_relaxed); }
+  void tell(const std::string& what) {
     const std::lock_guard lock(mutex);
     if (fault.empty()) fault = what;
-    stops = true;
-  };
-  const auto read = [&](int number) {
-    const auto reader = Reader::attach(*world.region, "worker " + std::to_string(number));
-    uint64_t before = 0;
-    while (!stops) {
-      const View view = reader->latest();
-      if (view.generation() < before) tell("generations went back");
-      before = view.generation();
-      for (int look = 0; look < 2; ++look) {
-        if (std::string wrong = fault_of(view); !wrong.empty()) tell(wrong);
+    stop();
+  }
+  /// Until every reader has got that far.
+  void wait_for(uint64_t generation) const {
+    for (const auto& reader : seen) {
+      while (goes_on() && reader.load(std::memory_order_relaxed) < generation + 1) {
         std::this_thread::yield();
       }
     }
-  };
-  std::array<std::thread, 3> readers;
-  for (int i = 0; i < 3; ++i) readers[static_cast<size_t>(i)] = std::thread(read, i);
-  for (uint64_t revision = 1; revision <= steps && !stops; ++revision) {
-    // Full: readers are behind; they will pass.
-    while (step(*world.writer, revision) == Commit::full && !stops) std::this_thread::yield();
   }
-  stops = true;
+};
+
+void read(const Region& region, size_t number, Meeting& meeting) {
+  const auto reader = Reader::attach(region, "worker " + std::to_string(number));
+  uint64_t before = 0;
+  while (meeting.goes_on()) {
+    const View view = reader->latest();
+    if (view.generation() < before) meeting.tell("generations went back");
+    before = view.generation();
+    meeting.seen[number].store(before + 1, std::memory_order_relaxed);
+    for (int look = 0; look < 2; ++look) {
+      if (std::string wrong = fault_of(view); !wrong.empty()) meeting.tell(wrong);
+      std::this_thread::yield();
+    }
+  }
+}
+
+}  // namespace
+
+std::string read_while_writing(uint64_t steps) {
+  constexpr uint64_t kAhead = 10;  // steps that a reader may be behind
+  World world;
+  Meeting meeting;
+  std::array<std::thread, 3> readers;
+  for (size_t i = 0; i < readers.size(); ++i) {
+    readers[i] = std::thread(read, std::cref(*world.region), i, std::ref(meeting));
+  }
+  meeting.wait_for(0);
+  for (uint64_t revision = 1; revision <= steps && meeting.goes_on(); ++revision) {
+    // Full: readers are behind; they will pass.
+    while (step(*world.writer, revision) == Commit::full && meeting.goes_on()) {
+      std::this_thread::yield();
+    }
+    if (revision > kAhead) meeting.wait_for(revision - kAhead);
+  }
+  meeting.stop();
   for (std::thread& reader : readers) reader.join();
-  if (fault.empty()) fault = leak_of(*world.writer);
-  return fault;
+  if (meeting.fault.empty()) meeting.fault = leak_of(*world.writer);
+  return meeting.fault;
 }
 
 }  // namespace nezu::tables
