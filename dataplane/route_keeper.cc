@@ -10,7 +10,7 @@
 namespace nezu::dataplane {
 namespace {
 
-constexpr uint64_t kSaveEvery = net::kNanosecondsPerSecond;
+constexpr uint64_t kSaveEvery = 2 * net::kNanosecondsPerSecond;
 constexpr uint64_t kReadAgainAfter = 5'000'000;  // ns, at least
 
 }  // namespace

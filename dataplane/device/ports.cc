@@ -139,6 +139,11 @@ void Ports::open(Port& port, const PortOption& option) {
       error != 0) {
     fail(port, "does not take the configuration", error);
   }
+  if (option.mtu != 0) {
+    if (const int error = rte_eth_dev_set_mtu(port.device, option.mtu); error != 0) {
+      fail(port, "does not take an MTU of " + std::to_string(option.mtu), error);
+    }
+  }
   port.steering = port.receive_queues > 1
                       ? "hardware steering: spread only; software hand-over by flow"
                       : "hardware steering: none; software hand-over for all flows";

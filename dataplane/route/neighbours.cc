@@ -117,7 +117,9 @@ void Neighbours::drop_waiting(Host& host) {
 bool Neighbours::visit(const NeighbourKey& key, Host& host, net::Instant now) {
   if (!host.waiting.empty() && now >= net::after(host.oldest, limits_.give_up)) drop_waiting(host);
   const HopState state = hops_.at(host.hop).state();
-  if (state == HopState::failed && !host.gateway && now >= net::after(host.since, limits_.forget)) {
+  // Also what the kernel never said a word about: its own table may be full.
+  if (state != HopState::ready && !host.gateway && host.waiting.empty() &&
+      now >= net::after(host.since, limits_.forget)) {
     return false;
   }
   if (now >= host.ask_at) {

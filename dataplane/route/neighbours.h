@@ -58,7 +58,7 @@ class Neighbours {
     uint64_t give_up = 3 * net::kNanosecondsPerSecond;  ///< packets wait no longer
     uint64_t ask_again = net::kNanosecondsPerSecond;    ///< unanswered ones
     uint64_t keep = 5 * net::kNanosecondsPerSecond;     ///< answered ones are asked for so often
-    uint64_t forget = 60 * net::kNanosecondsPerSecond;  ///< failed ones
+    uint64_t forget = 60 * net::kNanosecondsPerSecond;  ///< those that do not answer
   };
 
   Neighbours(Hops& hops, const Limits& limits) : hops_(hops), limits_(limits) {}

@@ -153,6 +153,14 @@ TEST_F(NeighboursTest, TheDeadAreForgottenButNotGateways) {
   EXPECT_EQ(state(1), HopState::asking);
 }
 
+TEST_F(NeighboursTest, SoAreThoseThatTheKernelNeverSpokeAbout) {
+  hold(1, 1);
+  for (double seconds = 1; seconds < 60; ++seconds) neighbours_.tick(at(seconds));
+  EXPECT_TRUE(neighbours_.knows(key(1)));
+  neighbours_.tick(at(61));
+  EXPECT_FALSE(neighbours_.knows(key(1)));
+}
+
 TEST_F(NeighboursTest, RememberedOnesForwardBeforeTheKernelSpeaks) {
   neighbours_.remember(key(1), link_, kMac, at(0));
   EXPECT_EQ(state(1), HopState::ready);
