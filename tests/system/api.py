@@ -3,12 +3,15 @@
 Messages come from protoc at run time (packages python3-grpcio, python3-protobuf).
 """
 import importlib
+import os
 import pathlib
 import sys
 
-import grpc
+# The library would wait for its own threads before every fork, and tests start many processes.
+os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
+import grpc  # noqa: E402
 
-from namespaces import run
+from namespaces import run  # noqa: E402
 
 PROTO = pathlib.Path(__file__).resolve().parents[2] / "proto"
 

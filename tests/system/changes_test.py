@@ -5,9 +5,7 @@ import os
 import threading
 import time
 
-import grpc
-
-from api import Api
+from api import Api, grpc
 from case import Case, tap
 from services import SHIFT, configuration, pool, service
 from world import ECHO, HTTP, SERVERS, VIP, VIP6

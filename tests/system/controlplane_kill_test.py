@@ -4,9 +4,7 @@ import random
 import threading
 import time
 
-import grpc
-
-from api import Api, Changes
+from api import Api, Changes, grpc
 from case import Case, tap
 from services import SHIFT
 from world import ECHO, HTTP, SERVERS, VIP, VIP6
@@ -62,6 +60,7 @@ class Killed(Case):
             self.stop(client)
 
         # The same configuration as at first takes the same memory, once readers have passed.
+        api = Api(world)  # a connection of its own: the old one may still notice its last kill
         world.apply(self.configuration)
         deadline = time.monotonic() + 10
         while True:

@@ -3,7 +3,6 @@
 Namespaces are called `nz<pid>-<name>`. Processes are ended by their id; the kernel ends them too
 when the test itself is killed, and the next test sweeps away namespaces whose test is gone.
 """
-import ctypes
 import os
 import pathlib
 import re
@@ -12,8 +11,8 @@ import subprocess
 import time
 
 PREFIX = "nz"
-_LIBC = ctypes.CDLL(None)
-_PR_SET_PDEATHSIG = 1
+# The kernel ends what a test started when the test itself is killed.
+_WITH_PARENT = ["setpriv", "--pdeathsig", "KILL", "--"]
 # A classic BPF program that ends with TC_ACT_SHOT for every packet.
 _DROP_ALL = "1,6 0 0 2"
 
@@ -53,10 +52,6 @@ def sweep():
             run("ip", "netns", "delete", name, check=False)
 
 
-def _die_with_parent():
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
 class Process:
     """A child process; what it says goes to `log` (standard output and error)."""
 
@@ -67,8 +62,8 @@ class Process:
         self.started = time.monotonic()
         with open(self.log, "ab") as output:
             self.child = subprocess.Popen(
-                self.command, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-                env={**os.environ, **(environment or {})}, preexec_fn=_die_with_parent)
+                _WITH_PARENT + self.command, stdin=subprocess.DEVNULL, stdout=output,
+                stderr=output, env={**os.environ, **(environment or {})})
 
     @property
     def pid(self):
