@@ -141,7 +141,7 @@ TEST(FrozenEngine, a_held_up_thread_blames_no_server) {
   const auto record = callbacks.changed;
   callbacks.changed = [&](const std::vector<Change>& changes) {
     record(changes);
-    std::this_thread::sleep_for(milliseconds{300});
+    std::this_thread::sleep_for(milliseconds{900});
   };
   Engine engine({.seed = 5}, callbacks);
   const Listener listener(Listener::Manner::answer, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
@@ -150,7 +150,7 @@ TEST(FrozenEngine, a_held_up_thread_blames_no_server) {
   for (uint32_t i = 0; i < 20; ++i) {
     Check check = check_of(Kind::http, listener.port());
     check.server.address = net::Address::v4(0x7f030000u + i);
-    check.timeout = milliseconds{200};
+    check.timeout = milliseconds{500};
     check.fall = 1;
     adopted[check.server] = true;
     checks.push_back(check);
