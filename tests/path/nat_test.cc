@@ -141,6 +141,31 @@ TEST(Nat, ServerThatWouldBeItsOwnClientIsRefused) {
   EXPECT_EQ(lab.flow_count(), 0u);
 }
 
+TEST(Vlan, TagsAreThoseOfTheWayOut) {
+  for (const uint16_t vlan : {0, 7}) {
+    Lab lab(1);
+    lab.world().put(web(tables::Mode::nat, net::Protocol::udp));
+    // Hops keep what their link was when they were claimed: a new link, a new number.
+    lab.world().hops().release(static_cast<uint16_t>(
+        lab.world().routes().find(net::Instance::standard, world::address("10.0.1.5"), 0)));
+    lab.world().rebuild_routes(vlan);
+    for (const bool tagged : {false, true}) {
+      const Frame frame =
+          tagged ? Frame(from_client() / dsl::vlan(5) / ipv4("198.51.100.7", "203.0.113.10") /
+                         udp(40000, 80) / "question")
+                 : Frame(from_client() / ipv4("198.51.100.7", "203.0.113.10") / udp(40000, 80) /
+                         "question");
+      const Frame expected =
+          vlan != 0
+              ? Frame(to_server() / dsl::vlan(vlan) / ipv4("198.51.100.7", "10.0.1.5").ttl(63) /
+                      udp(40000, 8080) / "question")
+              : Frame(to_server() / ipv4("198.51.100.7", "10.0.1.5").ttl(63) / udp(40000, 8080) /
+                      "question");
+      EXPECT_EQ(lab.send(frame).frame, expected) << vlan << tagged;
+    }
+  }
+}
+
 TEST(IcmpError, FindsItsFlowByTheInnerPacketBothWays) {
   for (const tables::Mode mode : {tables::Mode::nat, tables::Mode::fullnat}) {
     Lab lab(1);

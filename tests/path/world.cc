@@ -71,12 +71,13 @@ void World::neighbour(const net::Address& host, const net::MacAddress& mac) {
   neighbours_.emplace_back(host, mac);
 }
 
-void World::rebuild_routes() {
+void World::rebuild_routes(uint16_t back_vlan) {
   using net::parse_prefix;
   route::Build build(hops_);
   route::Link front_link, back_link;
   front_link.mac = *net::parse_mac(kFrontMac);
   back_link.port = 1;
+  back_link.vlan = back_vlan;
   back_link.mac = *net::parse_mac(kBackMac);
   const uint16_t front = build.link(front_link), back = build.link(back_link);
   build.route({*parse_prefix("192.0.2.0/24"), net::Instance::standard, {{front}}});

@@ -65,8 +65,8 @@ class World {
   route::Hops& hops() { return hops_; }
   /// Hosts that answered on the servers' side.
   void neighbour(const net::Address& host, const net::MacAddress& mac);
-  /// Again, with the next version.
-  void rebuild_routes();
+  /// Again, with the next version. `back_vlan`: of the servers' side; 0: untagged.
+  void rebuild_routes(uint16_t back_vlan = 0);
 
  private:
   struct Server {
