@@ -1,7 +1,5 @@
 #include "controlplane/publish/books.h"
 
-#include <algorithm>
-
 namespace nezu::publish {
 namespace {
 
@@ -72,7 +70,7 @@ Books::Books(const tables::Region& region)
         return flows_of(region, tables::AddressId{slot}) == 0;
       }) {}
 
-bool Books::adopt(const tables::View& view) {
+bool Books::adopt(const tables::Region& region, const tables::View& view) {
   if (!view.is_ready()) return true;
   bool sound = true;
   const tables::Root& root = *view.root();
@@ -92,22 +90,18 @@ bool Books::adopt(const tables::View& view) {
     sound = sound && address_slots.adopt(tables::index(address.id));
     addresses.emplace(AddressKey{address.instance, address.address}, address.id);
   });
-  leaving_unknown = true;
+  // What is not live may have been until the last writer died: flows, or packets between workers.
+  const net::Instant now = tables::boot_time();
+  service_slots.finish_adoption(view.generation(), now, [&](uint32_t slot) {
+    return counters_of(region, tables::ServiceId{slot}).flows_opened != 0;
+  });
+  server_slots.finish_adoption(view.generation(), now, [&](uint32_t slot) {
+    return counters_of(region, tables::ServerId{slot}).flows_opened != 0;
+  });
+  address_slots.finish_adoption(view.generation(), now, [&](uint32_t slot) {
+    return flows_of(region, tables::AddressId{slot}) != 0;
+  });
   return sound;
-}
-
-bool Books::is_needed(const tables::Region& region, const AddressKey& vip) {
-  std::erase_if(leaving, [&region](const Leaving& left) { return flows_of(region, left.id) == 0; });
-  if (leaving_unknown) {
-    std::vector<bool> used(service_slots.capacity());
-    for (const auto& [name, id] : services) used[tables::index(id)] = true;
-    for (uint32_t slot = 0; slot < used.size(); ++slot) {
-      if (!used[slot] && flows_of(region, tables::ServiceId{slot}) != 0) return true;
-    }
-    leaving_unknown = false;
-  }
-  return std::any_of(leaving.begin(), leaving.end(),
-                     [&vip](const Leaving& left) { return left.vip == vip; });
 }
 
 }  // namespace nezu::publish

@@ -28,26 +28,13 @@ class Books {
  public:
   explicit Books(const tables::Region& region);
   /// False: two live blocks claim one slot, or one is out of range.
-  bool adopt(const tables::View& view);
+  bool adopt(const tables::Region& region, const tables::View& view);
 
   tables::Slots service_slots, pool_slots, server_slots, address_slots;
-  std::map<std::string, tables::ServiceId> services;
+  std::map<std::string, tables::ServiceId> services;  ///< the retired ones too
   std::map<std::string, tables::PoolId> pools;
   std::map<tables::ServerIdentity, tables::ServerId> servers;  ///< the retired ones too
   std::map<AddressKey, tables::AddressId> addresses;           ///< the retired ones too
-
-  /// Services that were removed with flows left: their VIPs still steer.
-  struct Leaving {
-    tables::ServiceId id;
-    AddressKey vip;
-  };
-  std::vector<Leaving> leaving;
-  /// After a restart nobody knows any more which services left: retired VIPs then wait for all
-  /// flows of slots that are not in use.
-  bool leaving_unknown = false;
-
-  /// Does a flow of a removed service still need this VIP?
-  bool is_needed(const tables::Region& region, const AddressKey& vip);
 };
 
 }  // namespace nezu::publish

@@ -91,7 +91,7 @@ Reading RegionPublisher::read() const {
   reading.revision = writer_->revision();
   for (const auto& [name, id] : books_.services) {
     const tables::Service* service = view.service(id);
-    if (service == nullptr) continue;
+    if (service == nullptr || service->retired != 0) continue;
     reading.services.push_back(
         {name, id, since(counters_of(*region_, id), service->base, flows_of(*region_, id))});
   }
@@ -138,10 +138,12 @@ RegionReading RegionPublisher::read_ours() const {
     const std::shared_lock lock(books_lock_);
     reading.generation = writer_->generation();
     reading.revision = writer_->revision();
-    reading.services_used = static_cast<uint32_t>(books_.service_slots.in_use());
-    reading.pools_used = static_cast<uint32_t>(books_.pool_slots.in_use());
-    reading.servers_used = static_cast<uint32_t>(books_.server_slots.in_use());
-    reading.addresses_used = static_cast<uint32_t>(books_.address_slots.in_use());
+    if (const tables::Root* root = region_->root()) {
+      reading.services_used = root->service_count;
+      reading.pools_used = root->pool_count;
+      reading.servers_used = root->server_count;
+      reading.addresses_used = root->address_count;
+    }
   }
   const net::Instant now = tables::boot_time();
   for (const tables::ReaderPosition& position : tables::reader_positions(*region_)) {

@@ -15,6 +15,8 @@ using tables::kNoSlot;
 /// Drain deadlines go through two clocks; what differs by less is the same deadline.
 constexpr int64_t kDeadlineTolerance = 2'000'000'000;
 
+constexpr uint64_t kTidyEvery = net::kNanosecondsPerSecond / 2;
+
 int64_t wall_minus_boot() {
   timespec wall{};
   clock_gettime(CLOCK_REALTIME, &wall);
@@ -59,12 +61,11 @@ RegionPublisher::RegionPublisher(std::unique_ptr<tables::Region> region, std::st
     : region_(std::move(region)),
       directory_(std::move(directory)),
       books_(*region_),
-      boot_offset_(wall_minus_boot()),
       requests_(*region_) {
   std::string error;
   writer_ = tables::Writer::attach(*region_, &error);
   if (!writer_) throw std::runtime_error(error);
-  if (!books_.adopt(writer_->view())) {
+  if (!books_.adopt(*region_, writer_->view())) {
     throw std::runtime_error(region_->path() +
                              ": two objects claim one slot; stop the data plane and remove the "
                              "file to start anew");
@@ -212,11 +213,15 @@ void RegionPublisher::stage_services(const compile::Image& image, Change& change
   for (const compile::SnatSetImage& set : image.snat_sets) sets[set.name] = &set;
   std::set<std::string> kept;
   for (const compile::ServiceImage& service : image.services) kept.insert(service.name);
-  // First those that go: a new service may have the key of one of them.
+  // One that is configured no more is found by slot only: its flows keep its timeouts.
   for (const auto& [name, id] : books_.services) {
-    if (kept.contains(name)) continue;
-    change.transaction.remove(id);
-    change.gone_services.push_back(name);
+    const tables::Service* live = change.live.service(id);
+    if (kept.contains(name) || live == nullptr || live->retired != 0) continue;
+    tables::Service block = *live;
+    block.retired = 1;
+    block.enabled = 0;
+    block.pool = tables::no_id<tables::PoolId>();
+    change.transaction.put(block, {}, 0);
   }
   std::vector<tables::AddressId> snats;
   for (const compile::ServiceImage& service : image.services) {
@@ -301,11 +306,7 @@ Result RegionPublisher::finish(Change& change, uint64_t revision) {
   const net::Instant now = tables::boot_time();
   const std::unique_lock lock(books_lock_);
   for (const std::string& name : change.gone_services) {
-    const tables::ServiceId id = books_.services.at(name);
-    if (const tables::Service* was = change.live.service(id)) {
-      books_.leaving.push_back({id, vip_of(was->key)});
-    }
-    books_.service_slots.retire(index(id), generation, now);
+    books_.service_slots.retire(index(books_.services.at(name)), generation, now);
     books_.services.erase(name);
   }
   for (const std::string& name : change.gone_pools) {
@@ -330,7 +331,9 @@ Result RegionPublisher::finish(Change& change, uint64_t revision) {
 
 Result RegionPublisher::publish(const v1::Configuration& configuration, const Verdicts& verdicts,
                                 uint64_t revision) {
-  const compile::Image image = compile::compile(configuration, verdicts, boot_offset_);
+  // Changes without a pause must not use up slots that others have left.
+  if (tables::boot_time() > net::after(tidied_, kTidyEvery)) tidy();
+  const compile::Image image = compile::compile(configuration, verdicts, wall_minus_boot());
   const std::unique_ptr<Change> begun = begin();
   Change& change = *begun;
   if (give_slots(image, change)) {
@@ -348,6 +351,17 @@ Result RegionPublisher::publish(const v1::Configuration& configuration, const Ve
 }
 
 void RegionPublisher::drop_what_is_idle(Change& change) {
+  std::set<AddressKey> needed;  // VIPs that flows of retired services still steer by
+  for (const auto& [name, id] : books_.services) {
+    const tables::Service* live = change.live.service(id);
+    if (live == nullptr || live->retired == 0) continue;
+    if (flows_of(*region_, id) != 0) {
+      needed.insert(vip_of(live->key));
+      continue;
+    }
+    change.transaction.remove(id);
+    change.gone_services.push_back(name);
+  }
   for (const auto& [identity, id] : books_.servers) {
     const tables::Server* live = change.live.server(id);
     if (live == nullptr || live->retired == 0 || flows_of(*region_, id) != 0) continue;
@@ -357,7 +371,7 @@ void RegionPublisher::drop_what_is_idle(Change& change) {
   for (const auto& [key, id] : books_.addresses) {
     const tables::LocalAddress* live = change.live.address(id);
     if (live == nullptr || live->retired == 0 || flows_of(*region_, id) != 0) continue;
-    if (live->kind == tables::AddressKind::vip && books_.is_needed(*region_, key)) continue;
+    if (live->kind == tables::AddressKind::vip && needed.contains(key)) continue;
     change.transaction.remove(id);
     change.gone_addresses.push_back(key);
   }
@@ -366,7 +380,7 @@ void RegionPublisher::drop_what_is_idle(Change& change) {
 Result RegionPublisher::tidy() {
   writer_->reclaim();
   const uint64_t oldest = writer_->oldest_read();
-  const net::Instant now = tables::boot_time();
+  const net::Instant now = tidied_ = tables::boot_time();
   for (tables::Slots* slots :
        {&books_.service_slots, &books_.pool_slots, &books_.server_slots, &books_.address_slots}) {
     slots->reclaim(oldest, now);

@@ -59,7 +59,7 @@ class RegionPublisher final : public Publisher {
   Books books_;
   std::vector<Adopted> adopted_;
   std::vector<std::string> notes_;
-  int64_t boot_offset_ = 0;
+  net::Instant tidied_;
   Requests requests_;
 };
 

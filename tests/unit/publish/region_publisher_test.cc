@@ -3,7 +3,9 @@
 #include <google/protobuf/text_format.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <filesystem>
+#include <thread>
 
 #include "dataplane/tables/reader.h"
 
@@ -154,15 +156,55 @@ TEST_F(RegionPublisherTest, ARemovedVipSteersUntilItsServicesLastFlowHasEnded) {
   publisher_->publish(without, {}, 2);
   EXPECT_EQ(view().service(key), nullptr);
   publisher_->tidy();
+  ASSERT_NE(view().service(id), nullptr);  // by slot: its flows keep its timeouts
+  EXPECT_EQ(view().service(id)->retired, 1);
+  EXPECT_EQ(publisher_->read().services.size(), 1u);
   ASSERT_NE(address("203.0.113.10"), nullptr);
   EXPECT_EQ(address("203.0.113.10")->retired, 1);
-  open();  // a restart has forgotten which service left, not that a flow is left
-  publisher_->publish(without, {}, 2);
+  open();  // a restart forgets nothing of that
+  EXPECT_EQ(publisher_->publish(without, {}, 2).outcome, Outcome::unchanged);
   publisher_->tidy();
   EXPECT_NE(address("203.0.113.10"), nullptr);
   region_->services_of(0)[tables::index(id)].flows_active.set(0);
   publisher_->tidy();
   EXPECT_EQ(address("203.0.113.10"), nullptr);
+  EXPECT_EQ(view().service(id), nullptr);
+}
+
+TEST_F(RegionPublisherTest, AServiceThatComesBackFindsItsSlotAndItsCounters) {
+  publisher_->publish(configuration(kShop), {}, 1);
+  tables::ServiceKey key;
+  key.address = *net::parse_address("203.0.113.10");
+  key.port = 80;
+  key.protocol = net::Protocol::tcp;
+  const tables::ServiceId id = view().service(key)->id;
+  region_->services_of(0)[tables::index(id)].flows_opened.set(7);
+  region_->services_of(0)[tables::index(id)].flows_active.set(1);
+  auto without = configuration(kShop);
+  without.mutable_services()->DeleteSubrange(0, 1);
+  publisher_->publish(without, {}, 2);
+  publisher_->publish(configuration(kShop), {}, 3);
+  ASSERT_NE(view().service(key), nullptr);
+  EXPECT_EQ(view().service(key)->id, id);
+  EXPECT_EQ(view().service(key)->retired, 0);
+  EXPECT_EQ(view().service(key)->enabled, 1);
+  for (const ServiceReading& reading : publisher_->read().services) {
+    EXPECT_EQ(reading.traffic.flows_opened, reading.id == id ? 7u : 0u);
+  }
+}
+
+TEST_F(RegionPublisherTest, ASlotThatHadFlowsIsNotGivenRightAfterARestart) {
+  publisher_->publish(configuration(kShop), {}, 1);
+  const uint32_t next = 2;  // the lowest free slot
+  region_->services_of(1)[next].flows_opened.set(1);
+  open();
+  auto more = configuration(kShop);
+  *more.add_services() = more.services(0);
+  more.mutable_services(2)->set_name("third");
+  more.mutable_services(2)->set_port(81);
+  publisher_->publish(more, {}, 2);
+  EXPECT_EQ(view().service(tables::ServiceId{next}), nullptr);
+  EXPECT_NE(view().service(tables::ServiceId{next + 1}), nullptr);
 }
 
 TEST_F(RegionPublisherTest, ASnatAddressIsNotDroppedUnderAFlow) {
@@ -227,6 +269,66 @@ TEST_F(RegionPublisherTest, RequestsWithoutADataPlaneSaySo) {
   const auto answer = publisher_->list_flows({}, 10, std::chrono::milliseconds(50),
                                              [](const tables::FlowRecord&) { return true; });
   EXPECT_EQ(answer.answer, Answer::unavailable);
+}
+
+/// Answers one request as a data plane would, with whatever replies it is told to give.
+class FakeDataPlane {
+ public:
+  FakeDataPlane(const tables::Region& region, std::vector<tables::Reply> replies)
+      : reader_(tables::Reader::attach(region, "housekeeper")) {
+    region.header().dataplane_pid.store(static_cast<uint64_t>(getpid()));
+    thread_ = std::thread([&region, this, replies = std::move(replies)] {
+      tables::Request request;
+      while (!stops_ && !region.requests().pop(request)) std::this_thread::yield();
+      for (tables::Reply reply : replies) {
+        reply.sequence += request.sequence;
+        region.replies().push(reply);
+      }
+    });
+  }
+  ~FakeDataPlane() {
+    stops_ = true;
+    thread_.join();
+  }
+
+ private:
+  std::unique_ptr<tables::Reader> reader_;
+  std::atomic<bool> stops_{false};
+  std::thread thread_;
+};
+
+tables::Reply reply(tables::ReplyKind kind, uint64_t matched, int64_t older = 0) {
+  tables::Reply made;
+  made.sequence = static_cast<uint64_t>(-older);
+  made.kind = kind;
+  made.matched = matched;
+  made.flow.seconds_left = static_cast<uint32_t>(matched);
+  return made;
+}
+
+TEST_F(RegionPublisherTest, FlowsComeByTheRequestRingAndStaleRepliesAreDropped) {
+  using tables::ReplyKind;
+  FakeDataPlane there(
+      *region_, {reply(ReplyKind::flow, 9, 1), reply(ReplyKind::done, 9, 1),
+                 reply(ReplyKind::flow, 1), reply(ReplyKind::flow, 2), reply(ReplyKind::done, 5)});
+  std::vector<uint32_t> found;
+  const auto answer = publisher_->list_flows({}, 2, std::chrono::seconds(10),
+                                             [&found](const tables::FlowRecord& flow) {
+                                               found.push_back(flow.seconds_left);
+                                               return true;
+                                             });
+  EXPECT_EQ(answer.answer, Answer::complete);
+  EXPECT_EQ(answer.matched, 5u);
+  EXPECT_EQ(found, (std::vector<uint32_t>{1, 2}));
+}
+
+TEST_F(RegionPublisherTest, ADataPlaneThatDoesNotAnswerInTimeIsLateAnOlderOneRefuses) {
+  {
+    FakeDataPlane there(*region_, {});
+    EXPECT_EQ(publisher_->end_flows({}, std::chrono::milliseconds(20)).answer, Answer::late);
+  }
+  FakeDataPlane there(*region_, {reply(tables::ReplyKind::unsupported, 0)});
+  EXPECT_EQ(publisher_->end_flows({}, std::chrono::seconds(10)).answer, Answer::refused);
 }
 
 TEST_F(RegionPublisherTest, NamesALateReader) {
