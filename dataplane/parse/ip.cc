@@ -7,6 +7,7 @@
 #include "dataplane/net/headers.h"
 #include "dataplane/parse/parse.h"
 #include "dataplane/parse/transport.h"
+#include "dataplane/parse/tuple.h"
 
 namespace nezu::parse {
 namespace {
@@ -76,10 +77,7 @@ void parse_ipv4(Packet& p, Instance instance) {
   p.l4 = static_cast<uint16_t>(p.l3 + header);
   p.ip_length = static_cast<uint16_t>(total);
   p.protocol = static_cast<Protocol>(ip.protocol);
-  p.tuple4 = {.source = ip.source.raw(),
-              .destination = ip.destination.raw(),
-              .instance = instance,
-              .protocol = p.protocol};
+  set_tuple4(p, load<uint64_t>(&ip.source), tuple_end(0, instance, ip.protocol));
   const uint16_t fragment = ip.fragment;
   const uint32_t offset = (fragment & Ipv4::kOffset) * 8u;
   const bool more = (fragment & Ipv4::kMoreFragments) != 0;
@@ -105,10 +103,7 @@ void parse_ipv6(Packet& p, Instance instance) {
   p.l4 = static_cast<uint16_t>(walk.end);
   p.protocol = static_cast<Protocol>(walk.next);
   p.fragment_header = static_cast<uint16_t>(walk.fragment_header);
-  p.tuple6 = {.source = ip.source,
-              .destination = ip.destination,
-              .instance = instance,
-              .protocol = p.protocol};
+  set_tuple6(p, ip.source.data(), tuple_end(0, instance, walk.next));
   if (walk.fragment_header != 0) {
     const uint32_t length = p.l3 + total - (walk.fragment_header + sizeof(Ipv6Fragment));
     if (!fragment_is_possible(walk.fragment_offset, walk.more_fragments, length)) {

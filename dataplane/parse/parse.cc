@@ -1,11 +1,10 @@
 #include "dataplane/parse/parse.h"
 
-#include <emmintrin.h>
-
 #include "dataplane/net/checksum.h"
 #include "dataplane/net/headers.h"
 #include "dataplane/parse/ip.h"
 #include "dataplane/parse/transport.h"
+#include "dataplane/parse/tuple.h"
 
 namespace nezu::parse {
 namespace {
@@ -39,12 +38,6 @@ void set_found(Packet& p, uint32_t l3, uint32_t l4, uint32_t ip_length, Shape sh
                                                         uint64_t{tcp_flags} << 56);
   store<uint64_t>(at + offsetof(Packet, first_fragment), 0);
   p.flow = kNoFlow;
-}
-
-/// Ports, instance and protocol, as they stand behind the addresses in both kinds of tuple.
-int64_t tuple_end(uint32_t ports, Instance instance, uint8_t protocol) {
-  return static_cast<int64_t>(ports | static_cast<uint64_t>(instance) << 32 |
-                              uint64_t{protocol} << 48);
 }
 
 /// First octets of addresses that need a closer look. IPv4: 0, 127, 169 (link-local), multicast and
@@ -95,10 +88,7 @@ inline bool parse_plain4(Packet& p, Instance instance) {
     return false;
   }
   set_found(p, l3, l4, length, Shape::transport, Family::ipv4, protocol, transport.flags);
-  // One store of 16 bytes, as the hash reads it back at that width.
-  _mm_store_si128(reinterpret_cast<__m128i*>(&p.tuple4),
-                  _mm_set_epi64x(tuple_end(transport.ports, instance, protocol),
-                                 static_cast<int64_t>(addresses)));
+  set_tuple4(p, addresses, tuple_end(transport.ports, instance, protocol));
   return true;
 }
 
@@ -118,11 +108,7 @@ inline bool parse_plain6(Packet& p, Instance instance) {
   }
   set_found(p, l3, l4, payload + sizeof(Ipv6), Shape::transport, Family::ipv6, protocol,
             transport.flags);
-  const auto* addresses = reinterpret_cast<const __m128i*>(ip + offsetof(Ipv6, source));
-  auto* tuple = reinterpret_cast<__m128i*>(&p.tuple6);
-  _mm_store_si128(tuple, _mm_loadu_si128(addresses));
-  _mm_store_si128(tuple + 1, _mm_loadu_si128(addresses + 1));
-  _mm_store_si128(tuple + 2, _mm_set_epi64x(0, tuple_end(transport.ports, instance, protocol)));
+  set_tuple6(p, ip + offsetof(Ipv6, source), tuple_end(transport.ports, instance, protocol));
   return true;
 }
 

@@ -2,22 +2,12 @@
 
 #include "dataplane/net/headers.h"
 #include "dataplane/parse/ip.h"
+#include "dataplane/parse/tuple.h"
 
 namespace nezu::parse {
 namespace {
 
 using namespace net;
-
-/// Port numbers of a tuple of either family, raw.
-void set_ports(Packet& p, uint16_t source, uint16_t destination) {
-  if (p.family == Family::ipv4) {
-    p.tuple4.source_port = source;
-    p.tuple4.destination_port = destination;
-  } else {
-    p.tuple6.source_port = source;
-    p.tuple6.destination_port = destination;
-  }
-}
 
 void parse_tcp(Packet& p, uint32_t limit) {
   if (p.l4 + sizeof(Tcp) > limit) return p.drop(Reason::transport_truncated);
@@ -153,20 +143,14 @@ void parse_icmp_error(Packet& p, uint32_t limit, Instance instance) {
   }
   p.inner_l4 = static_cast<uint16_t>(inner.l4);
   p.shape = Shape::icmp_error;
+  const uint32_t ports = inner.ports.source | uint32_t{inner.ports.destination} << 16;
+  const uint64_t end = tuple_end(ports, instance, static_cast<uint8_t>(inner.protocol));
+  const uint8_t* ip = p.head + p.inner_l3;
   if (p.family == Family::ipv4) {
-    const Ipv4& ip = *p.at<Ipv4>(p.inner_l3);
-    p.tuple4 = {.source = ip.source.raw(),
-                .destination = ip.destination.raw(),
-                .instance = instance,
-                .protocol = inner.protocol};
+    set_tuple4(p, load<uint64_t>(ip + offsetof(Ipv4, source)), end);
   } else {
-    const Ipv6& ip = *p.at<Ipv6>(p.inner_l3);
-    p.tuple6 = {.source = ip.source,
-                .destination = ip.destination,
-                .instance = instance,
-                .protocol = inner.protocol};
+    set_tuple6(p, ip + offsetof(Ipv6, source), end);
   }
-  set_ports(p, inner.ports.source, inner.ports.destination);
 }
 
 void parse_icmp(Packet& p, uint32_t limit, Instance instance) {

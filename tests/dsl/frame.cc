@@ -91,11 +91,12 @@ Frame& Frame::operator=(const Frame& other) {
 }
 
 void Frame::place(std::span<const uint8_t> bytes) {
-  storage_.assign(kHeadroom + bytes.size() + kTailroom, 0xee);
-  std::ranges::copy(bytes, storage_.begin() + kHeadroom);
+  storage_.assign(kLine + kHeadroom + bytes.size() + kTailroom, 0xee);
+  const auto start = reinterpret_cast<uintptr_t>(storage_.data());
+  uint8_t* head = storage_.data() + (kLine - start % kLine) + kHeadroom;
+  std::ranges::copy(bytes, head);
   const auto length = static_cast<uint32_t>(bytes.size());
-  packet_.arrive(storage_.data() + kHeadroom, nullptr, length, length,
-                 length + static_cast<uint32_t>(kTailroom), 0);
+  packet_.arrive(head, nullptr, length, length, length + static_cast<uint32_t>(kTailroom), 0);
 }
 
 Frame Frame::cut(size_t length) const {

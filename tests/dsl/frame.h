@@ -47,8 +47,9 @@ class Frame {
   friend void PrintTo(const Frame& frame, std::ostream* out);
 
  private:
-  /// Room on both sides, as in a packet buffer, for headers put in front and longer replies.
-  static constexpr size_t kHeadroom = 128, kTailroom = 2048;
+  /// As in a packet buffer: the frame begins on a cache line, with room on both sides for headers
+  /// put in front and longer replies.
+  static constexpr size_t kLine = 64, kHeadroom = 128, kTailroom = 2048;
   void place(std::span<const uint8_t> bytes);
 
   std::vector<uint8_t> storage_;
