@@ -210,6 +210,7 @@ void move_all(const Entry* entries, uint32_t capacity, std::span<Path* const> pa
     Entry entry = entries[i];
     ++total.dropped;
     if (entry.track.valid != 1 || !judge.keep(entry, same_region)) continue;
+    entry.track.valid = 0;  // until it is whole in its new place
     const uint16_t owner = paths[0]->state().steering.owner(entry.track.shard);
     Path::State& state = paths[owner]->state();
     if (state.flows.find(entry.to_server).exists() ||
