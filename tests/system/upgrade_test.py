@@ -73,7 +73,7 @@ class Upgrade(Case):
             world.program("nezu-dataplane-next"),
             "--port", "name=front,dev=net_null0", "--region-dir", world.region_folder,
             "--state-dir", world.folder / "dataplane-next", "--twin-prefix", "nx-",
-            "--idle-sleep", "--", "--no-pci", "--in-memory", "-m", 64, "--no-huge",
+            "--idle-sleep", "--", "--no-pci", "--no-shconf", "-m", 64, "--no-huge",
             "--vdev", "net_null0"))
         wait_until("it says why", lambda: "other layouts" in process.log.read_text())
         self.assertIn("same version", process.log.read_text())
