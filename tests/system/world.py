@@ -182,118 +182,6 @@ class World:
         return found[0]
 
     def start(self):
-        self.start_nginx()
-        self.world.process(f"{self.name}-echo", *self.namespace.command(
-            *PEERS, "serve", self.name, ECHO))
-        wait_until(f"the echo of {self.name} listens", lambda: self.listens(ECHO))
-
-    def start_nginx(self):
-        folder = self.world.folder
-        configuration = folder / f"{self.name}.conf"
-        configuration.write_text(NGINX.format(folder=folder, name=self.name))
-        self.nginx = self.world.process(f"{self.name}-nginx", *self.namespace.command(
-            "nginx", "-c", configuration, "-e", folder / f"{self.name}-error.log"))
-        wait_until(f"nginx of {self.name} listens", lambda: self.listens(HTTP))
-
-    def start_iperf(self):
-        self.world.process(f"{self.name}-iperf3", *self.namespace.command("iperf3", "-s"))
-        wait_until(f"iperf3 of {self.name} listens", lambda: self.listens(IPERF))
-
-    def listens(self, port):
-        return self.namespace.run("ss", "-Hltn", f"sport = :{port}").strip() != ""
-
-    def kill_nginx(self):
-        """As a crash: master and worker die at once, without a word to their clients."""
-        workers = run("pgrep", "-P", self.nginx.pid, check=False).stdout.split()
-        self.nginx.kill()
-        for pid in workers:
-            os.kill(int(pid), 9)
-        wait_until("the port is closed", lambda: not self.listens(HTTP))
-
-
-class World:
-    def __init__(self, workers=1, build=None, flows=65536, keep=False):
-        self.build = pathlib.Path(build or os.environ.get("NEZU_BUILD", "build")).resolve()
-        self.workers, self.flow_limit, self.keep = workers, flows, keep
-        self.namespaces, self.processes = [], []
-        self.dataplane = self.controlplane = None
-
-    def __enter__(self):
-        sweep()
-        sweep_folders()
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix=f"{FOLDER}{os.getpid()}-"))
-        # nginx gives up root for its worker, which must be able to read its pages.
-        self.folder.chmod(0o755)
-        self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.notify.bind(str(self.folder / "notify.sock"))
-        (self.folder / "notify.sock").chmod(0o777)
-        self.notify.settimeout(0.1)
-        # Each world has its region in a folder of its own, in huge pages where there are some.
-        self.huge = huge_pages_free()
-        self.region_folder = (HUGE if self.huge else self.folder) / self.folder.name
-        try:
-            self.build_network()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(self, kind, *_):
-        if kind and issubclass(kind, Exception):
-            print(self.explain())
-        self.close()
-
-    def build_network(self):
-        (self.folder / "www").mkdir()
-        (self.folder / "www" / "large").write_bytes(b"nezu" * (1 << 18))
-        self.client, self.lb, self.switch = map(self.namespace, ("client", "lb", "switch"))
-        self.switch.ip("link", "add", "bridge", "type", "bridge")
-        self.switch.ip("link", "set", "bridge", "up")
-        wire(self.client, "eth0", self.lb, "front")
-        wire(self.switch, "lb", self.lb, "back")
-        self.switch.ip("link", "set", "lb", "master", "bridge")
-        self.client.address("eth0", *(f"{one}/24" for one in CLIENTS),
-                            *(f"{one}/64" for one in CLIENTS6))
-        self.servers = {name: Server(self, name, addresses)
-                        for name, addresses in SERVERS.items()}
-        for server in self.servers.values():
-            server.start()
-
-    def namespace(self, name):
-        self.namespaces.append(Namespace(name))
-        return self.namespaces[-1]
-
-    def process(self, name, *command, environment=None):
-        self.processes = [one for one in self.processes if one.name != name or one.alive()]
-        self.processes.append(Process(name, command, self.folder / f"{name}.log", environment))
-        return self.processes[-1]
-
-    def close(self):
-        """Ends and removes everything, whatever state it is in."""
-        for process in reversed(self.processes):
-            process.kill() if process in (self.dataplane, self.controlplane) else process.stop(3)
-        for namespace in self.namespaces:
-            namespace.delete()
-        self.notify.close()
-        shutil.rmtree(self.region_folder, ignore_errors=True)
-        if not self.keep:
-            shutil.rmtree(self.folder, ignore_errors=True)
-
-    def explain(self):
-        """What the programs said last, for the log of a failed test."""
-        return "\n".join(process.tail() for process in self.processes
-                         if process in (self.dataplane, self.controlplane)
-                         or process.child.poll() not in (None, 0))
-
-    # --- Nezu -----------------------------------------------------------------------------------
-
-    def program(self, name):
-        found = [path for path in self.build.rglob(name) if path.is_file() and os.access(path, 1)]
-        if not found:
-            raise Failure(f"{name} is not in {self.build}")
-        return found[0]
-
-    def start(self):
         """Both programs, ready; addresses on the twins."""
         hide_from_kernel(self.lb, "front")
         hide_from_kernel(self.lb, "back")
@@ -302,13 +190,13 @@ class World:
         self.address_twins()
 
     def start_dataplane(self, workers=None):
-        memory = ["--in-memory"] if self.huge else ["--no-huge", "--no-shconf"]
+        memory = [] if self.huge else ["--no-huge"]
         self.dataplane = self.start_program("dataplane", *self.lb.command(
             self.program("nezu-dataplane"),
             "--port", "name=front,dev=net_af_packet0", "--port", "name=back,dev=net_af_packet1",
             "--workers", workers or self.workers, "--region-dir", self.region_folder,
             "--state-dir", self.folder / "dataplane", "--flows", self.flow_limit,
-            "--flows6", self.flow_limit, "--idle-sleep", "--", "--no-pci", "-m", 128, *memory,
+            "--flows6", self.flow_limit, "--idle-sleep", "--", "--no-pci", "--in-memory", "-m", 128, *memory,
             "--vdev", "net_af_packet0,iface=front", "--vdev", "net_af_packet1,iface=back"))
 
     def start_controlplane(self):
