@@ -19,7 +19,8 @@ bool holds(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
 
-/// Leaves this process without a free descriptor for as long as it lives.
+/// Leaves this process without a free descriptor for as long as it lives. UBSan then takes sound
+/// exception objects for bad ones and says so: it looks at memory through a pipe of its own.
 class NoDescriptors {
  public:
   NoDescriptors() {
