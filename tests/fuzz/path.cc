@@ -105,7 +105,7 @@ class Balancer {
   }
   /// Time enough for every flow to end.
   void empty() {
-    for (int i = 0; i < 64; ++i) pass(40);
+    for (int i = 0; i < 12; ++i) pass(200);
     audit();
     for (uint16_t number = 0; number < kWorkers; ++number) {
       if (workers_[number].flows->count(false) + workers_[number].flows->count(true) != 0) {
