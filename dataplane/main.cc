@@ -18,6 +18,7 @@
 #include "dataplane/device/ports.h"
 #include "dataplane/engine.h"
 #include "dataplane/housekeeper.h"
+#include "dataplane/tables/presence.h"
 #include "dataplane/version.h"
 
 namespace {
@@ -183,6 +184,9 @@ int run(Options& options, const char* program) {
   if (options.engine.flow_dir.empty()) options.engine.flow_dir = options.region_dir;
   std::filesystem::create_directories(options.housekeeper.state_dir);
   std::filesystem::create_directories(options.engine.flow_dir);
+  std::filesystem::create_directories(options.region_dir);
+  const tables::Presence presence(options.region_dir);
+  if (!presence.error().empty()) throw std::runtime_error(presence.error());
   const device::Eal eal(program, options.eal);
   device::Ports ports(options.devices);
   std::vector<std::unique_ptr<device::Gate>> gates;

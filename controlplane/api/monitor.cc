@@ -74,11 +74,19 @@ void Monitor::look() {
   watch_data_plane();
   const auto now = std::make_shared<const publish::Reading>(publisher_.read());
   const auto before = earlier();
+  const bool is_second = [&] {
+    const std::lock_guard lock(mutex_);
+    return samples_.empty() ||
+           now->when.nanoseconds - samples_.back()->when.nanoseconds >= kSampleEvery;
+  }();
+  // Between publications only the flows of drains move, and tens of thousands of servers take time.
   uint32_t threshold = 0;
-  committer_.read([&](const config::Store& store) {
-    observer_.see_servers(*now, store.model());
-    threshold = store.model().settings().drop_alarm_per_second();
-  });
+  if (is_second || std::exchange(seen_generation_, now->generation) != now->generation) {
+    committer_.read([&](const config::Store& store) {
+      observer_.see_servers(*now, store.model());
+      threshold = store.model().settings().drop_alarm_per_second();
+    });
+  }
   observer_.see_generation(*now);
   observer_.see_ports(*now);
   observer_.see_events(publisher_.take_events());
@@ -88,11 +96,6 @@ void Monitor::look() {
       "health",
       health.frozen ? std::vector<std::string>{health.reason} : std::vector<std::string>{},
       v1::SEVERITY_WARNING);
-  const bool is_second = [&] {
-    const std::lock_guard lock(mutex_);
-    return samples_.empty() ||
-           now->when.nanoseconds - samples_.back()->when.nanoseconds >= kSampleEvery;
-  }();
   if (is_second) {
     const auto regions = publisher_.regions();
     observer_.see_drops(*now, *before, threshold);
@@ -116,7 +119,7 @@ void Monitor::watch_data_plane() {
   observer_.see_data_plane(data_plane);
   const uint64_t now = static_cast<uint64_t>(std::chrono::steady_clock::now().time_since_epoch() /
                                              std::chrono::nanoseconds(1));
-  if (!data_plane.attached) {
+  if (!data_plane.attached && !data_plane.any) {
     attached_since_ = 0;
     if (!std::exchange(is_frozen_, true)) {
       health_.freeze("The data plane is not running, so no check gets through.");

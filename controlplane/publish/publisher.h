@@ -138,6 +138,7 @@ struct RegionReading {
 
 struct DataPlaneReading {
   bool attached = false;  ///< its process lives
+  bool any = false;       ///< one of whatever layout forwards here, as during an upgrade
   uint32_t pid = 0;
   net::Instant started;  ///< boot time
   std::string version;

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "controlplane/publish/region_publisher.h"
+#include "dataplane/tables/presence.h"
 #include "dataplane/tables/reader.h"
 
 namespace nezu::publish {
@@ -181,6 +182,7 @@ DataPlaneReading RegionPublisher::data_plane() const {
   reading.started = net::Instant{header.dataplane_start.load(std::memory_order_relaxed)};
   reading.version = header.dataplane_version.data();
   reading.attached = data_plane_lives(*region_);
+  reading.any = reading.attached || tables::Presence::is_held(directory_);
   return reading;
 }
 
