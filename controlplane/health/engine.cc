@@ -7,6 +7,7 @@
 #include <condition_variable>
 #include <deque>
 #include <exception>
+#include <optional>
 #include <thread>
 
 #include "controlplane/health/http.h"
@@ -50,6 +51,8 @@ class Engine::Thread {
       loop_->wake();
     }
   }
+  /// Only the newest list counts: many changes a second cost no more than the thread can take.
+  void post_checks(std::vector<Check> checks, Adopted adopted);
   Status status() const;
   const Memory& memory() const { return memory_; }
 
@@ -72,12 +75,38 @@ class Engine::Thread {
   std::mutex mailbox_mutex_;
   std::condition_variable stopped_;
   std::deque<Letter> mailbox_;
+  std::optional<std::vector<Check>> wanted_;  // not yet taken by the letter that was posted for it
+  Adopted adopted_;
   Loop* loop_ = nullptr;
   bool stopping_ = false;
 
   std::string told_reason_;  // thread_ only
   std::thread thread_;
 };
+
+void Engine::Thread::post_checks(std::vector<Check> checks, Adopted adopted) {
+  {
+    const std::lock_guard lock(mailbox_mutex_);
+    const bool is_posted = wanted_.has_value();
+    wanted_ = std::move(checks);
+    adopted.merge(adopted_);  // what an overtaken list has brought is still true
+    adopted_ = std::move(adopted);
+    if (is_posted) {
+      return;
+    }
+  }
+  post([this](Runner& runner) {
+    std::vector<Check> newest;
+    Adopted verdicts;
+    {
+      const std::lock_guard lock(mailbox_mutex_);
+      newest = std::move(wanted_).value();
+      wanted_.reset();
+      verdicts.swap(adopted_);
+    }
+    runner.configure(std::move(newest), verdicts);
+  });
+}
 
 void Engine::Thread::live() {
   while (!is_stopping()) {
@@ -216,9 +245,7 @@ Engine::Engine(Options options, Callbacks callbacks)
 Engine::~Engine() = default;
 
 void Engine::configure(std::vector<Check> checks, const Adopted& adopted) {
-  thread_->post([checks = std::move(checks), adopted](Runner& runner) mutable {
-    runner.configure(std::move(checks), adopted);
-  });
+  thread_->post_checks(std::move(checks), adopted);
 }
 
 void Engine::freeze(std::string reason) {

@@ -114,6 +114,20 @@ TEST_F(EngineTest, a_removed_check_is_forgotten) {
   EXPECT_EQ(engine_.status().checks, 0u);
 }
 
+TEST_F(EngineTest, many_lists_in_a_row_end_with_the_last) {
+  const Listener listener(Listener::Manner::accept);
+  const auto kept = check_of(Kind::tcp, listener.port());
+  auto down = check_of(Kind::tcp, free_port());
+  engine_.configure({down}, {{down.server, false}});
+  for (int i = 0; i < 1000; ++i) {
+    engine_.configure({kept, check_of(Kind::icmp, static_cast<uint16_t>(i))});
+  }
+  engine_.configure({kept, down});
+  ASSERT_TRUE(recorder_.wait(kept.server, Health::up));
+  EXPECT_TRUE(eventually(
+      [&] { return engine_.status().checks == 2 && engine_.health(down.server) == Health::down; }));
+}
+
 TEST_F(EngineTest, a_server_is_up_when_all_its_checks_are) {
   const Listener listener(Listener::Manner::accept);
   auto good = check_of(Kind::tcp, listener.port());
