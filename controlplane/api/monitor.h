@@ -49,8 +49,9 @@ class Monitor {
   bool is_woken_ = false;
   bool stops_ = false;
 
-  bool is_frozen_ = false;       ///< monitor thread only
-  uint64_t attached_since_ = 0;  ///< monitor thread only: boot-time ns; 0: not attached
+  uint64_t seen_generation_ = 0;  ///< monitor thread only
+  bool is_frozen_ = false;        ///< monitor thread only
+  uint64_t attached_since_ = 0;   ///< monitor thread only: boot-time ns; 0: not attached
   std::thread thread_;
 };
 

@@ -19,7 +19,9 @@ Problems problems_within(const store::Edit& edit);
 /// What is wrong between the objects that `edit` touched and all others; `model` has it applied.
 Problems problems_between(const Model& model, const store::Edit& edit);
 
-/// What can be put in force, but is probably not meant; `model` has `edit` applied.
+/// What can be put in force, but is probably not meant; `model` has `edit` applied. The first
+/// kMostWarnings, and how many more there are.
+inline constexpr size_t kMostWarnings = 50;
 Problems warnings_of(const Model& model, const store::Edit& edit);
 
 // Parts of problems_within, one for each kind of object (validate_check.cc has the last).

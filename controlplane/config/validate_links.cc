@@ -235,14 +235,19 @@ Problems problems_between(const Model& model, const store::Edit& edit) {
 Problems warnings_of(const Model& model, const store::Edit& edit) {
   Problems warnings;
   const auto is_http = [](uint32_t port) { return port == 80 || port == 8080 || port == 8000; };
+  size_t count = 0;
   const auto warn = [&](const v1::Pool& pool, const v1::VirtualService& service) {
+    const bool is_weak = !pool.has_check() || (service.protocol() == v1::PROTOCOL_TCP &&
+                                               is_http(service.port()) && !pool.check().has_http());
+    if (!is_weak || ++count > kMostWarnings) {
+      return;
+    }
     const std::string path = pool_path(pool.name()) + ".check";
     if (!pool.has_check()) {
       complain(warnings, path, "",
                "The pool has no health check: a dead server would keep its share of clients; add "
                "one.");
-    } else if (service.protocol() == v1::PROTOCOL_TCP && is_http(service.port()) &&
-               !pool.check().has_http()) {
+    } else {
       complain(warnings, path, pool.check().has_icmp() ? "icmp" : "tcp",
                "Service " + service.name() + " looks like HTTP, but its check does not fetch a " +
                    "page: a server that only answers errors would count as good; use an http " +
@@ -261,6 +266,11 @@ Problems warnings_of(const Model& model, const store::Edit& edit) {
     if (!users.empty() && warned.insert(pool.name()).second) {
       warn(pool, *model.services().find(*users.begin()));
     }
+  }
+  if (count > kMostWarnings) {
+    complain(warnings, "pools", "",
+             "Another " + std::to_string(count - kMostWarnings) +
+                 " pools have no health check or a weak one.");
   }
   return warnings;
 }

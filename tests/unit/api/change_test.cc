@@ -1,4 +1,7 @@
 // Changes of the configuration through a real channel.
+#include <sys/resource.h>
+
+#include <csignal>
 #include <fstream>
 #include <thread>
 
@@ -280,6 +283,25 @@ TEST_F(Api, SaysWhenTheRegionIsFullAndChangesNothing) {
   restart();
   EXPECT_EQ(get().revision(), 2u);
   EXPECT_EQ(get().configuration().services_size(), 2);
+}
+
+TEST_F(Api, ChangesNothingWhenTheDiskIsFull) {
+  apply(sample());
+  const int publications = publisher.publications;
+  ::signal(SIGXFSZ, SIG_IGN);
+  rlimit before{};
+  ::getrlimit(RLIMIT_FSIZE, &before);
+  const rlimit small{std::filesystem::file_size(folder.at("state/journal.bin")) + 20,
+                     before.rlim_max};
+  ::setrlimit(RLIMIT_FSIZE, &small);
+  set_weight(8);
+  ::setrlimit(RLIMIT_FSIZE, &before);
+  EXPECT_EQ(status.error_code(), StatusCode::UNAVAILABLE);
+  EXPECT_THAT(status.error_message(), HasSubstr("Nothing has changed"));
+  EXPECT_EQ(publisher.publications, publications);
+  EXPECT_EQ(get().revision(), 1u);
+  set_weight(9);
+  EXPECT_TRUE(status.ok()) << status.error_message();
 }
 
 TEST_F(Api, SharesSyncsAndPublications) {

@@ -1,7 +1,9 @@
 #include "controlplane/config/store.h"
 
 #include <gmock/gmock.h>
+#include <sys/resource.h>
 
+#include <csignal>
 #include <fstream>
 #include <random>
 
@@ -100,7 +102,7 @@ TEST(Store, NeverCrashesOnASpoiltJournal) {
   }
   const std::string bytes = read_file(folder.at("journal.bin"));
   std::mt19937 random(3);
-  for (int round = 0; round < 500; ++round) {
+  for (int round = 0; round < 150; ++round) {
     std::string spoilt = bytes;
     spoilt[random() % spoilt.size()] ^= static_cast<char>(1 + random() % 255);
     std::ofstream(folder.at("journal.bin"), std::ios::binary | std::ios::trunc) << spoilt;
@@ -228,6 +230,43 @@ TEST(Store, ChangesNothingWhenOneThingIsWrong) {
   EXPECT_EQ(to_yaml(store.model().ordered()), before);
   EXPECT_TRUE(store.try_out(weight_edit(store, 70)).changed);
   EXPECT_EQ(to_yaml(store.model().ordered()), before);
+}
+
+/// A disk that has room for `bytes` more in a file.
+class FullDisk {
+ public:
+  explicit FullDisk(uint64_t size) {
+    ::signal(SIGXFSZ, SIG_IGN);
+    ::getrlimit(RLIMIT_FSIZE, &before_);
+    const rlimit small{size, before_.rlim_max};
+    ::setrlimit(RLIMIT_FSIZE, &small);
+  }
+  ~FullDisk() { ::setrlimit(RLIMIT_FSIZE, &before_); }
+  FullDisk(const FullDisk&) = delete;
+  FullDisk& operator=(const FullDisk&) = delete;
+
+ private:
+  rlimit before_{};
+};
+
+TEST(Store, TakesBackWhatTheDiskDidNotTake) {
+  const Folder folder;
+  {
+    Store store(folder.path());
+    put_sample(store);
+    {
+      const FullDisk full(store.journal_bytes() + 20);
+      store.stage(weight_edit(store, 8), {});
+      EXPECT_THROW(store.sync(), std::system_error);
+    }
+    EXPECT_EQ(store.revision(), 1u);
+    EXPECT_EQ(weight_in(store.model().configuration()), 1u);
+    put_weight(store, 9);
+  }
+  const Store store(folder.path());
+  EXPECT_THAT(store.notes(), IsEmpty());
+  EXPECT_EQ(store.revision(), 2u);
+  EXPECT_EQ(weight_in(store.model().configuration()), 9u);
 }
 
 TEST(Store, LetsNobodyElseIn) {

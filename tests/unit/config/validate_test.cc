@@ -199,5 +199,20 @@ TEST(Validate, WarnsOfAWeakCheck) {
               AllOf(HasSubstr("Service shop looks like HTTP"), HasSubstr("no health check")));
 }
 
+TEST(Validate, CountsTheWarningsThatItDoesNotTell) {
+  v1::Configuration configuration;
+  for (int i = 0; i < 80; ++i) {
+    v1::VirtualService& service = *configuration.add_services();
+    service.set_name("s" + std::to_string(i));
+    service.set_address("203.0.113." + std::to_string(i + 1));
+    service.set_port(443);
+    service.set_pool("p" + std::to_string(i));
+    configuration.add_pools()->set_name(service.pool());
+  }
+  const std::string warnings = check(configuration).warnings;
+  EXPECT_EQ(std::count(warnings.begin(), warnings.end(), '\n'), 51);
+  EXPECT_THAT(warnings, HasSubstr("Another 30 pools"));
+}
+
 }  // namespace
 }  // namespace nezu::config
