@@ -58,8 +58,15 @@ Housekeeper::Housekeeper(const Options& options, device::Ports& ports,
 
 void Housekeeper::attach(const tables::Region& region, tables::Reader& reader, Engine& engine) {
   const net::Instant now = tables::boot_time();
-  office_.reset(new Office{region, reader, engine, Clerk(region, engine.desks(), *routes_),
-                           Watch(region, engine.workers()), Announcer(gate_), now, false});
+  office_.reset(new Office{region,
+                           reader,
+                           engine,
+                           Clerk(region, engine.desks(), *routes_),
+                           Watch(region, engine.workers()),
+                           Announcer(gate_),
+                           now,
+                           {},
+                           false});
   for (const device::Port& port : ports_.all()) {
     Place& place = places_[port.number];
     tables::PortLine& line = region.port(port.number);
@@ -230,6 +237,10 @@ void Housekeeper::look_at_links(net::Instant now) {
 void Housekeeper::look_around(net::Instant now) {
   office_->reader.alive(now);
   office_->watch.look(now);
+  if (now >= net::after(office_->drains_looked, net::kNanosecondsPerSecond)) {
+    office_->drains_looked = now;
+    office_->watch.look_at_drains(office_->reader.latest(), now);
+  }
   for (uint16_t port = 0; port < places_.size(); ++port) {
     const Place& place = places_[port];
     tables::PortLine& line = office_->region.port(port);

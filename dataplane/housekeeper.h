@@ -60,6 +60,7 @@ class Housekeeper {
     Watch watch;
     Announcer announcer;
     net::Instant attached;
+    net::Instant drains_looked;
     bool settled = false;
   };
 

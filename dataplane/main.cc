@@ -150,6 +150,8 @@ class Identity {
 /// Serves until the end (true) or until another region has taken the place of this one.
 bool serve(const Options& options, const device::Eal& eal, const tables::Region& region,
            Housekeeper& housekeeper, std::vector<std::unique_ptr<device::Gate>>& gates) {
+  const tables::Presence presence(options.region_dir);
+  if (!presence.error().empty()) throw std::runtime_error(presence.error());
   const auto reader = tables::Reader::attach(region, "housekeeper");
   if (!reader) throw std::runtime_error("all reader lines of the tables are taken");
   Engine engine(options.engine, region, reader->latest(), housekeeper.routes(), gates);
@@ -184,9 +186,6 @@ int run(Options& options, const char* program) {
   if (options.engine.flow_dir.empty()) options.engine.flow_dir = options.region_dir;
   std::filesystem::create_directories(options.housekeeper.state_dir);
   std::filesystem::create_directories(options.engine.flow_dir);
-  std::filesystem::create_directories(options.region_dir);
-  const tables::Presence presence(options.region_dir);
-  if (!presence.error().empty()) throw std::runtime_error(presence.error());
   const device::Eal eal(program, options.eal);
   device::Ports ports(options.devices);
   std::vector<std::unique_ptr<device::Gate>> gates;
@@ -196,6 +195,7 @@ int run(Options& options, const char* program) {
   Housekeeper housekeeper(options.housekeeper, ports, gates);
   const auto region = find_region(options, housekeeper);
   const bool ended = !region || serve(options, eal, *region, housekeeper, gates);
+  sd_notify(0, "STOPPING=1");
   housekeeper.save();
   gates.clear();
   if (ended) return 0;

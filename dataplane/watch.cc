@@ -97,6 +97,33 @@ void Watch::look_at_readers(net::Instant now) {
   }
 }
 
+void Watch::look_at_drains(const tables::View& view, net::Instant now) {
+  if (!view.is_ready()) return;
+  view.each(view.root()->servers, [&](const tables::Server& server) {
+    const uint32_t slot = tables::index(server.id);
+    if (server.configured != tables::ServerState::draining ||
+        server.drain_deadline.nanoseconds == 0) {
+      drains_.erase(slot);
+      return;
+    }
+    const auto [at, fresh] = drains_.try_emplace(slot);
+    Drain& drain = at->second;
+    if (drain.deadline != server.drain_deadline) drain = {server.drain_deadline, 0, false};
+    if (now < drain.deadline) {
+      drain.flows = 0;
+      for (uint32_t worker = 0; worker < seen_.size(); ++worker) {
+        drain.flows += region_.servers_of(worker)[slot].flows_active.read();
+      }
+    } else if (!drain.over) {
+      drain.over = true;
+      // One that was over before we looked for the first time is no news.
+      if (fresh) return;
+      tell(tables::EventKind::drain_ended, now, 0, slot, drain.flows,
+           net::to_string(server.identity.address, server.identity.port));
+    }
+  });
+}
+
 void describe_port(tables::PortLine& line, const device::Port& port, std::string_view twin,
                    uint32_t speed_mbps) {
   copy_text(line.name, port.name);

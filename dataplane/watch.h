@@ -5,12 +5,14 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string_view>
 #include <vector>
 
 #include "dataplane/device/ports.h"
 #include "dataplane/net/time.h"
 #include "dataplane/tables/region.h"
+#include "dataplane/tables/view.h"
 
 namespace nezu::dataplane {
 
@@ -22,6 +24,8 @@ class Watch {
             uint64_t value = 0, std::string_view text = {});
   /// Looks at every worker; a few times a second.
   void look(net::Instant now);
+  /// Drains whose deadline has passed (the workers end their flows); once a second.
+  void look_at_drains(const tables::View& view, net::Instant now);
 
  private:
   struct Seen {
@@ -35,6 +39,12 @@ class Watch {
 
   const tables::Region& region_;
   std::vector<Seen> seen_;
+  struct Drain {
+    net::Instant deadline;
+    uint64_t flows = 0;  ///< when it was last looked at before the deadline
+    bool over = false;
+  };
+  std::map<uint32_t, Drain> drains_;  ///< by the server's slot
   uint64_t sequence_ = 0;
 };
 

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "dataplane/tables/writer.h"
+
 namespace nezu::dataplane {
 namespace {
 
@@ -61,6 +63,38 @@ TEST_F(WatchTest, FillingIsToldOnceUntilItHasFallen) {
   line.flows_ipv4.set(90);
   watch.look({});
   EXPECT_EQ(events().size(), 1u);
+}
+
+TEST_F(WatchTest, ADrainsEndIsToldOnceWithTheFlowsThatWereLeft) {
+  std::string error;
+  const auto writer = tables::Writer::attach(*region_, &error);
+  ASSERT_TRUE(writer) << error;
+  tables::Server server;
+  server.id = tables::ServerId{3};
+  server.identity.address = *net::parse_address("10.0.0.11");
+  server.identity.port = 80;
+  server.configured = tables::ServerState::draining;
+  server.drain_deadline = net::Instant{1000};
+  tables::Transaction change(*writer);
+  change.put(server);
+  ASSERT_EQ(change.commit(1), tables::Commit::published);
+  region_->servers_of(0)[3].flows_active.set(4);
+  region_->servers_of(1)[3].flows_active.set(1);
+
+  Watch watch(*region_, 2);
+  watch.look_at_drains(writer->view(), net::Instant{900});
+  EXPECT_TRUE(events().empty());
+  watch.look_at_drains(writer->view(), net::Instant{1000});
+  watch.look_at_drains(writer->view(), net::Instant{1100});
+  const auto told = events();
+  ASSERT_EQ(told.size(), 1u);
+  EXPECT_EQ(told[0].kind, EventKind::drain_ended);
+  EXPECT_EQ(told[0].value, 5u);
+  EXPECT_STREQ(told[0].text.data(), "10.0.0.11:80");
+  // After a restart that is old news.
+  Watch again(*region_, 2);
+  again.look_at_drains(writer->view(), net::Instant{1200});
+  EXPECT_TRUE(events().empty());
 }
 
 TEST_F(WatchTest, AFullRingLosesAndCounts) {
