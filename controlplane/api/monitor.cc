@@ -7,7 +7,8 @@
 namespace nezu::api {
 namespace {
 
-constexpr std::chrono::milliseconds kEvery{250};
+/// Also how long a data plane can be away before checks are frozen.
+constexpr std::chrono::milliseconds kEvery{100};
 /// Publications that come faster are looked at together.
 constexpr std::chrono::milliseconds kAtLeast{20};
 constexpr uint64_t kSampleEvery = 1'000'000'000;
@@ -119,15 +120,18 @@ void Monitor::watch_data_plane() {
   observer_.see_data_plane(data_plane);
   const uint64_t now = static_cast<uint64_t>(std::chrono::steady_clock::now().time_since_epoch() /
                                              std::chrono::nanoseconds(1));
-  if (!data_plane.attached && !data_plane.any) {
-    attached_since_ = 0;
+  // Another process than before has been away between two looks, too.
+  if (std::exchange(forwarding_pid_, data_plane.forwarding_pid) != data_plane.forwarding_pid ||
+      data_plane.forwarding_pid == 0) {
+    steady_since_ = now;
     if (!std::exchange(is_frozen_, true)) {
-      health_.freeze("The data plane is not running, so no check gets through.");
+      health_.freeze(data_plane.forwarding_pid == 0
+                         ? "The data plane is not running, so no check gets through."
+                         : "The data plane has just started, its routes settle.");
     }
     return;
   }
-  attached_since_ = attached_since_ == 0 ? now : attached_since_;
-  if (is_frozen_ && now - attached_since_ >= kSettle) {
+  if (is_frozen_ && now - steady_since_ >= kSettle) {
     is_frozen_ = false;
     health_.thaw();
   }

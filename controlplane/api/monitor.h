@@ -51,7 +51,8 @@ class Monitor {
 
   uint64_t seen_generation_ = 0;  ///< monitor thread only
   bool is_frozen_ = false;        ///< monitor thread only
-  uint64_t attached_since_ = 0;   ///< monitor thread only: boot-time ns; 0: not attached
+  uint64_t steady_since_ = 0;     ///< the same data plane has forwarded since then
+  uint32_t forwarding_pid_ = 0;   ///< of that data plane; 0: none
   std::thread thread_;
 };
 

@@ -138,7 +138,8 @@ struct RegionReading {
 
 struct DataPlaneReading {
   bool attached = false;  ///< its process lives
-  bool any = false;       ///< one of whatever layout forwards here, as during an upgrade
+  /// The process that forwards, of whatever layout (as during an upgrade); 0: none does.
+  uint32_t forwarding_pid = 0;
   uint32_t pid = 0;
   net::Instant started;  ///< boot time
   std::string version;

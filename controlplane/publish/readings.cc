@@ -182,7 +182,7 @@ DataPlaneReading RegionPublisher::data_plane() const {
   reading.started = net::Instant{header.dataplane_start.load(std::memory_order_relaxed)};
   reading.version = header.dataplane_version.data();
   reading.attached = data_plane_lives(*region_);
-  reading.any = reading.attached || tables::Presence::is_held(directory_);
+  reading.forwarding_pid = tables::Presence::holder(directory_);
   return reading;
 }
 

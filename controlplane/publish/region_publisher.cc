@@ -131,12 +131,12 @@ bool RegionPublisher::give_slots(const compile::Image& image, Change& change) {
 }
 
 void RegionPublisher::stage_servers(const compile::Image& image, Change& change) {
-  std::set<tables::ServerId> kept;
+  std::vector<bool> kept(books_.server_slots.capacity());
   for (const compile::ServerImage& server : image.servers) {
     const bool fresh = change.new_servers.contains(server.identity);
     const tables::ServerId id =
         fresh ? change.new_servers.at(server.identity) : books_.servers.at(server.identity);
-    kept.insert(id);
+    kept[index(id)] = true;
     const tables::Server* live = change.live.server(id);
     tables::Server block;
     block.identity = server.identity;
@@ -158,7 +158,7 @@ void RegionPublisher::stage_servers(const compile::Image& image, Change& change)
   // A server that is in no pool any more keeps its slot while flows are left.
   for (const auto& [identity, id] : books_.servers) {
     const tables::Server* live = change.live.server(id);
-    if (kept.contains(id) || live == nullptr || live->retired != 0) continue;
+    if (kept[index(id)] || live == nullptr || live->retired != 0) continue;
     tables::Server block = *live;
     block.retired = 1;
     block.state = tables::ServerState::disabled;
@@ -168,12 +168,12 @@ void RegionPublisher::stage_servers(const compile::Image& image, Change& change)
 }
 
 void RegionPublisher::stage_pools(const compile::Image& image, Change& change) {
-  std::set<std::string> kept;
+  std::vector<bool> kept(books_.pool_slots.capacity());
   std::vector<tables::Member> members;
   for (const compile::PoolImage& pool : image.pools) {
-    kept.insert(pool.name);
     tables::PoolId id = found_in(books_.pools, pool.name);
     if (!tables::is_slot(id)) id = change.new_pools.at(pool.name);
+    kept[index(id)] = true;
     tables::Pool block;
     block.id = id;
     block.scheduler = pool.scheduler;
@@ -202,7 +202,7 @@ void RegionPublisher::stage_pools(const compile::Image& image, Change& change) {
                            pool.has_sequence ? &source : nullptr);
   }
   for (const auto& [name, id] : books_.pools) {
-    if (kept.contains(name)) continue;
+    if (kept[index(id)]) continue;
     change.transaction.remove(id);
     change.gone_pools.push_back(name);
   }
@@ -211,23 +211,13 @@ void RegionPublisher::stage_pools(const compile::Image& image, Change& change) {
 void RegionPublisher::stage_services(const compile::Image& image, Change& change) {
   std::map<std::string, const compile::SnatSetImage*> sets;
   for (const compile::SnatSetImage& set : image.snat_sets) sets[set.name] = &set;
-  std::set<std::string> kept;
-  for (const compile::ServiceImage& service : image.services) kept.insert(service.name);
-  // One that is configured no more is found by slot only: its flows keep its timeouts.
-  for (const auto& [name, id] : books_.services) {
-    const tables::Service* live = change.live.service(id);
-    if (kept.contains(name) || live == nullptr || live->retired != 0) continue;
-    tables::Service block = *live;
-    block.retired = 1;
-    block.enabled = 0;
-    block.pool = tables::no_id<tables::PoolId>();
-    change.transaction.put(block, {}, 0);
-  }
+  std::vector<bool> kept(books_.service_slots.capacity());
   std::vector<tables::AddressId> snats;
   for (const compile::ServiceImage& service : image.services) {
     const bool fresh = change.new_services.contains(service.name);
     const tables::ServiceId id =
         fresh ? change.new_services.at(service.name) : books_.services.at(service.name);
+    kept[index(id)] = true;
     const tables::Service* live = fresh ? nullptr : change.live.service(id);
     tables::Service block;
     block.key = service.key;
@@ -257,16 +247,26 @@ void RegionPublisher::stage_services(const compile::Image& image, Change& change
     }
     change.transaction.put(block, snats, ipv4_count);
   }
+  // One that is configured no more is found by slot only: its flows keep its timeouts.
+  for (const auto& [name, id] : books_.services) {
+    const tables::Service* live = change.live.service(id);
+    if (kept[index(id)] || live == nullptr || live->retired != 0) continue;
+    tables::Service block = *live;
+    block.retired = 1;
+    block.enabled = 0;
+    block.pool = tables::no_id<tables::PoolId>();
+    change.transaction.put(block, {}, 0);
+  }
 }
 
 void RegionPublisher::stage_addresses(const compile::Image& image, Change& change) {
-  std::set<AddressKey> kept;
+  std::vector<bool> kept(books_.address_slots.capacity());
   for (const compile::AddressImage& address : image.addresses) {
     const AddressKey key{address.instance, address.address};
-    kept.insert(key);
     const auto given = change.new_addresses.find(key);
     tables::LocalAddress block;
     block.id = given != change.new_addresses.end() ? given->second : books_.addresses.at(key);
+    kept[index(block.id)] = true;
     block.address = address.address;
     block.instance = address.instance;
     block.kind = address.kind;
@@ -276,7 +276,7 @@ void RegionPublisher::stage_addresses(const compile::Image& image, Change& chang
   // One that is configured no more steers until its last flow has ended.
   for (const auto& [key, id] : books_.addresses) {
     const tables::LocalAddress* live = change.live.address(id);
-    if (kept.contains(key) || live == nullptr || live->retired != 0) continue;
+    if (kept[index(id)] || live == nullptr || live->retired != 0) continue;
     tables::LocalAddress block = *live;
     block.retired = 1;
     block.answers_ping = 0;

@@ -1,7 +1,6 @@
 #include "dataplane/tables/presence.h"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -12,36 +11,39 @@ namespace {
 
 std::string path_in(const std::string& directory) { return directory + "/dataplane.lock"; }
 
+/// The whole file. A record lock, because asking for it tells who has it.
+struct flock whole_file() {
+  struct flock lock {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  return lock;
+}
+
 }  // namespace
 
 Presence::Presence(const std::string& directory) {
   const std::string path = path_in(directory);
-  file_ = open(path.c_str(), O_RDONLY | O_CREAT | O_CLOEXEC, 0644);
+  file_ = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  struct flock lock = whole_file();
   if (file_ < 0) {
     error_ = "cannot open " + path + ": " + std::strerror(errno);
-    return;
+  } else if (fcntl(file_, F_SETLK, &lock) != 0) {
+    error_ = path + " is locked by process " + std::to_string(holder(directory)) +
+             ": another data plane uses this folder";
   }
-  // Whoever asks is_held() has it for an instant.
-  constexpr int kTries = 20;
-  constexpr useconds_t kPause = 5'000;
-  for (int i = 0; i < kTries; ++i) {
-    if (flock(file_, LOCK_EX | LOCK_NB) == 0) return;
-    usleep(kPause);
-  }
-  error_ = path + " is locked: another data plane uses this folder";
 }
 
 Presence::~Presence() {
   if (file_ >= 0) close(file_);
 }
 
-bool Presence::is_held(const std::string& directory) {
+uint32_t Presence::holder(const std::string& directory) {
   const int file = open(path_in(directory).c_str(), O_RDONLY | O_CLOEXEC);
-  if (file < 0) return false;
-  // A shared lock for an instant: a data plane that starts just then tries again.
-  const bool held = flock(file, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+  if (file < 0) return 0;
+  struct flock lock = whole_file();
+  const bool asked = fcntl(file, F_GETLK, &lock) == 0;
   close(file);
-  return held;
+  return asked && lock.l_type != F_UNLCK ? static_cast<uint32_t>(lock.l_pid) : 0;
 }
 
 }  // namespace nezu::tables

@@ -4,7 +4,7 @@ import json
 import time
 
 from case import Case, tap
-from namespaces import wait_until
+from namespaces import run, wait_until
 from world import ECHO, HTTP, SERVERS, UNPRIVILEGED, VIP
 
 CHECKED = """
@@ -52,7 +52,7 @@ class Upgrade(Case):
             world.program = program
 
     def next_nezu(self, *words):
-        return self.world.nezu("--server", f"unix:{self.next_socket()}", *words)
+        return run(self.world.program("nezu"), "--server", f"unix:{self.next_socket()}", *words)
 
     def states(self, old=True):
         """Address -> state of the checked servers, as the old or the new control plane sees it."""
@@ -79,6 +79,9 @@ class Upgrade(Case):
         self.assertIn("same version", process.log.read_text())
         process.stop()
         world.start_dataplane()
+        # Its twins led nowhere, so that checks failed meanwhile.
+        for server in SERVERS:
+            self.wait_for_state(server, "ready", old=True)
         self.fine(world.traffic("fetch", VIP, HTTP, "--seconds", 1))
 
     def test_2_an_upgrade_keeps_forwarding_and_health_stays_effective(self):

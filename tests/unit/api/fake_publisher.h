@@ -49,6 +49,7 @@ class FakePublisher : public publish::Publisher {
     publish::DataPlaneReading data_plane;
     data_plane.attached = is_attached;
     data_plane.pid = 4711;
+    data_plane.forwarding_pid = is_attached ? 4711 : 0;
     data_plane.version = "9.9.9";
     return data_plane;
   }
