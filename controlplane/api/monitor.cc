@@ -120,14 +120,14 @@ void Monitor::watch_data_plane() {
   observer_.see_data_plane(data_plane);
   const uint64_t now = static_cast<uint64_t>(std::chrono::steady_clock::now().time_since_epoch() /
                                              std::chrono::nanoseconds(1));
+  const uint32_t pid = data_plane.forwarding_pid;
   // Another process than before has been away between two looks, too.
-  if (std::exchange(forwarding_pid_, data_plane.forwarding_pid) != data_plane.forwarding_pid ||
-      data_plane.forwarding_pid == 0) {
+  const bool has_changed = std::exchange(forwarding_pid_, pid).value_or(pid) != pid;
+  if (has_changed || pid == 0) {
     steady_since_ = now;
     if (!std::exchange(is_frozen_, true)) {
-      health_.freeze(data_plane.forwarding_pid == 0
-                         ? "The data plane is not running, so no check gets through."
-                         : "The data plane has just started, its routes settle.");
+      health_.freeze(pid == 0 ? "The data plane is not running, so no check gets through."
+                              : "The data plane has just started, its routes settle.");
     }
     return;
   }

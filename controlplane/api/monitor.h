@@ -8,6 +8,7 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 #include "controlplane/api/committer.h"
@@ -52,7 +53,8 @@ class Monitor {
   uint64_t seen_generation_ = 0;  ///< monitor thread only
   bool is_frozen_ = false;        ///< monitor thread only
   uint64_t steady_since_ = 0;     ///< the same data plane has forwarded since then
-  uint32_t forwarding_pid_ = 0;   ///< of that data plane; 0: none
+  std::optional<uint32_t>
+      forwarding_pid_;  ///< of that data plane; 0: none; nothing: not looked yet
   std::thread thread_;
 };
 
