@@ -10,20 +10,16 @@
 namespace nezu::forward {
 
 [[nodiscard]] inline bool full_nat(net::Packet& packet, const Translation4& to) {
-  if (!may_hop(packet)) return false;
-  net::Edit4 edit{packet};
-  edit.source(to.source);
-  edit.destination(to.destination);
-  edit.hop();
-  return true;
+  return rewrite<net::Edit4>(packet, [&](net::Edit4& edit) {
+    edit.source(to.source);
+    edit.destination(to.destination);
+  });
 }
 [[nodiscard]] inline bool full_nat(net::Packet& packet, const Translation6& to) {
-  if (!may_hop(packet)) return false;
-  net::Edit6 edit{packet};
-  edit.source(to.source);
-  edit.destination(to.destination);
-  edit.hop();
-  return true;
+  return rewrite<net::Edit6>(packet, [&](net::Edit6& edit) {
+    edit.source(to.source);
+    edit.destination(to.destination);
+  });
 }
 
 }  // namespace nezu::forward

@@ -10,34 +10,18 @@ namespace nezu::forward {
 
 /// From the client: the virtual service's address and port become the server's.
 [[nodiscard]] inline bool nat_to_server(net::Packet& packet, net::Endpoint4 server) {
-  if (!may_hop(packet)) return false;
-  net::Edit4 edit{packet};
-  edit.destination(server);
-  edit.hop();
-  return true;
+  return rewrite<net::Edit4>(packet, [&](net::Edit4& edit) { edit.destination(server); });
 }
 [[nodiscard]] inline bool nat_to_server(net::Packet& packet, const net::Endpoint6& server) {
-  if (!may_hop(packet)) return false;
-  net::Edit6 edit{packet};
-  edit.destination(server);
-  edit.hop();
-  return true;
+  return rewrite<net::Edit6>(packet, [&](net::Edit6& edit) { edit.destination(server); });
 }
 
 /// From the server: its address and port become the virtual service's.
 [[nodiscard]] inline bool nat_to_client(net::Packet& packet, net::Endpoint4 service) {
-  if (!may_hop(packet)) return false;
-  net::Edit4 edit{packet};
-  edit.source(service);
-  edit.hop();
-  return true;
+  return rewrite<net::Edit4>(packet, [&](net::Edit4& edit) { edit.source(service); });
 }
 [[nodiscard]] inline bool nat_to_client(net::Packet& packet, const net::Endpoint6& service) {
-  if (!may_hop(packet)) return false;
-  net::Edit6 edit{packet};
-  edit.source(service);
-  edit.hop();
-  return true;
+  return rewrite<net::Edit6>(packet, [&](net::Edit6& edit) { edit.source(service); });
 }
 
 }  // namespace nezu::forward

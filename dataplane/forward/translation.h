@@ -33,4 +33,22 @@ inline bool may_hop(net::Packet& packet) {
   return false;
 }
 
+/// One hop with what `work` does to the edit. The common kind has a way of its own, in which what
+/// an edit may touch is known to the compiler.
+template <typename Edit, typename Work>
+[[nodiscard]] inline bool rewrite(net::Packet& packet, Work work) {
+  if (!may_hop(packet)) return false;
+  const net::Touch touch = net::touch_of(packet);
+  if (touch == net::Touch::transport) [[likely]] {
+    Edit edit{packet, net::Touch::transport};
+    work(edit);
+    edit.hop();
+  } else {
+    Edit edit{packet, touch};
+    work(edit);
+    edit.hop();
+  }
+  return true;
+}
+
 }  // namespace nezu::forward
