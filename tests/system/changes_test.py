@@ -79,13 +79,17 @@ class Changes(Case):
                                                       pool="http4"),
                  lambda: api.delete_service("other")),
         ]
-        time.sleep(SECONDS)
+        # A busy machine may take longer for them; it is given time, not fewer changes.
+        deadline = time.monotonic() + 4 * SECONDS
+        while (sum(pace.made for pace in paces) < SECONDS * RATE * 0.95
+               and time.monotonic() < deadline):
+            time.sleep(0.1)
         for pace in paces:
             pace.over.set()
         for pace in paces:
             pace.join()
         self.assertEqual([], [problem for pace in paces for problem in pace.problems][:5])
-        self.assertGreater(sum(pace.made for pace in paces), SECONDS * RATE * 0.95)
+        self.assertGreaterEqual(sum(pace.made for pace in paces), SECONDS * RATE * 0.95)
         for client in clients:
             self.stop(client)
         servers = self.stop(in_turn)["servers"]

@@ -4,7 +4,7 @@ import time
 
 from case import Case, tap
 from services import SHIFT, everything
-from world import BACK, ECHO, FRONT, HTTP, SERVERS, VIP, VIP6
+from world import BACK, ECHO, FRONT, HTTP, VIP, VIP6, wait_open
 
 
 class Restart(Case):
@@ -15,11 +15,11 @@ class Restart(Case):
         world = self.world
         self.start_over(before)
         world.apply(everything(scheduler))
-        holds = [world.traffic("hold", vip, ECHO + SHIFT[mode], "--interval", 0.2, "--patience", 15)
+        holds = [world.traffic("hold", vip, ECHO + SHIFT[mode], "--interval", 0.2, "--patience", 40)
                  for vip in (VIP, VIP6) for mode in SHIFT]
-        asks = [world.traffic("ask", VIP, ECHO + SHIFT[mode], "--interval", 0.2, "--patience", 15)
+        asks = [world.traffic("ask", VIP, ECHO + SHIFT[mode], "--interval", 0.2, "--patience", 40)
                 for mode in SHIFT]
-        time.sleep(2)
+        wait_open(*holds, *asks)
         # Another server set: a scheduler asked again would decide otherwise.
         world.apply(everything(scheduler, ["web1", "web3"]))
         time.sleep(0.5)

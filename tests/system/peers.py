@@ -23,7 +23,7 @@ import time
 class Tally:
     def __init__(self, options):
         self.options = options
-        self.answers = 0
+        self.answers = self.open = 0
         self.servers = {}
         self.failures = []
         self.seen = {}
@@ -34,6 +34,12 @@ class Tally:
         self.answers += 1
         self.servers[server] = self.servers.get(server, 0) + 1
         self.write(began, server, "ok")
+
+    def opened(self):
+        """A flow has its first answer; the last one is said aloud, for a test that waits for it."""
+        self.open += 1
+        if self.open == len(self.options.only or range(self.options.flows)):
+            print("all flows are open", flush=True)
 
     def fail(self, began, text):
         self.failures.append(f"{time.monotonic():.3f}: {text}")
@@ -121,7 +127,9 @@ async def converse(options, tally, number, exchange):
         if len(words) != 4 or words[3] != text:
             return tally.fail(began, f"flow {number} of {first}: answer {answer!r} to {text!r}")
         seen = " ".join(words[:3])
-        first = first or seen
+        if first is None:
+            first = seen
+            tally.opened()
         if seen != first:
             return tally.fail(began, f"flow {number} went from {first} to {seen}")
         tally.seen[str(number)] = seen

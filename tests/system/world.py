@@ -297,6 +297,13 @@ def huge_pages_free():
     return bool(free and free[0] >= 300 and HUGE.is_mount())
 
 
+def wait_open(*clients, seconds=30):
+    """Until each flow of these clients of peers.py has had its first answer."""
+    for client in clients:
+        wait_until(f"all flows of {client.name} are open",
+                   lambda one=client: "all flows are open" in one.log.read_text(), seconds)
+
+
 def result(process):
     """What a client of peers.py reported as its last line."""
     lines = [line for line in process.log.read_text().splitlines() if line.startswith("{")]
