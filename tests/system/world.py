@@ -190,13 +190,13 @@ class World:
         self.address_twins()
 
     def start_dataplane(self, workers=None):
-        memory = [] if self.huge else ["--no-huge"]
+        memory = ["--in-memory"] if self.huge else ["--no-huge", "--no-shconf"]
         self.dataplane = self.start_program("dataplane", *self.lb.command(
             self.program("nezu-dataplane"),
             "--port", "name=front,dev=net_af_packet0", "--port", "name=back,dev=net_af_packet1",
             "--workers", workers or self.workers, "--region-dir", self.region_folder,
             "--state-dir", self.folder / "dataplane", "--flows", self.flow_limit,
-            "--flows6", self.flow_limit, "--idle-sleep", "--", "--no-pci", "--in-memory", "-m", 128, *memory,
+            "--flows6", self.flow_limit, "--idle-sleep", "--", "--no-pci", "-m", 128, *memory,
             "--vdev", "net_af_packet0,iface=front", "--vdev", "net_af_packet1,iface=back"))
 
     def start_controlplane(self):
