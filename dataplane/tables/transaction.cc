@@ -86,7 +86,8 @@ void Transaction::replace(Overlay<T>& overlay, uint32_t slot, Ref<T> block, cons
   }
 }
 
-void Transaction::put(const Service& wanted, std::span<const AddressId> snats, uint32_t ipv4_count) {
+void Transaction::put(const Service& wanted, std::span<const AddressId> snats,
+                      uint32_t ipv4_count) {
   Service service = wanted;
   const Service* live = live_.service(service.id);
   service.snats = stage_snats(snats, ipv4_count);
