@@ -61,10 +61,11 @@ struct Track {
   uint8_t valid = 0;  ///< 1: everything else is complete
 
   void publish() { std::atomic_ref(valid).store(1, std::memory_order_release); }
-  /// Stores that follow must not be seen before this one.
+  /// Stores that follow stay behind this one. Whoever reads them is the next process, after this
+  /// one has died between two of its own stores: the program's order is all that counts.
   void retract() {
     std::atomic_ref(valid).store(0, std::memory_order_relaxed);
-    std::atomic_thread_fence(std::memory_order_release);
+    std::atomic_signal_fence(std::memory_order_seq_cst);
   }
 };
 static_assert(sizeof(Track) == 36 && alignof(Track) == 4);
