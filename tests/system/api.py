@@ -25,7 +25,9 @@ class Api:
         sys.path.insert(0, str(folder))
         self.address = f"unix:{world.socket}"
         self.channel = grpc.insecure_channel(self.address, options=[
-            ("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 200)])
+            ("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 200),
+            # Else a new channel shares the connection of an old one, which may be a dead peer's.
+            ("grpc.use_local_subchannel_pool", 1)])
         self.files = [importlib.import_module(f"nezu.v1.{file.stem}_pb2")
                       for file in (PROTO / "nezu" / "v1").glob("*.proto")]
 
