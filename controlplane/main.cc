@@ -7,30 +7,16 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
 #include <string>
 
 #include "controlplane/api/server.h"
 #include "controlplane/api/version.h"
 #include "controlplane/publish/publisher.h"
+#include "dataplane/tables/region.h"
 
 namespace {
 
 using namespace nezu;
-
-/// Huge pages where the system has some mounted, else memory that a reboot clears as well.
-std::string usual_region_dir() {
-  std::ifstream mounts("/proc/mounts");
-  for (std::string device, place, type, rest; mounts >> device >> place >> type;) {
-    std::getline(mounts, rest);
-    std::ifstream pages("/proc/sys/vm/nr_hugepages");
-    uint64_t count = 0;
-    if (type == "hugetlbfs" && place == "/dev/hugepages" && pages >> count && count > 0) {
-      return "/dev/hugepages/nezu";
-    }
-  }
-  return "/run/nezu";
-}
 
 struct Options {
   publish::Options region;
@@ -41,7 +27,7 @@ struct Options {
 };
 
 void add_options(CLI::App& app, Options& options) {
-  options.region.region_dir = usual_region_dir();
+  options.region.region_dir = tables::usual_directory();
   app.add_option("--region-dir", options.region.region_dir,
                  "folder of the shared tables; the data plane has the same")
       ->capture_default_str();

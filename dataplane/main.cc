@@ -10,7 +10,6 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 #include <string>
 #include <vector>
 
@@ -19,6 +18,7 @@
 #include "dataplane/engine.h"
 #include "dataplane/housekeeper.h"
 #include "dataplane/tables/presence.h"
+#include "dataplane/tables/region.h"
 #include "dataplane/version.h"
 
 namespace {
@@ -40,22 +40,8 @@ struct Options {
   std::vector<std::string> eal;
 };
 
-/// Huge pages where the system has some mounted, else memory that a reboot clears as well.
-std::string usual_region_dir() {
-  std::ifstream mounts("/proc/mounts");
-  for (std::string device, place, type, rest; mounts >> device >> place >> type;) {
-    std::getline(mounts, rest);
-    std::ifstream pages("/proc/sys/vm/nr_hugepages");
-    uint64_t count = 0;
-    if (type == "hugetlbfs" && place == "/dev/hugepages" && pages >> count && count > 0) {
-      return "/dev/hugepages/nezu";
-    }
-  }
-  return "/run/nezu";
-}
-
 void add_options(CLI::App& app, Options& options) {
-  options.region_dir = usual_region_dir();
+  options.region_dir = tables::usual_directory();
   options.housekeeper.state_dir = "/var/lib/nezu-dataplane";
   app.add_option("--port", options.ports,
                  "a data port: name=front,dev=0000:01:00.0[,mtu=9000]; may be repeated")

@@ -16,6 +16,7 @@
 #include <charconv>
 #include <cstdio>
 #include <cstring>
+#include <fstream>
 #include <new>
 
 namespace nezu::tables {
@@ -330,6 +331,18 @@ Region::Opened Region::in_memory(const Sizes& sizes) {
   opened.region->path_ = "(memory)";
   opened.created = true;
   return opened;
+}
+
+std::string usual_directory() {
+  std::ifstream mounts("/proc/mounts");
+  std::ifstream pages("/proc/sys/vm/nr_hugepages");
+  uint64_t count = 0;
+  if (!(pages >> count) || count == 0) return "/run/nezu";
+  for (std::string device, place, type, rest; mounts >> device >> place >> type;) {
+    std::getline(mounts, rest);
+    if (type == "hugetlbfs" && place == "/dev/hugepages") return "/dev/hugepages/nezu";
+  }
+  return "/run/nezu";
 }
 
 std::string region_name(uint64_t layout) {

@@ -95,6 +95,10 @@ struct Found {
 };
 std::vector<Found> find_regions(const std::string& directory);
 
+/// Where both programs keep regions unless they are told: huge pages where the system has some
+/// mounted, else memory that a reboot clears as well.
+std::string usual_directory();
+
 /// "region-0123456789abcdef".
 std::string region_name(uint64_t layout);
 
