@@ -51,7 +51,9 @@ def fields(data):
 
 class Client:
     def __init__(self, path):
-        self.channel = grpc.insecure_channel(f"unix:{path}")
+        # A subchannel of its own: a shared one remembers that the last process was just killed.
+        self.channel = grpc.insecure_channel(f"unix:{path}", options=[
+            ("grpc.use_local_subchannel_pool", 1)])
         self.pool = descriptor_pool.DescriptorPool()
         self.known = set()
 
@@ -97,10 +99,15 @@ def start(program, folder, *options):
                                 "--heap-mib", "8", "--max-servers", "256", "--max-services", "64",
                                 "--max-pools", "64", "--max-addresses", "256", *options])
     for _ in range(200):
-        if (folder / "api.sock").exists() or process.poll() is not None:
+        if is_listening(folder / "api.sock") or process.poll() is not None:
             break
         time.sleep(0.05)
     return process
+
+
+def is_listening(path):
+    with socket.socket(socket.AF_UNIX) as client:
+        return client.connect_ex(str(path)) == 0
 
 
 def stop(process):
