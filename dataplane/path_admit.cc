@@ -152,16 +152,20 @@ Reason open(Turn& turn, net::Packet& packet, const typename F::Tuple& tuple,
   typename F::Half to_client{F::raw(member->address), tuple.source, net::swap16(member->port),
                              tuple.source_port};
   if (member->port == 0) to_client.source_port = tuple.destination_port;
+  // A server answers a client in its own subnet past us, unless it sees an address of ours.
+  const bool hairpin = service.mode == tables::Mode::nat &&
+                       (to_client.source == tuple.source ||
+                        turn.routes.share_subnet(tuple.instance, client.address, member->address));
+  if (hairpin && !service.snats.exists()) return Reason::hairpin_refused;
   Source source;
-  if (service.mode == tables::Mode::fullnat) {
+  if (service.mode == tables::Mode::fullnat || hairpin) {
     source = take_source<F>(turn, service, shard, *member, packet.hash);
     if (source.port == 0) return source.reason;
     to_client.destination = F::raw(source.address);
     to_client.destination_port = net::swap16(source.port);
     track.snat = source.slot;
+    track.mode = tables::Mode::fullnat;
     track.flags |= flow::flag::kFullNat;
-  } else if (to_client.source == tuple.source) {
-    return Reason::no_server;  // a server that would be its own client: only full NAT can
   }
   const typename F::Tuple back{to_client.source,      to_client.destination,
                                to_client.source_port, to_client.destination_port,

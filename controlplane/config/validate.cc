@@ -163,10 +163,6 @@ void validate(const v1::VirtualService& service, Problems& problems) {
     complain(problems, path + ".snat_set", "",
              "A fullnat service needs source addresses; name an SNAT set.");
   }
-  if (!is_fullnat && !service.snat_set().empty()) {
-    complain(problems, path + ".snat_set", service.snat_set(),
-             "Only fullnat uses an SNAT set; set mode: fullnat or leave it out.");
-  }
 }
 
 void validate(const v1::Pool& pool, Problems& problems) {

@@ -84,7 +84,7 @@ void check_pool_of(const Model& model, const v1::VirtualService& service, const 
     }
   }
   const auto* set = model.snat_sets().find(service.snat_set());
-  if (service.mode() == v1::MODE_FULLNAT && set != nullptr && !has_family(*set, vip->is_v4())) {
+  if (set != nullptr && !has_family(*set, vip->is_v4())) {
     complain(problems, path + ".snat_set", set->name(),
              std::string("SNAT set ") + set->name() + " has no " + family_text(vip->is_v4()) +
                  " address, which the servers of the service need; add one.");
@@ -110,8 +110,7 @@ void check_service(const Scope& scope, const v1::VirtualService& service, Proble
              "There is no such pool; " + (near.empty() ? std::string("create it or name another.")
                                                        : "did you mean " + near + "?"));
   }
-  if (service.mode() == v1::MODE_FULLNAT && !service.snat_set().empty() &&
-      model.snat_sets().find(service.snat_set()) == nullptr) {
+  if (!service.snat_set().empty() && model.snat_sets().find(service.snat_set()) == nullptr) {
     complain(problems, path + ".snat_set", service.snat_set(),
              "There is no such SNAT set; create it or name another.");
   }

@@ -236,7 +236,7 @@ void RegionPublisher::stage_services(const compile::Image& image, Change& change
     snats.clear();
     uint32_t ipv4_count = 0;
     const auto set = sets.find(service.snat_set);
-    if (service.mode == tables::Mode::fullnat && set != sets.end()) {
+    if (set != sets.end()) {
       for (const net::Address& address : set->second->addresses) {
         const AddressKey key{set->second->instance, address};
         const auto given = change.new_addresses.find(key);

@@ -65,6 +65,9 @@ void Build::route(const Route& route) {
   Tries& tries = tries_[instance];
   auto& entries = route.prefix.address.is_v4() ? tries.ipv4 : tries.ipv6;
   entries.push_back(entry_of(route.prefix, leaf(route)));
+  const bool on_link = std::any_of(route.ways.begin(), route.ways.end(),
+                                   [](const Way& way) { return way.gateway == net::Address{}; });
+  if (on_link) routes_->subnets_.push_back({route.prefix, route.instance});
 }
 
 std::optional<uint16_t> Build::neighbour(uint16_t link, const net::Address& address) {
@@ -87,6 +90,7 @@ std::unique_ptr<const Routes> Build::finish(uint32_t version, uint64_t seed,
   routes_->twin_addresses_ = Hosts(twin_addresses_, seed);
   if (like != nullptr) {
     routes_->fibs_ = like->fibs_;
+    routes_->subnets_ = like->subnets_;
     routes_->groups_ = like->groups_;
     routes_->targets_ = like->targets_;
   } else {

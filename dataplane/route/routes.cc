@@ -1,5 +1,7 @@
 #include "dataplane/route/routes.h"
 
+#include <algorithm>
+
 namespace nezu::route {
 
 net::Address Routes::own_address(uint16_t port, net::Family family) const {
@@ -16,6 +18,20 @@ uint32_t Routes::port_of_neighbour(net::Instance instance, const net::Address& a
   const uint32_t target = target_of(instance, address, 0);
   if (target == kNothing || (target & Fib::kOnLink) == 0) return kNoPort;
   return links_[static_cast<uint16_t>(target)].port;
+}
+
+bool Routes::share_subnet(net::Instance instance, const net::Address& a,
+                          const net::Address& b) const {
+  const auto on_link = [](uint32_t target) {
+    return target != kNothing && (target & Fib::kOnLink) != 0;
+  };
+  const uint32_t target = target_of(instance, a, 0);
+  if (!on_link(target)) [[likely]]
+    return false;
+  if (target_of(instance, b, 0) != target) return false;
+  return std::any_of(subnets_.begin(), subnets_.end(), [&](const Subnet& subnet) {
+    return subnet.instance == instance && subnet.prefix.contains(a) && subnet.prefix.contains(b);
+  });
 }
 
 net::MacAddress Routes::mac_of_port(uint16_t port) const {

@@ -71,6 +71,8 @@ class Routes {
   /// The port on whose link the address is a neighbour; kNoPort when it is reached by a gateway or
   /// not at all.
   uint32_t port_of_neighbour(net::Instance instance, const net::Address& address) const;
+  /// Both are neighbours within one prefix of a link: they reach each other past us.
+  bool share_subnet(net::Instance instance, const net::Address& a, const net::Address& b) const;
   /// The port's MAC; all zeros for a port without a link.
   net::MacAddress mac_of_port(uint16_t port) const;
   const std::vector<Link>& links() const { return links_; }
@@ -108,9 +110,14 @@ class Routes {
   std::vector<uint32_t> targets_;
   std::vector<Link> links_;
   std::vector<uint16_t> link_hops_;
-  Hosts neighbours_;       // by link
-  Hosts twin_addresses_;   // by instance; the value is a port
-  std::vector<Own> owns_;  // the same in order, for own_address
+  Hosts neighbours_;      // by link
+  Hosts twin_addresses_;  // by instance; the value is a port
+  struct Subnet {
+    net::Prefix prefix;
+    net::Instance instance = net::Instance::standard;
+  };
+  std::vector<Subnet> subnets_;  // of links
+  std::vector<Own> owns_;        // the same in order, for own_address
 };
 
 }  // namespace nezu::route

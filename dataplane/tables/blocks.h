@@ -98,7 +98,7 @@ struct alignas(64) Service {
   uint8_t retired = 0;  ///< configured no more: found by slot only, until its last flow has ended
   std::array<uint8_t, 4> reserved{};
   uint64_t identity = 0;  ///< hash of the name: schedulers start at an offset of their own
-  Ref<SnatSet> snats;     ///< `fullnat` only
+  Ref<SnatSet> snats;     ///< `fullnat`; `nat`: for clients in the subnet of their server
   Timeouts timeouts{};
   CounterBase base;  ///< not read by workers
   Name name{};

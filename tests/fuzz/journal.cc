@@ -17,14 +17,20 @@ void must(bool holds) {
   }
 }
 
+/// A folder that goes with the process.
+class Folder {
+ public:
+  Folder() { must(::mkdtemp(name_.data()) != nullptr); }
+  ~Folder() { std::filesystem::remove_all(name_); }
+  const std::string& name() const { return name_; }
+
+ private:
+  std::string name_ = (std::filesystem::temp_directory_path() / "nezu-fuzz-XXXXXX").string();
+};
+
 const std::string& folder() {
-  static const std::string kFolder = [] {
-    std::string name = (std::filesystem::temp_directory_path() / "nezu-fuzz-XXXXXX").string();
-    must(::mkdtemp(name.data()) != nullptr);
-    std::atexit([] { std::filesystem::remove_all(folder()); });
-    return name;
-  }();
-  return kFolder;
+  static const Folder kFolder;
+  return kFolder.name();
 }
 
 }  // namespace

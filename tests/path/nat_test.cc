@@ -1,6 +1,7 @@
 // The four kinds of flow, there and back, by whole packets.
 #include <gtest/gtest.h>
 
+#include "tests/path/frames.h"
 #include "tests/path/lab.h"
 
 namespace nezu::lab {
@@ -132,13 +133,49 @@ TEST(FullNat, ServerThatIsAClientOfItsOwnServiceReachesIt) {
             to_server() / ipv4("203.0.113.10", "10.0.1.5").ttl(63) / tcp(80, 40000).syn().ack(1));
 }
 
-TEST(Nat, ServerThatWouldBeItsOwnClientIsRefused) {
+// 10.0.1.9 is a neighbour of the server, 10.0.1.5 the server itself.
+TEST(Nat, ClientInTheSubnetOfItsServerIsRefusedWithoutSnatSet) {
   Lab lab(1);
   lab.world().put(web(tables::Mode::nat, net::Protocol::tcp));
-  const Fate there =
-      lab.send(from_server() / ipv4("10.0.1.5", "203.0.113.10") / tcp(40000, 80).syn(), 0, 1);
-  EXPECT_EQ(there.verdict, Verdict::drop);
+  for (const char* client : {"10.0.1.5", "10.0.1.9"}) {
+    const Fate there =
+        lab.send(from_server() / ipv4(client, "203.0.113.10") / tcp(40000, 80).syn(), 0, 1);
+    EXPECT_EQ(there.verdict, Verdict::drop);
+    EXPECT_EQ(there.reason, net::Reason::hairpin_refused) << to_string(there.reason);
+  }
   EXPECT_EQ(lab.flow_count(), 0u);
+}
+
+TEST(Nat, ClientInTheSubnetOfItsServerGetsASourceOfTheSnatSet) {
+  Lab lab(1);
+  world::ServiceSpec spec = web(tables::Mode::nat, net::Protocol::tcp);
+  spec.snats = {"10.0.0.1"};
+  lab.world().put(spec);
+  lab.world().neighbour(world::address("10.0.1.9"), world::server_mac(8));
+  lab.world().rebuild_routes();
+  for (const char* client : {"10.0.1.5", "10.0.1.9"}) {
+    const Fate there =
+        lab.send(from_server() / ipv4(client, "203.0.113.10") / tcp(40000, 80).syn(), 0, 1);
+    ASSERT_EQ(there.verdict, Verdict::forward) << to_string(there.reason);
+    const uint16_t port = source_port(there, 20);
+    EXPECT_EQ(there.frame,
+              to_server() / ipv4("10.0.0.1", "10.0.1.5").ttl(63) / tcp(port, 8080).syn());
+    const Fate back =
+        lab.send(from_server() / ipv4("10.0.1.5", "10.0.0.1") / tcp(8080, port).syn().ack(1), 0, 1);
+    ASSERT_EQ(back.verdict, Verdict::forward) << to_string(back.reason);
+    const Ends ends = ends_of(back.frame);
+    EXPECT_EQ(ends.source, world::address("203.0.113.10"));
+    EXPECT_EQ(ends.destination, world::address(client));
+    EXPECT_EQ(ends.destination_port, 40000);
+  }
+  // Everybody else keeps the own address.
+  EXPECT_EQ(
+      lab.send(from_client() / ipv4("198.51.100.7", "203.0.113.10") / tcp(40000, 80).syn()).frame,
+      to_server() / ipv4("198.51.100.7", "10.0.1.5").ttl(63) / tcp(40000, 8080).syn());
+  // A restart keeps both kinds.
+  lab.restart(1);
+  EXPECT_EQ(lab.flow_count(), 3u);
+  EXPECT_EQ(lab.audit(), "");
 }
 
 TEST(Vlan, TagsAreThoseOfTheWayOut) {

@@ -124,9 +124,12 @@ TEST(Validate, AsksForTheSourceAddressesOfFullNat) {
                 c.mutable_snat_sets(0)->add_addresses("2001:db8::1");
               }),
               HasSubstr("has no IPv4 address"));
+  // A nat service may name one, for clients in the subnet of their server; it must exist as well.
+  EXPECT_EQ(problems_with([](v1::Configuration& c) { c.mutable_services(0)->set_snat_set("out"); }),
+            "");
   EXPECT_THAT(
-      problems_with([](v1::Configuration& c) { c.mutable_services(0)->set_snat_set("out"); }),
-      HasSubstr("Only fullnat uses an SNAT set"));
+      problems_with([](v1::Configuration& c) { c.mutable_services(0)->set_snat_set("up"); }),
+      HasSubstr("There is no such SNAT set"));
 }
 
 TEST(Validate, ChecksSnatSets) {

@@ -72,6 +72,23 @@ TEST_F(RoutesTest, GatewaysAndRefusals) {
   EXPECT_EQ(routes_->port_of_neighbour(kInstance, address("8.8.8.8")), kNoPort);
 }
 
+TEST_F(RoutesTest, SharingASubnetNeedsOnePrefixOfALink) {
+  build_.route({.prefix = prefix("10.0.0.0/24"), .ways = {{.link = back_}}});
+  build_.route({.prefix = prefix("10.0.1.0/24"), .ways = {{.link = back_}}});
+  build_.route({.prefix = prefix("10.0.2.0/24"), .ways = {{front_, address("192.0.2.254")}}});
+  build_.route({.prefix = prefix("fd00:1::/64"), .ways = {{.link = back_}}});
+  finish();
+  const auto share = [&](std::string_view a, std::string_view b) {
+    return routes_->share_subnet(kInstance, address(a), address(b));
+  };
+  EXPECT_TRUE(share("10.0.0.1", "10.0.0.2"));
+  EXPECT_TRUE(share("fd00:1::1", "fd00:1::2"));
+  EXPECT_FALSE(share("10.0.0.1", "10.0.1.1"));   // by their gateway, which may be us
+  EXPECT_FALSE(share("10.0.2.1", "10.0.2.2"));   // behind a gateway
+  EXPECT_FALSE(share("10.0.0.1", "192.0.2.1"));  // no route
+  EXPECT_FALSE(share("fd00:1::1", "fd00:2::1"));
+}
+
 TEST_F(RoutesTest, EqualCostWaysByWeight) {
   build_.route({.prefix = prefix("10.0.0.0/8"),
                 .ways = {{front_, address("192.0.2.1"), 3}, {back_, address("192.0.3.1"), 1}}});
