@@ -310,12 +310,7 @@ void look_again(Turn& turn) {
 }  // namespace
 
 void admit(Turn& turn) {
-  bool complete = true;
-  for (const net::Packet& packet : turn.burst.all()) {
-    complete &= packet.verdict != net::Verdict::undecided ||
-                (packet.flow != net::kNoFlow && (packet.tcp_flags & net::kTcpSyn) == 0);
-  }
-  if (complete) [[likely]]
+  if (turn.missing == 0 && (turn.burst.tcp_flags & net::kTcpSyn) == 0) [[likely]]
     return;
   admit_missing(turn);
   if (!turn.erased) return;

@@ -4,19 +4,6 @@
 namespace nezu::path {
 namespace {
 
-// Both kinds of counters begin with packets and bytes to the server, then to the client.
-static_assert(offsetof(tables::ServiceCounters, packets_to_client) == 16 &&
-              offsetof(tables::ServerCounters, packets_to_client) == 16 &&
-              offsetof(tables::ServiceCounters, bytes_to_server) == 8);
-
-template <typename Counters>
-void add(Counters& counters, flow::Direction direction, uint32_t bytes) {
-  // By arithmetic: which way the next packet goes cannot be foretold.
-  tables::Counter* pair = &counters.packets_to_server + 2 * index(direction);
-  pair[0].add(1);
-  pair[1].add(bytes);
-}
-
 void count_unforwarded(tables::WorkerLine& line, const net::Packet& packet) {
   switch (packet.verdict) {
     case net::Verdict::drop:
@@ -43,7 +30,7 @@ void count_unforwarded(tables::WorkerLine& line, const net::Packet& packet) {
 
 void count(Turn& turn) {
   const Setup& setup = turn.state.setup;
-  for (const net::Packet& packet : turn.burst.all()) {
+  for (const net::Packet& packet : turn.part) {
     if (packet.verdict != net::Verdict::forward && packet.verdict != net::Verdict::hold)
         [[unlikely]] {
       count_unforwarded(turn.state.line, packet);
@@ -52,11 +39,12 @@ void count(Turn& turn) {
     const flow::FlowId id(packet.flow);
     if (!id.exists()) continue;  // transit
     const flow::Track& track = turn.state.flows.track(id);
+    const size_t way = index(id.direction());
     if (track.service < setup.sizes.services) [[likely]] {
-      add(setup.services[track.service], id.direction(), packet.length);
+      setup.services[track.service].traffic[way].add(packet.length);
     }
     if (track.server < setup.sizes.servers) [[likely]] {
-      add(setup.servers[track.server], id.direction(), packet.length);
+      setup.servers[track.server].traffic[way].add(packet.length);
     }
   }
 }

@@ -105,8 +105,8 @@ void set_vlan(net::Packet& packet, uint16_t vlan) {
 }  // namespace
 
 void choose_way(Turn& turn) {
-  for (uint32_t i = 0; i < turn.burst.count; ++i) {
-    net::Packet& packet = turn.burst.packets[i];
+  for (size_t i = 0; i < turn.part.size(); ++i) {
+    net::Packet& packet = turn.part[i];
     if (packet.verdict != net::Verdict::undecided) [[unlikely]]
       continue;
     const uint32_t index = next_hop(turn, packet);
@@ -124,8 +124,8 @@ void choose_way(Turn& turn) {
 }
 
 void dispatch(Turn& turn) {
-  for (uint32_t i = 0; i < turn.burst.count; ++i) {
-    net::Packet& packet = turn.burst.packets[i];
+  for (size_t i = 0; i < turn.part.size(); ++i) {
+    net::Packet& packet = turn.part[i];
     if (packet.verdict != net::Verdict::undecided) [[unlikely]] {
       // Its hop count ended here, before anything was changed.
       if (packet.verdict == net::Verdict::drop && packet.reason == Reason::ttl_exceeded) {

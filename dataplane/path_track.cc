@@ -60,7 +60,7 @@ void track_one(Turn& turn, const net::Packet& packet) {
 }  // namespace
 
 void track(Turn& turn) {
-  for (const net::Packet& packet : turn.burst.all()) {
+  for (const net::Packet& packet : turn.part) {
     if (packet.verdict != net::Verdict::undecided || packet.flow == net::kNoFlow ||
         packet.shape != net::Shape::transport) [[unlikely]] {
       continue;

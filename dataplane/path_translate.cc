@@ -22,14 +22,11 @@ static_assert(offsetof(flow::Half6, source) == offsetof(net::Tuple6, source) &&
 
 /// Both ends as packets of that direction carry them when they leave: the other tuple, mirrored. In
 /// `nat` the client's side comes out as it went in.
-forward::Translation4 translation(const flow::Entry4& e, Direction direction) {
+net::Ends4 translation(const flow::Entry4& e, Direction direction) {
   const size_t other = direction == Direction::to_server ? offsetof(flow::Entry4, to_client)
                                                          : offsetof(flow::Entry4, to_server);
   const auto* key = reinterpret_cast<const uint8_t*>(&e) + other;
-  const auto addresses = net::load<uint64_t>(key);
-  const auto ports = net::load<uint32_t>(key + 8);
-  return {{static_cast<uint32_t>(addresses >> 32), static_cast<uint16_t>(ports >> 16)},
-          {static_cast<uint32_t>(addresses), static_cast<uint16_t>(ports)}};
+  return net::Ends4{net::load<uint64_t>(key), net::load<uint32_t>(key + 8)}.mirrored();
 }
 forward::Translation6 translation(const flow::Entry6& e, Direction direction) {
   const size_t other = direction == Direction::to_server ? offsetof(flow::Entry6, to_client)
@@ -39,9 +36,16 @@ forward::Translation6 translation(const flow::Entry6& e, Direction direction) {
   return {{key.destination, key.destination_port}, {key.source, key.source_port}};
 }
 
-template <typename Entry>
-void translate_one(net::Packet& packet, const Entry& entry, Direction direction) {
-  const auto to = translation(entry, direction);
+void translate_one(net::Packet& packet, const flow::Entry4& entry, Direction direction) {
+  const net::Ends4 to = translation(entry, direction);
+  if (packet.shape == net::Shape::icmp_error) [[unlikely]] {
+    (void)forward::icmp_error(packet, forward::Translation4{to.source(), to.destination()});
+  } else {
+    (void)forward::full_nat(packet, to);
+  }
+}
+void translate_one(net::Packet& packet, const flow::Entry6& entry, Direction direction) {
+  const forward::Translation6 to = translation(entry, direction);
   if (packet.shape == net::Shape::icmp_error) [[unlikely]] {
     (void)forward::icmp_error(packet, to);
   } else {
@@ -51,11 +55,10 @@ void translate_one(net::Packet& packet, const Entry& entry, Direction direction)
 
 /// Transit: one hop further, nothing else.
 void pass(net::Packet& packet) {
-  if (!forward::may_hop(packet)) return;
   if (is_v4(packet)) {
-    net::Edit4(packet, net::Touch::addresses).hop();
+    if (forward::may_hop<net::Edit4>(packet)) net::Edit4(packet, net::Touch::addresses).hop();
   } else {
-    net::Edit6(packet, net::Touch::addresses).hop();
+    if (forward::may_hop<net::Edit6>(packet)) net::Edit6(packet, net::Touch::addresses).hop();
   }
 }
 
@@ -63,7 +66,7 @@ void pass(net::Packet& packet) {
 
 void translate(Turn& turn) {
   const flow::Table& flows = turn.state.flows;
-  for (net::Packet& packet : turn.burst.all()) {
+  for (net::Packet& packet : turn.part) {
     if (packet.verdict != net::Verdict::undecided) [[unlikely]]
       continue;
     const FlowId id(packet.flow);

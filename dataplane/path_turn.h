@@ -101,6 +101,8 @@ struct Turn {
   net::Tick tick;
   /// Next hop of each packet; written by `choose_way`.
   std::array<const route::NextHop*, net::kBurstCapacity> hops;  // NOLINT: by a stage
+  std::span<net::Packet> part{};  ///< of the burst: what the stages behind `admit` work on now
+  uint32_t missing = 0;           ///< packets that found no flow
   // Within `admit`:
   bool admitted = false;  ///< flows may have been opened
   bool erased = false;    ///< flows were ended

@@ -148,12 +148,14 @@ void timed_stages(Rig& rig, Port& port, Burst& burst, uint32_t from, uint32_t co
   const tables::View view = rig.view();
   port.receive(burst, from, count);
   path::Turn turn(rig.path().state(), burst, view, rig.routes(), rig.now());
+  std::array<uint64_t, path::kStageNames.size()> spent{};
   uint64_t before = __rdtsc();
   path::run_stages(turn, [&](int stage) {
     const uint64_t now = __rdtsc();
-    stages[static_cast<size_t>(stage)].add(now - before);
+    spent[static_cast<size_t>(stage)] += now - before;
     before = __rdtsc();
   });
+  for (size_t i = 0; i < spent.size(); ++i) stages[i].add(spent[i]);
   port.send(burst);
 }
 

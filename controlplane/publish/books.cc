@@ -5,10 +5,10 @@ namespace {
 
 template <typename Counters>
 void add(tables::CounterBase& sum, const Counters& from) {
-  sum.packets_to_server += from.packets_to_server.read();
-  sum.bytes_to_server += from.bytes_to_server.read();
-  sum.packets_to_client += from.packets_to_client.read();
-  sum.bytes_to_client += from.bytes_to_client.read();
+  sum.packets_to_server += from.traffic[0].packets.read();
+  sum.bytes_to_server += from.traffic[0].bytes.read();
+  sum.packets_to_client += from.traffic[1].packets.read();
+  sum.bytes_to_client += from.traffic[1].bytes.read();
   sum.flows_opened += from.flows_opened.read();
   sum.flows_refused += from.flows_refused.read();
   sum.flows_closed += from.flows_closed.read();

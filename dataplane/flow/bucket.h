@@ -35,8 +35,7 @@ struct alignas(64) Bucket {
 static_assert(sizeof(Bucket) == 64);
 
 constexpr uint16_t tag_of(uint64_t hash) {
-  const auto tag = static_cast<uint16_t>(hash);
-  return tag == 0 ? uint16_t{1} : tag;
+  return static_cast<uint16_t>(hash | 1);  // 0 is a free cell
 }
 
 class Buckets {

@@ -1,4 +1,5 @@
-// Looking up: a burst at a time, so that the memory's latency is paid once for all its packets.
+// Looking up: a burst at a time, so that the memory's latency is paid once for all its packets, or
+// not at all where there is other work meanwhile.
 #include <bit>
 
 #include "dataplane/flow/key.h"
@@ -54,60 +55,64 @@ bool is_v4(const net::Packet& packet) { return packet.family == net::Family::ipv
 
 }  // namespace
 
-void Table::find(net::Burst& burst) const {
-  std::array<uint8_t, net::kBurstCapacity> wanted;  // NOLINT: filled up to `count`
-  uint32_t count = 0;
-  for (uint32_t i = 0; i < burst.count; ++i) {
+void Table::ask(net::Burst& burst, uint32_t from, uint32_t to) const {
+  const net::FlowHash hash = hash_;  // keys stay in registers: packets are not written over them
+  for (uint32_t i = from; i < to; ++i) {
     net::Packet& packet = burst.packets[i];
-    wanted[count] = static_cast<uint8_t>(i);
-    count += is_wanted(packet);
-  }
-  // First all buckets are asked for, ...
-  for (uint32_t i = 0; i < count; ++i) {
-    net::Packet& packet = burst.packets[wanted[i]];
+    if (!is_wanted(packet)) [[unlikely]]
+      continue;
     if (packet.shape == net::Shape::icmp_error) [[unlikely]] {
-      packet.hash =
-          is_v4(packet) ? hash_(packet.tuple4.mirrored()) : hash_(packet.tuple6.mirrored());
+      packet.hash = is_v4(packet) ? hash(packet.tuple4.mirrored()) : hash(packet.tuple6.mirrored());
     } else {
-      packet.hash = is_v4(packet) ? hash_(packet.tuple4) : hash_(packet.tuple6);
+      packet.hash = is_v4(packet) ? hash(packet.tuple4) : hash(packet.tuple6);
     }
     buckets_.prefetch(packet.hash);
   }
-  // ... then the entries that their tags point at, ...
-  for (uint32_t i = 0; i < count; ++i) {
-    net::Packet& packet = burst.packets[wanted[i]];
-    const Bucket& bucket = buckets_[buckets_.home(packet.hash)];
-    const uint32_t hits = bucket.matching(tag_of(packet.hash));
-    packet.flow = net::kNoFlow;
-    if (hits != 0) {
+}
+
+void Table::guess(net::Burst& burst, uint32_t from, uint32_t to) const {
+  for (uint32_t i = from; i < to; ++i) {
+    net::Packet& packet = burst.packets[i];
+    if (!is_wanted(packet)) [[unlikely]]
+      continue;
+    const uint32_t home = buckets_.home(packet.hash);
+    const Bucket& bucket = buckets_[home];
+    if (const uint32_t hits = bucket.matching(tag_of(packet.hash)); hits != 0) [[likely]] {
       packet.flow = bucket.words[static_cast<uint32_t>(std::countr_zero(hits))];
       prefetch(FlowId(packet.flow));
     } else if (bucket.overflow != 0) {
-      __builtin_prefetch(
-          &buckets_[buckets_.other(buckets_.home(packet.hash), tag_of(packet.hash))]);
+      __builtin_prefetch(&buckets_[buckets_.other(home, tag_of(packet.hash))]);
     }
   }
-  // ... then keys are compared. Only a packet whose first guess was wrong walks on.
-  for (uint32_t i = 0; i < count; ++i) {
-    net::Packet& packet = burst.packets[wanted[i]];
+}
+
+// Only a packet whose first guess was wrong walks on.
+uint32_t Table::confirm(net::Burst& burst) const {
+  uint32_t missing = 0;
+  for (net::Packet& packet : burst.all()) {
+    if (!is_wanted(packet)) [[unlikely]]
+      continue;
     const FlowId guess(packet.flow);
     if (packet.shape == net::Shape::icmp_error) [[unlikely]] {
       packet.flow = is_v4(packet) ? find(packet.tuple4.mirrored(), packet.hash).word()
                                   : find(packet.tuple6.mirrored(), packet.hash).word();
     } else if (is_v4(packet)) {
-      if (guess.exists() && !guess.wide() &&
-          is_key(narrow_[guess.entry()], guess.direction(), packet.tuple4)) {
+      // "None" would be a wide one.
+      if (!guess.wide() && is_key(narrow_[guess.entry()], guess.direction(), packet.tuple4))
+          [[likely]] {
         continue;
       }
       packet.flow = find(packet.tuple4, packet.hash).word();
     } else {
       if (guess.exists() && guess.wide() &&
-          is_key(wide_[guess.entry()], guess.direction(), packet.tuple6)) {
+          is_key(wide_[guess.entry()], guess.direction(), packet.tuple6)) [[likely]] {
         continue;
       }
       packet.flow = find(packet.tuple6, packet.hash).word();
     }
+    missing += packet.flow == net::kNoFlow;
   }
+  return missing;
 }
 
 }  // namespace nezu::flow

@@ -45,7 +45,17 @@ class Table {
   /// The flow of every undecided packet of a burst that has a tuple of its own, or an inner one:
   /// sets `hash`, and `flow` to what was found or kNoFlow. An ICMP error belongs to the tuple that
   /// mirrors its inner one.
-  void find(net::Burst& burst) const;
+  void find(net::Burst& burst) const {
+    ask(burst, 0, burst.count);
+    guess(burst, 0, burst.count);
+    confirm(burst);
+  }
+  /// The same in three steps over packets from `from` to before `to`, so that other work can be
+  /// done while memory answers: `ask` sets the hash and asks for its bucket, `guess` asks for the
+  /// entry that the bucket points at, `confirm` compares keys. Packets that found no flow.
+  void ask(net::Burst& burst, uint32_t from, uint32_t to) const;
+  void guess(net::Burst& burst, uint32_t from, uint32_t to) const;
+  uint32_t confirm(net::Burst& burst) const;
   FlowId find(const net::Tuple4& tuple) const { return find(tuple, hash_(tuple)); }
   FlowId find(const net::Tuple6& tuple) const { return find(tuple, hash_(tuple)); }
   FlowId find(const net::Tuple4& tuple, uint64_t hash) const;

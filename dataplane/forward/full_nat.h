@@ -9,11 +9,11 @@
 
 namespace nezu::forward {
 
+[[nodiscard]] inline bool full_nat(net::Packet& packet, const net::Ends4& to) {
+  return rewrite<net::Edit4>(packet, [&](net::Edit4& edit) { edit.ends(to); });
+}
 [[nodiscard]] inline bool full_nat(net::Packet& packet, const Translation4& to) {
-  return rewrite<net::Edit4>(packet, [&](net::Edit4& edit) {
-    edit.source(to.source);
-    edit.destination(to.destination);
-  });
+  return full_nat(packet, net::Ends4::of(to.source, to.destination));
 }
 [[nodiscard]] inline bool full_nat(net::Packet& packet, const Translation6& to) {
   return rewrite<net::Edit6>(packet, [&](net::Edit6& edit) {

@@ -47,12 +47,13 @@ Change translate_inner_transport(Packet& p, Protocol inner, uint16_t source, uin
   return change;
 }
 
+template <typename Edit>
 bool can_translate(Packet& p, Protocol inner) {
   if (p.inner_l4 == 0 || (inner != Protocol::tcp && inner != Protocol::udp)) {
     p.drop(Reason::icmp_unmatched);
     return false;
   }
-  return may_hop(p);
+  return may_hop<Edit>(p);
 }
 
 void update_icmp_sum(Packet& p, Change change) {
@@ -64,7 +65,7 @@ void update_icmp_sum(Packet& p, Change change) {
 
 bool icmp_error(Packet& p, const Translation4& to) {
   const Protocol protocol = p.tuple4.protocol;
-  if (!can_translate(p, protocol)) return false;
+  if (!can_translate<Edit4>(p, protocol)) return false;
   uint8_t* inner = p.head + p.inner_l3;
   const bool source_changes =
       load<uint32_t>(inner + offsetof(Ipv4, destination)) != to.source.address;
@@ -85,7 +86,7 @@ bool icmp_error(Packet& p, const Translation4& to) {
 
 bool icmp_error(Packet& p, const Translation6& to) {
   const Protocol protocol = p.tuple6.protocol;
-  if (!can_translate(p, protocol)) return false;
+  if (!can_translate<Edit6>(p, protocol)) return false;
   uint8_t* inner = p.head + p.inner_l3;
   uint8_t* outer = p.head + p.l3;
   const bool source_changes = std::memcmp(inner + offsetof(Ipv6, destination),

@@ -3,6 +3,8 @@
 // A side that is kept (in `nat` the client's) carries the value that is there already.
 #pragma once
 
+#include <type_traits>
+
 #include "dataplane/net/edit.h"
 #include "dataplane/net/headers.h"
 #include "dataplane/net/packet.h"
@@ -22,8 +24,10 @@ struct Translation6 {
 };
 
 /// True when the packet may make one more hop (RFC 1812 5.3.1, RFC 8200 3); else it is dropped.
+/// `Edit`: of the packet's family.
+template <typename Edit>
 inline bool may_hop(net::Packet& packet) {
-  const uint8_t hops = packet.family == net::Family::ipv4
+  const uint8_t hops = std::is_same_v<Edit, net::Edit4>
                            ? packet.at<net::Ipv4>(packet.l3)->ttl
                            : packet.at<net::Ipv6>(packet.l3)->hop_limit;
   if (hops > 1) [[likely]] {
@@ -37,7 +41,7 @@ inline bool may_hop(net::Packet& packet) {
 /// an edit may touch is known to the compiler.
 template <typename Edit, typename Work>
 [[nodiscard]] inline bool rewrite(net::Packet& packet, Work work) {
-  if (!may_hop(packet)) return false;
+  if (!may_hop<Edit>(packet)) return false;
   const net::Touch touch = net::touch_of(packet);
   if (touch == net::Touch::transport) [[likely]] {
     Edit edit{packet, net::Touch::transport};

@@ -72,6 +72,11 @@ inline Sum pseudo_header(const void* addresses, size_t address_bytes, uint8_t pr
 using Change = int64_t;
 constexpr Change change16(uint16_t from, uint16_t to) { return Change{to} - from; }
 constexpr Change change32(uint32_t from, uint32_t to) { return Change{to} - from; }
+/// 2^64 = 1 modulo 0xffff as well: a borrow goes round to the bottom.
+constexpr Change change64(uint64_t from, uint64_t to) {
+  const uint64_t difference = to - from;
+  return static_cast<Change>((difference >> 32) + (difference & 0xffffffff)) - (to < from ? 1 : 0);
+}
 
 /// RFC 1624 eqn. 3, ~(~HC + ~m + m'), with ~x written as 0 - x: both are the same modulo 0xffff. A
 /// multiple of that on top keeps the sum above 0, so that it never makes 0xffff (-0) out of a

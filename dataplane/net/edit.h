@@ -16,6 +16,7 @@
 #include <emmintrin.h>
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 
@@ -35,6 +36,24 @@ struct Endpoint6 {
   std::array<uint8_t, 16> address{};
   uint16_t port = 0;
   bool operator==(const Endpoint6&) const = default;
+};
+
+/// Both ends as an IPv4 packet carries them: two words instead of four fields.
+struct Ends4 {
+  uint64_t addresses = 0;  ///< the last 8 bytes of an IPv4 header
+  uint32_t ports = 0;      ///< the first 4 of TCP and UDP
+  static constexpr Ends4 of(Endpoint4 source, Endpoint4 destination) {
+    return {source.address | uint64_t{destination.address} << 32,
+            source.port | uint32_t{destination.port} << 16};
+  }
+  constexpr Endpoint4 source() const {
+    return {static_cast<uint32_t>(addresses), static_cast<uint16_t>(ports)};
+  }
+  constexpr Endpoint4 destination() const {
+    return {static_cast<uint32_t>(addresses >> 32), static_cast<uint16_t>(ports >> 16)};
+  }
+  /// As packets the other way carry them.
+  constexpr Ends4 mirrored() const { return {std::rotl(addresses, 32), std::rotl(ports, 16)}; }
 };
 
 /// What an edit may touch behind the IP header.
@@ -63,6 +82,15 @@ class TransportEdit {
   void destination_port(uint16_t port) {
     if (touch_ == Touch::transport) return set16(2, port);
     if (touch_ == Touch::echo && !is_request()) set16(offsetof(Icmp, echo), port);
+  }
+  /// Both, as they lie in the header.
+  void ports(uint32_t both) {
+    if (touch_ == Touch::transport) [[likely]] {
+      sum_ += change32(load<uint32_t>(header_), both);
+      return store(header_, both);
+    }
+    source_port(static_cast<uint16_t>(both));
+    destination_port(static_cast<uint16_t>(both >> 16));
   }
   /// Any other field at an even distance from the header's start, as in
   /// edit.transport().field(tcp.sequence, n).
@@ -124,6 +152,13 @@ class Edit4 {
   void destination(Endpoint4 to) {
     address_at(offsetof(Ipv4, destination), to.address);
     transport_.destination_port(to.port);
+  }
+  /// Source and destination.
+  void ends(Ends4 to) {
+    uint8_t* at = ip_ + offsetof(Ipv4, source);
+    addresses_ += change64(load<uint64_t>(at), to.addresses);
+    store(at, to.addresses);
+    transport_.ports(to.ports);
   }
   /// One hop further. The TTL was checked to be above 1.
   void hop() { hops_ = 1; }

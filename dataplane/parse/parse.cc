@@ -129,9 +129,17 @@ bool parse_plain_other(Packet& p, Instance instance) {
   return tag.type == kEtherIpv6 && parse_plain6<kTagged>(p, instance);
 }
 
-/// All but the most common kind: apart, so that the way of that one stays short.
-[[gnu::noinline]] void parse_other(Packet& p, Instance instance) {
-  if (!parse_plain_other(p, instance)) parse_generally(p, instance);
+inline bool parse_most_common(Packet& p, Instance instance) {
+  return p.head_length >= kUntagged + kLeast &&
+         load<uint16_t>(p.head + offsetof(Ethernet, type)) == swap16(kEtherIpv4) &&
+         parse_plain4<kUntagged>(p, instance);
+}
+
+/// All other kinds: apart, so that the way of that one stays short. False: not a plain one.
+[[gnu::noinline]] bool parse_other(Packet& p, Instance instance) {
+  if (parse_plain_other(p, instance)) return true;
+  parse_generally(p, instance);
+  return false;
 }
 
 }  // namespace
@@ -163,22 +171,29 @@ void parse_generally(Packet& p, Instance instance) {
 
 // A way that answers false has changed nothing that the next one does not set again.
 void parse(Packet& p, Instance instance) {
-  if (p.head_length >= kUntagged + kLeast &&
-      load<uint16_t>(p.head + offsetof(Ethernet, type)) == swap16(kEtherIpv4) &&
-      parse_plain4<kUntagged>(p, instance)) [[likely]] {
-    return;
-  }
-  parse_other(p, instance);
+  if (!parse_most_common(p, instance)) parse_other(p, instance);
 }
 
-void parse(Burst& burst, Instance instance) {
-  for (uint32_t i = 0; i < kAhead && i < burst.count; ++i) {
-    __builtin_prefetch(burst.packets[i].head);
+void parse(Burst& burst, uint32_t from, uint32_t to, Instance instance) {
+  if (from == 0) {
+    burst.plain = true;
+    burst.tcp_flags = 0;
+    for (uint32_t i = 0; i < kAhead && i < burst.count; ++i) {
+      __builtin_prefetch(burst.packets[i].head);
+    }
   }
-  for (uint32_t i = 0; i < burst.count; ++i) {
+  uint8_t flags = 0;
+  for (uint32_t i = from; i < to; ++i) {
     if (i + kAhead < burst.count) __builtin_prefetch(burst.packets[i + kAhead].head);
-    parse(burst.packets[i], instance);
+    Packet& packet = burst.packets[i];
+    if (!parse_most_common(packet, instance) && !parse_other(packet, instance)) {
+      burst.plain = false;
+    }
+    flags |= packet.tcp_flags;
   }
+  burst.tcp_flags |= flags;
 }
+
+void parse(Burst& burst, Instance instance) { parse(burst, 0, burst.count, instance); }
 
 }  // namespace nezu::parse

@@ -25,6 +25,9 @@ inline constexpr uint32_t kMaxExtensionHeaders = 8;
 /// Every packet of a burst; all that packet.h calls the parser's is set anew, the verdict undecided
 /// or drop.
 void parse(net::Burst& burst, net::Instance instance = net::Instance::standard);
+/// Those from `from` to before `to`; a burst is parsed from its front.
+void parse(net::Burst& burst, uint32_t from, uint32_t to,
+           net::Instance instance = net::Instance::standard);
 
 /// One packet. May be repeated on the same bytes.
 void parse(net::Packet& packet, net::Instance instance = net::Instance::standard);

@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "dataplane/net/address.h"
+#include "dataplane/net/endian.h"
 
 namespace nezu::route {
 
@@ -45,8 +46,10 @@ struct alignas(64) NextHop {
     if (state_of(now) != HopState::ready) [[unlikely]] {
       return false;
     }
-    std::memcpy(frame, &now, 6);
-    std::memcpy(frame + 6, source.bytes.data(), 6);
+    // Twelve bytes in two stores: the source begins in what the state took.
+    constexpr uint64_t kMac = (uint64_t{1} << 48) - 1;
+    net::store(frame, (now & kMac) | uint64_t{net::load<uint16_t>(source.bytes.data())} << 48);
+    net::store(frame + 8, net::load<uint32_t>(source.bytes.data() + 2));
     return true;
   }
   static HopState state_of(uint64_t word) { return static_cast<HopState>(word >> 48 & 0xff); }

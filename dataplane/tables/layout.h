@@ -121,20 +121,14 @@ struct alignas(64) WorkerLine {
 static_assert(sizeof(WorkerLine) == 1536);
 
 struct alignas(64) ServiceCounters {
-  Counter packets_to_server;
-  Counter bytes_to_server;
-  Counter packets_to_client;
-  Counter bytes_to_client;
+  std::array<Traffic, 2> traffic;  ///< to the server, to the client
   Counter flows_opened;
   Counter flows_refused;
   Counter flows_active;  ///< gauge
   Counter flows_closed;
 };
 struct alignas(64) ServerCounters {
-  Counter packets_to_server;
-  Counter bytes_to_server;
-  Counter packets_to_client;
-  Counter bytes_to_client;
+  std::array<Traffic, 2> traffic;  ///< to the server, to the client
   Counter flows_opened;
   Counter flows_refused;
   Counter flows_active;  ///< gauge: a slot is reused only when every worker's is 0

@@ -242,7 +242,7 @@ TEST_F(RegionPublisherTest, TooManyServicesAreRefusedAndNothingChanges) {
 TEST_F(RegionPublisherTest, CountersBeginAtZeroInAReusedSlot) {
   publisher_->publish(configuration(kShop), {}, 1);
   const tables::ServerId id = find(server(6))->id;
-  region_->servers_of(0)[tables::index(id)].packets_to_server.add(10);
+  region_->servers_of(0)[tables::index(id)].traffic[0].packets.add(10);
   auto with = configuration(kShop);
   with.mutable_pools(0)->mutable_servers(1)->set_address("10.0.1.7");
   publisher_->publish(with, {}, 2);
