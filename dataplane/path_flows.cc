@@ -5,19 +5,25 @@ namespace nezu::path {
 
 using flow::FlowId;
 
-void Path::State::opened(FlowId id) {
-  const flow::Track& track = flows.track(id);
+void Path::State::hold_server(uint16_t server) {
+  if (server >= setup.sizes.servers) return;
+  setup.servers[server].flows_active.add(1);
+  scheduling.load_changed(tables::ServerId{server});
+}
+
+void Path::State::let_go_server(uint16_t server) {
+  if (server >= setup.sizes.servers) return;
+  setup.servers[server].flows_active.subtract(1);
+  scheduling.load_changed(tables::ServerId{server});
+}
+
+void Path::State::opened(const flow::Track& track) {
   if (track.service < setup.sizes.services) {
     tables::ServiceCounters& service = setup.services[track.service];
     service.flows_active.add(1);
     service.flows_opened.add(1);
   }
-  if (track.server < setup.sizes.servers) {
-    tables::ServerCounters& server = setup.servers[track.server];
-    server.flows_active.add(1);
-    server.flows_opened.add(1);
-    scheduling.load_changed(tables::ServerId{track.server});
-  }
+  if (track.server < setup.sizes.servers) setup.servers[track.server].flows_opened.add(1);
   if ((track.flags & flow::flag::kFullNat) != 0 && track.snat < setup.sizes.addresses) {
     setup.addresses[track.snat].flows_active.add(1);
   }
@@ -41,15 +47,18 @@ void Path::State::end(FlowId id) {
     setup.services[was.service].flows_closed.add(1);
     setup.services[was.service].flows_active.subtract(1);
   }
-  if (was.server < setup.sizes.servers) {
-    setup.servers[was.server].flows_closed.add(1);
-    setup.servers[was.server].flows_active.subtract(1);
-    scheduling.load_changed(tables::ServerId{was.server});
-  }
+  if (was.server < setup.sizes.servers) setup.servers[was.server].flows_closed.add(1);
+  let_go_server(was.server);
 }
 
 void Path::State::end(std::span<const FlowId> ids) {
-  for (const FlowId id : ids) flows.prefetch_for_erase(id);
+  for (const FlowId id : ids) {
+    flows.prefetch_for_erase(id);
+    const flow::Track& track = flows.track(id);
+    if ((track.flags & flow::flag::kFullNat) != 0) {
+      ports.prefetch(track.snat, track.shard, track.server);
+    }
+  }
   for (const FlowId id : ids) end(id);
 }
 

@@ -24,6 +24,46 @@ void expire(Path::State& state, net::Tick now) {
 
 namespace {
 
+/// Room that is kept free in a great table: what two bursts may open.
+uint32_t reserve_of(uint32_t capacity) {
+  return std::min(2 * net::kBurstCapacity, capacity / 4096);
+}
+
+void recycle(Path::State& state, bool wide, flow::Stage stage, uint64_t wanted, net::Tick now) {
+  std::array<FlowId, net::kBurstCapacity> oldest;
+  const auto most = static_cast<size_t>(std::min<uint64_t>(wanted, oldest.size()));
+  uint32_t count = state.flows.oldest(wide, stage, std::span(oldest).first(most));
+  if (stage == flow::Stage::embryonic) {
+    uint32_t may = 0;
+    while (may < count && may_make_place(state.flows.track(oldest[may]), now)) ++may;
+    count = may;
+  }
+  state.end(std::span(oldest).first(count));
+  state.line.flows_recycled.add(count);
+}
+
+}  // namespace
+
+/// A table that is nearly full gives up its oldest flows a batch at a time, before the packets come
+/// that need their place: one at a time each would wait for memory by itself.
+void recycle_ahead(Path::State& state, const tables::View& view, net::Tick now) {
+  if (!view.is_ready()) return;
+  const flow::Table& flows = state.flows;
+  for (const bool wide : {false, true}) {
+    const uint32_t capacity = flows.capacity(wide), reserve = reserve_of(capacity);
+    if (reserve == 0) continue;
+    const uint64_t limit = embryonic_limit(view.settings(), capacity);
+    const uint64_t embryonic = flows.count(wide, flow::Stage::embryonic) + uint64_t{reserve};
+    if (embryonic > limit) recycle(state, wide, flow::Stage::embryonic, embryonic - limit, now);
+    if (flows.count(wide) + reserve <= capacity) continue;
+    const flow::Stage stage =
+        flows.count(wide, flow::Stage::closed) != 0 ? flow::Stage::closed : flow::Stage::embryonic;
+    recycle(state, wide, stage, flows.count(wide) + reserve - capacity, now);
+  }
+}
+
+namespace {
+
 /// The next server whose deadline has passed and that has flows here.
 void look_for_drained(Path::State& state, const tables::View& view, net::Instant now) {
   Drain& drain = state.drain;

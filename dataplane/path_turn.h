@@ -39,6 +39,16 @@ class Allowance {
   uint64_t since_ = 0;
 };
 
+/// Flows that nobody has answered yet may hold a share of the table.
+inline uint64_t embryonic_limit(const tables::Settings& settings, uint32_t capacity) {
+  return uint64_t{capacity} * settings.embryonic_percent / 100;
+}
+/// It has had its second: others may take its place.
+inline bool may_make_place(const flow::Track& embryonic, net::Tick now) {
+  const auto left = static_cast<int64_t>(static_cast<int32_t>(embryonic.deadline - now));
+  return embryonic.timeout - left >= net::kTicksPerSecond;
+}
+
 /// A request that a worker is answering, slice by slice.
 struct Errand {
   tables::Request request;
@@ -56,14 +66,11 @@ struct Drain {
   net::Tick looked = 0;
 };
 
+class Opening;  // path_open.h
+
 struct Path::State {
-  explicit State(const Setup& given)
-      : setup(given),
-        flows(*given.flows),
-        steering(*given.steering),
-        line(*given.line),
-        scheduling(given.sizes, given.worker, given.steering->workers(), given.servers),
-        ports(given.snat_lines) {}
+  explicit State(const Setup& given);
+  ~State();
 
   Setup setup;
   flow::Table& flows;
@@ -71,6 +78,7 @@ struct Path::State {
   tables::WorkerLine& line;
   admit::Scheduling scheduling;
   admit::SnatPorts ports;
+  const std::unique_ptr<Opening> opening;
   Allowance replies;
   Desk desk;
   Errand errand;
@@ -78,8 +86,12 @@ struct Path::State {
   net::Tick reported = 0;  ///< when the gauges of `line` were set last
 
   // --- the life of a flow (path_flows.cc): everything that it holds, taken and released together
-  /// Counts a flow that has just been put into the table.
-  void opened(flow::FlowId id);
+  /// Counts a flow at its server: before it is filed, so that the next choice knows of it.
+  void hold_server(uint16_t server);
+  /// It was not filed.
+  void let_go_server(uint16_t server);
+  /// Counts a flow that has just been put into the table; its server is held.
+  void opened(const flow::Track& track);
   /// Releases what the flow holds and erases it.
   void end(flow::FlowId id);
   /// The same for many, with their lines asked for first.
@@ -104,9 +116,8 @@ struct Turn {
   std::span<net::Packet> part{};  ///< of the burst: what the stages behind `admit` work on now
   uint32_t missing = 0;           ///< packets that found no flow
   // Within `admit`:
-  bool admitted = false;  ///< flows may have been opened
-  bool erased = false;    ///< flows were ended
-  bool may_end = true;    ///< flows may be ended to make room
+  bool erased = false;  ///< flows were ended
+  bool may_end = true;  ///< flows may be ended to make room
 };
 
 // The stages, in their order.
@@ -119,6 +130,7 @@ void dispatch(Turn& turn);    ///< path_route.cc    Ethernet addresses, VLAN, ve
 void count(Turn& turn);       ///< path_count.cc    every packet, once
 // In slices of a bounded size, between bursts (path_housekeep.cc, path_errand.cc).
 void expire(Path::State& state, net::Tick now);
+void recycle_ahead(Path::State& state, const tables::View& view, net::Tick now);
 void end_drained(Path::State& state, const tables::View& view, net::Instant now);
 void run_errand(Path::State& state, net::Instant now);
 void report(Path::State& state, const tables::View& view, net::Tick now);

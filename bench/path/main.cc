@@ -25,6 +25,9 @@ constexpr const char* kHelp =
   --one-way       packets to servers only (without: both directions mixed)
   --huge          tables and buffers in 2 MiB pages (/dev/hugepages)
   --new N         also: N further flows, each packet opening one
+  --steady S      also: new flows for S seconds of the worker's time, by default timeouts and
+                  shares, expiry and recycling included (--capacity 16777216, say)
+  --lives S       the same with whole TCP lives of seven packets
   --rebuild       also: the time to rebuild the table after a restart
   --runs N        default 5; medians are of these
   --packets N     of each run, default 2000000
@@ -40,6 +43,7 @@ struct Wanted {
   bench::Options options;
   std::string json;
   uint32_t new_flows = 0;
+  double steady = 0, lives = 0;  ///< seconds
   bool rebuild = false;
 };
 
@@ -77,6 +81,12 @@ Wanted parse_options(int argc, char** argv) {
       wanted.rebuild = true;
     } else if (option == "--new") {
       wanted.new_flows = static_cast<uint32_t>(number());
+    } else if (option == "--steady") {
+      wanted.steady = std::strtod(value().c_str(), nullptr);
+      wanted.options.default_timeouts = true;
+    } else if (option == "--lives") {
+      wanted.lives = std::strtod(value().c_str(), nullptr);
+      wanted.options.default_timeouts = true;
     } else if (option == "--runs") {
       wanted.options.runs = static_cast<uint32_t>(number());
     } else if (option == "--packets") {
@@ -148,6 +158,24 @@ std::string run_case(const bench::Case& what, const Wanted& wanted) {
          << ", \"new_flows_per_second_millions\": " << json_of(fresh.million_per_second);
     std::printf("%-26s new flow: %.0f cycles, %.2f M/s (medians)\n", "",
                 fresh.cycles_per_flow.median, fresh.million_per_second.median);
+  }
+  for (const bool lives : {false, true}) {
+    const double seconds = lives ? wanted.lives : wanted.steady;
+    if (seconds == 0) continue;
+    const char* name = lives ? "life" : "new flow";
+    const bench::Steady steady =
+        bench::measure_steady(rig, options, what.flows + wanted.new_flows, seconds, lives);
+    json << ",\n   \"" << (lives ? "lives" : "steady") << "\": {\"seconds\": " << seconds
+         << ", \"million_per_second\": " << steady.million_per_second
+         << ", \"cycles\": " << json_of(steady.cycles) << ", \"refused\": " << steady.refused
+         << ", \"recycled\": " << steady.recycled << ", \"expired\": " << steady.expired << "}";
+    std::printf(
+        "%-26s %s for %g s: %.0f cycles (%.0f to %.0f), %.2f M/s; %llu packets refused, "
+        "%llu flows recycled, %llu expired\n",
+        "", name, seconds, steady.cycles.median, steady.cycles.min, steady.cycles.max,
+        steady.million_per_second, static_cast<unsigned long long>(steady.refused),
+        static_cast<unsigned long long>(steady.recycled),
+        static_cast<unsigned long long>(steady.expired));
   }
   if (wanted.rebuild) {
     std::vector<double> times;

@@ -29,6 +29,16 @@ struct NewFlows {
 /// Every packet opens a flow, until the table has `count` more.
 NewFlows measure_new(Rig& rig, const Options& options, uint32_t first, uint32_t count);
 
+/// New flows, or whole TCP lives of seven packets, for so many seconds of the worker's time: what
+/// expires and what must make place is paid for meanwhile.
+struct Steady {
+  double million_per_second = 0;
+  Spread cycles;         ///< of a flow or a life, over tenths of the time
+  uint64_t refused = 0;  ///< packets that were not forwarded
+  uint64_t recycled = 0, expired = 0;
+};
+Steady measure_steady(Rig& rig, const Options& options, uint32_t first, double seconds, bool lives);
+
 double tsc_hz();
 
 }  // namespace nezu::bench

@@ -200,10 +200,10 @@ Rig::Rig(const Case& what, const Options& options)
     for (uint32_t i = 0; i < kSnats; ++i) spec.snats.push_back(texts[kServers + i]);
   }
   // Nothing expires while it is measured, unless a bench wants it.
-  spec.timeouts.fill(100000 * kTicksPerSecond);
+  if (!options.default_timeouts) spec.timeouts.fill(100000 * kTicksPerSecond);
   world_.put(spec);
   tables::Settings settings;
-  settings.embryonic_percent = 100;
+  if (!options.default_timeouts) settings.embryonic_percent = 100;
   world_.settings(settings);
   reader_ = tables::Reader::attach(world_.region(), "bench");
   start();
@@ -269,6 +269,31 @@ void Rig::first_frame(uint32_t n, Template& out) const {
     store(&source.bytes[12], swap32(client + 1));
     Writer{out}.ipv6(source, *parse_address("2001:db8::10"), case_.protocol, port, kPort, flags);
   }
+}
+
+void Rig::life_frame(uint32_t step, const Template& first, const uint8_t* left,
+                     Template& out) const {
+  constexpr uint8_t kFlags[kLifePackets] = {kTcpSyn,
+                                            kTcpSyn | kTcpAck,
+                                            kTcpAck | kTcpPsh,
+                                            kTcpAck | kTcpPsh,
+                                            kTcpFin | kTcpAck,
+                                            kTcpFin | kTcpAck,
+                                            kTcpAck};
+  constexpr bool kBack[kLifePackets] = {false, true, false, true, false, true, false};
+  // The frames' padding of 6 bytes is IPv4 payload.
+  const uint32_t data = case_.family == Family::ipv4 ? 6 : 0;
+  const uint32_t sequence[kLifePackets] = {0, 0, 1, 1, 1 + data, 1 + data, 2 + 2 * data};
+  const uint32_t acknowledged[kLifePackets] = {0,           1, 1, 1 + data, 1 + data, 2 + 2 * data,
+                                               2 + 2 * data};
+  out = first;
+  if (kBack[step]) {
+    out.port = 1;
+    mirror(left, out);
+    out.bytes[hops_offset()] = 64;
+    fix_header(out);
+  }
+  set_flags(out, kFlags[step], sequence[step], acknowledged[step]);
 }
 
 Verdict Rig::run(Template& frame) {

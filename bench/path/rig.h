@@ -31,8 +31,9 @@ struct Options {
   bool one_way = false;  ///< only packets to servers
   uint32_t burst = 64;
   uint32_t runs = 5;
-  uint64_t packets = 2'000'000;  ///< of a run
-  uint32_t capacity = 0;         ///< of the table; 0: what the case needs
+  uint64_t packets = 2'000'000;   ///< of a run
+  uint32_t capacity = 0;          ///< of the table; 0: what the case needs
+  bool default_timeouts = false;  ///< and shares, instead of "nothing expires"
 };
 
 /// 64-byte frames (60 without their checksum); IPv6 TCP needs 74.
@@ -67,6 +68,10 @@ class Rig {
   void open_flows();
   /// The packet that opens flow `n`, which may be beyond the case's.
   void first_frame(uint32_t n, Template& out) const;
+  /// What follows the first packet in the life of its connection, from that as it left for the
+  /// server: SYN-ACK, data, data back, FIN, FIN-ACK, ACK.
+  static constexpr uint32_t kLifePackets = 7;
+  void life_frame(uint32_t step, const Template& first, const uint8_t* left, Template& out) const;
   /// Packets of open flows: to the server, to the client.
   const std::vector<Template>& there() const { return there_; }
   const std::vector<Template>& back() const { return back_; }

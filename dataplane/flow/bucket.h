@@ -57,6 +57,11 @@ class Buckets {
   const Bucket& operator[](uint32_t index) const { return buckets_[index]; }
   void prefetch(uint64_t hash) const { __builtin_prefetch(&buckets_[home(hash)]); }
 
+  /// False: no key with this hash.
+  bool may_hold(uint64_t hash) const {
+    const Bucket& bucket = buckets_[home(hash)];
+    return bucket.overflow != 0 || bucket.matching(tag_of(hash)) != 0;
+  }
   /// False: no cell in either bucket, nor one that moving a single key would free.
   bool insert(uint64_t hash, uint32_t word);
   /// False: not there.

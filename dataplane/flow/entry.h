@@ -95,24 +95,30 @@ struct alignas(64) Entry6 {
 static_assert(sizeof(Entry4) == 64 && sizeof(Entry6) == 128);
 static_assert(std::is_trivially_destructible_v<Entry4> && std::is_trivially_destructible_v<Entry6>);
 
-inline net::Tuple4 tuple_to_client(const Entry4& e) {
-  return {e.to_client.source,
-          e.to_client.destination,
-          e.to_client.source_port,
-          e.to_client.destination_port,
-          e.to_server.instance,
-          e.to_server.protocol,
+inline net::Tuple4 tuple_to_client(const net::Tuple4& there, const Half4& back) {
+  return {back.source,
+          back.destination,
+          back.source_port,
+          back.destination_port,
+          there.instance,
+          there.protocol,
           0};
 }
-inline net::Tuple6 tuple_to_client(const Entry6& e) {
-  return {e.to_client.source,
-          e.to_client.destination,
-          e.to_client.source_port,
-          e.to_client.destination_port,
-          e.to_server.instance,
-          e.to_server.protocol,
+inline net::Tuple6 tuple_to_client(const net::Tuple6& there, const Half6& back) {
+  return {back.source,
+          back.destination,
+          back.source_port,
+          back.destination_port,
+          there.instance,
+          there.protocol,
           0,
           {}};
+}
+inline net::Tuple4 tuple_to_client(const Entry4& e) {
+  return tuple_to_client(e.to_server, e.to_client);
+}
+inline net::Tuple6 tuple_to_client(const Entry6& e) {
+  return tuple_to_client(e.to_server, e.to_client);
 }
 
 /// A flow's number in its worker's table, as net::Packet::flow carries it.

@@ -16,7 +16,8 @@ Extent::Extent(Capacity capacity) {
   wide = narrow + capacity.narrow * sizeof(Entry4);
   links = wide + capacity.wide * sizeof(Entry6);
   const size_t nodes = size_t{capacity.narrow} + capacity.wide + 2 * kSentinels;
-  buckets = links + rounded(nodes * sizeof(Links));
+  free = links + rounded(nodes * sizeof(Links));
+  buckets = free + rounded((size_t{capacity.narrow} + capacity.wide) * sizeof(uint32_t));
   bucket_count = Buckets::count_for(uint64_t{capacity.narrow} + capacity.wide);
   bytes = buckets + bucket_count * sizeof(Bucket);
 }
@@ -41,21 +42,23 @@ Table::Table(std::span<std::byte> memory, Capacity capacity, const net::FlowHash
   buckets_ = Buckets(reinterpret_cast<Bucket*>(base + extent.buckets), extent.bucket_count);
   buckets_.clear();
   auto* links = reinterpret_cast<Links*>(base + extent.links);
-  build_pool<Entry4>(pools_[0], links, capacity.narrow, now);
-  build_pool<Entry6>(pools_[1], links + capacity.narrow + kSentinels, capacity.wide, now);
+  auto* free = reinterpret_cast<uint32_t*>(base + extent.free);
+  build_pool<Entry4>(pools_[0], links, free, capacity.narrow, now);
+  build_pool<Entry6>(pools_[1], links + capacity.narrow + kSentinels, free + capacity.narrow,
+                     capacity.wide, now);
 }
 
 template <typename Entry>
-void Table::build_pool(Pool& pool, Links* links, uint32_t capacity, net::Tick now) {
+void Table::build_pool(Pool& pool, Links* links, uint32_t* free, uint32_t capacity, net::Tick now) {
   pool.links = links;
+  pool.free = free;
+  pool.used = capacity;
   for (uint32_t stage = 0; stage < kStageCount; ++stage) {
     pool.wheels[stage] = Wheel(links, capacity + stage * Wheel::kSlots, now);
   }
   const Entry* all = entries<Entry>();
   for (uint32_t i = capacity; i-- > 0;) {
-    if (all[i].track.valid != 0) continue;
-    links[i].next = pool.free;
-    pool.free = i;
+    if (all[i].track.valid == 0) pool.free[capacity - pool.used--] = i;
   }
 }
 
@@ -74,31 +77,31 @@ void Table::hang(FlowId id, const Track& track) {
   const auto stage = static_cast<size_t>(track.stage);
   pool.wheels[stage].link(id.entry(), track.deadline);
   ++pool.stages[stage];
-  ++pool.used;
 }
 
 void Table::free_entry(FlowId id) {
   Pool& pool = pools_[id.wide()];
-  pool.links[id.entry()].next = pool.free;
-  pool.free = id.entry();
+  pool.free[capacity(id.wide()) - pool.used--] = id.entry();
 }
 
 template <typename Entry, typename Tuple, typename Half>
-Table::Inserted Table::insert_in(const Tuple& to_server, const Half& to_client,
-                                 const Track& track) {
+Table::Inserted Table::insert_in(const Tuple& to_server, uint64_t there, const Half& to_client,
+                                 uint64_t back, const Track& track) {
   constexpr bool kWide = std::is_same_v<Entry, Entry6>;
   Pool& pool = pools_[kWide];
-  if (pool.free == Wheel::kNone) return {FlowId(), net::Reason::flow_table_full};
-  const FlowId id(kWide, pool.free, Direction::to_server);
+  if (pool.used == capacity(kWide)) return {FlowId(), net::Reason::flow_table_full};
+  const FlowId id(kWide, pool.free[capacity(kWide) - pool.used - 1], Direction::to_server);
   Entry& entry = entries<Entry>()[id.entry()];
   entry.to_server = to_server;
   entry.to_client = to_client;
   entry.track = track;
   entry.track.valid = 0;
-  if (!file(id, hash_(to_server), hash_(tuple_to_client(entry)))) {
+  // With `nat` a client may use one port towards two VIPs of the same server.
+  if (buckets_.may_hold(back) && find(tuple_to_client(entry), back).exists()) {
     return {FlowId(), net::Reason::flow_bucket_full};
   }
-  pool.free = pool.links[id.entry()].next;
+  if (!file(id, there, back)) return {FlowId(), net::Reason::flow_bucket_full};
+  ++pool.used;
   hang(id, track);
   entry.track.publish();
   return {id, net::Reason::none};
@@ -106,11 +109,31 @@ Table::Inserted Table::insert_in(const Tuple& to_server, const Half& to_client,
 
 Table::Inserted Table::insert(const net::Tuple4& to_server, const Half4& to_client,
                               const Track& track) {
-  return insert_in<Entry4>(to_server, to_client, track);
+  return insert(to_server, hash_(to_server), to_client,
+                hash_(tuple_to_client(to_server, to_client)), track);
 }
 Table::Inserted Table::insert(const net::Tuple6& to_server, const Half6& to_client,
                               const Track& track) {
-  return insert_in<Entry6>(to_server, to_client, track);
+  return insert(to_server, hash_(to_server), to_client,
+                hash_(tuple_to_client(to_server, to_client)), track);
+}
+Table::Inserted Table::insert(const net::Tuple4& to_server, uint64_t there, const Half4& to_client,
+                              uint64_t back, const Track& track) {
+  return insert_in<Entry4>(to_server, there, to_client, back, track);
+}
+Table::Inserted Table::insert(const net::Tuple6& to_server, uint64_t there, const Half6& to_client,
+                              uint64_t back, const Track& track) {
+  return insert_in<Entry6>(to_server, there, to_client, back, track);
+}
+
+void Table::prefetch_for_insert(bool wide, uint64_t back, uint32_t waiting) const {
+  buckets_.prefetch(back);
+  const Pool& pool = pools_[wide];
+  const uint32_t left = capacity(wide) - pool.used;
+  if (waiting >= left) return;
+  const uint32_t entry = pool.free[left - 1 - waiting];
+  prefetch(FlowId(wide, entry, Direction::to_server));
+  __builtin_prefetch(&pool.links[entry]);
 }
 
 template <typename Entry>
@@ -123,7 +146,6 @@ void Table::erase_in(FlowId id) {
   const auto stage = static_cast<size_t>(entry.track.stage);
   pool.wheels[stage].unlink(id.entry());
   --pool.stages[stage];
-  --pool.used;
   free_entry(id);
 }
 
@@ -151,8 +173,7 @@ void Table::move(FlowId id, Stage stage) {
   at.stage = stage;
 }
 
-// --- time and fullness
-// ----------------------------------------------------------------------------
+// --- time and fullness --------------------------------------------------------------------------
 
 uint32_t Table::expired(net::Tick now, std::span<FlowId> out) {
   constexpr uint32_t kBatch = 32;
@@ -180,8 +201,19 @@ FlowId Table::oldest(bool wide, Stage stage) {
   return node == Wheel::kNone ? FlowId() : FlowId(wide, node, Direction::to_server);
 }
 
-// --- rebuilding
-// -------------------------------------------------------------------------------------
+uint32_t Table::oldest(bool wide, Stage stage, std::span<FlowId> out) {
+  constexpr size_t kBatch = 64;
+  std::array<uint32_t, kBatch> nodes;  // NOLINT: filled up to `count`
+  const uint32_t count = pools_[wide].wheels[static_cast<size_t>(stage)].oldest(
+      std::span(nodes).first(std::min(kBatch, out.size())));
+  for (uint32_t i = 0; i < count; ++i) {
+    out[i] = FlowId(wide, nodes[i], Direction::to_server);
+    prefetch(out[i]);
+  }
+  return count;
+}
+
+// --- rebuilding ---------------------------------------------------------------------------------
 
 template <typename Entry>
 bool Table::adopt_in(FlowId id) {
@@ -204,8 +236,7 @@ void Table::discard(FlowId id) {
   free_entry(id);
 }
 
-// --- for tests
-// --------------------------------------------------------------------------------------
+// --- for tests ----------------------------------------------------------------------------------
 
 const char* Table::audit() const {
   for (const bool wide : {false, true}) {
@@ -228,9 +259,9 @@ const char* Table::audit() const {
         return "a valid entry hangs in no wheel";
       }
     }
-    for (uint32_t i = pool.free; i != Wheel::kNone; i = pool.links[i].next) {
-      if (++unused > capacity(wide)) return "the free list runs in a circle";
-      if (track(FlowId(wide, i, Direction::to_server)).valid != 0) return "a free entry is valid";
+    for (; unused < capacity(wide) - pool.used; ++unused) {
+      const FlowId id(wide, pool.free[unused], Direction::to_server);
+      if (track(id).valid != 0) return "a free entry is valid";
     }
     if (valid != pool.used) return "the number of flows is wrong";
     if (stages != pool.stages) return "the numbers of the stages are wrong";

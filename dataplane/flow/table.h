@@ -28,7 +28,7 @@ struct Capacity {
 /// Where everything lies in a table's memory.
 struct Extent {
   explicit Extent(Capacity capacity);
-  size_t narrow = 0, wide = 0, links = 0, buckets = 0;  ///< offsets
+  size_t narrow = 0, wide = 0, links = 0, free = 0, buckets = 0;  ///< offsets
   uint32_t bucket_count = 0;
   size_t bytes = 0;
 };
@@ -82,12 +82,20 @@ class Table {
 
   // --- changing -------------------------------------------------------------------------------
   struct Inserted {
-    FlowId id;                               ///< towards the server; exists() only if it worked
-    net::Reason reason = net::Reason::none;  ///< flow_table_full or flow_bucket_full
+    FlowId id;  ///< towards the server; exists() only if it worked
+    /// flow_table_full; flow_bucket_full: no cell, or the answers' tuple is another flow's.
+    net::Reason reason = net::Reason::none;
   };
-  /// Neither tuple may be there already. `track.stage` and `track.deadline` say where it hangs.
+  /// `to_server` may not be there already. `track.stage` and `track.deadline` say where it hangs.
   Inserted insert(const net::Tuple4& to_server, const Half4& to_client, const Track& track);
   Inserted insert(const net::Tuple6& to_server, const Half6& to_client, const Track& track);
+  /// The same when both hashes are known.
+  Inserted insert(const net::Tuple4& to_server, uint64_t there, const Half4& to_client,
+                  uint64_t back, const Track& track);
+  Inserted insert(const net::Tuple6& to_server, uint64_t there, const Half6& to_client,
+                  uint64_t back, const Track& track);
+  /// Asks for what inserting a flow will touch, `waiting` others being inserted before it.
+  void prefetch_for_insert(bool wide, uint64_t back, uint32_t waiting) const;
   void erase(FlowId id);
   /// Asks for the lines that `erase` will need.
   void prefetch_for_erase(FlowId id) const;
@@ -100,6 +108,8 @@ class Table {
   uint32_t expired(net::Tick now, std::span<FlowId> out);
   /// About the one that would expire first; the caller may erase it.
   FlowId oldest(bool wide, Stage stage);
+  /// Up to `out.size()` of those that would expire first, oldest first, asked for from memory.
+  uint32_t oldest(bool wide, Stage stage, std::span<FlowId> out);
 
   // --- rebuilding -------------------------------------------------------------------------------
   /// A valid entry that the table does not know yet: files it. False: its keys are taken or find no
@@ -121,8 +131,8 @@ class Table {
  private:
   /// What narrow and wide entries have one of each.
   struct Pool {
-    Links* links = nullptr;  ///< by entry, then the wheels' sentinels
-    uint32_t free = Wheel::kNone;
+    Links* links = nullptr;    ///< by entry, then the wheels' sentinels
+    uint32_t* free = nullptr;  ///< stack of free entries, `capacity - used` of them
     uint32_t used = 0;
     std::array<uint32_t, kStageCount> stages{};
     std::array<Wheel, kStageCount> wheels;
@@ -137,7 +147,8 @@ class Table {
   template <typename Entry, typename Tuple>
   FlowId match(const Bucket& bucket, uint16_t tag, const Tuple& tuple) const;
   template <typename Entry, typename Tuple, typename Half>
-  Inserted insert_in(const Tuple& to_server, const Half& to_client, const Track& track);
+  Inserted insert_in(const Tuple& to_server, uint64_t there, const Half& to_client, uint64_t back,
+                     const Track& track);
   template <typename Entry>
   void erase_in(FlowId id);
   template <typename Entry>
@@ -146,7 +157,7 @@ class Table {
   void hang(FlowId id, const Track& track);
   void free_entry(FlowId id);
   template <typename Entry>
-  void build_pool(Pool& pool, Links* links, uint32_t capacity, net::Tick now);
+  void build_pool(Pool& pool, Links* links, uint32_t* free, uint32_t capacity, net::Tick now);
 
   Capacity capacity_;
   const net::FlowHash hash_;

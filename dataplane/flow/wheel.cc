@@ -51,4 +51,12 @@ uint32_t Wheel::oldest() {
   return kNone;
 }
 
+uint32_t Wheel::oldest(std::span<uint32_t> out) {
+  uint32_t node = oldest();
+  if (node == kNone) return 0;
+  uint32_t count = 0;
+  for (; node < sentinels_ && count < out.size(); node = nodes_[node].next) out[count++] = node;
+  return count;
+}
+
 }  // namespace nezu::flow

@@ -60,6 +60,8 @@ class Wheel {
 
   /// The node with about the earliest deadline; kNone: the wheel is empty.
   uint32_t oldest();
+  /// It and those that hang behind it, up to `out.size()`; they stay where they are.
+  uint32_t oldest(std::span<uint32_t> out);
 
  private:
   bool empty(uint32_t slot) const { return nodes_[sentinels_ + slot].next == sentinels_ + slot; }

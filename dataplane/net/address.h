@@ -60,6 +60,11 @@ struct Address {
   bool is_broadcast() const { return is_v4() && v4_raw() == 0xffffffffu; }
 
   auto operator<=>(const Address&) const = default;
+  /// Two words, where the default would call memcmp.
+  bool operator==(const Address& other) const {
+    return ((load<uint64_t>(&bytes[0]) ^ load<uint64_t>(&other.bytes[0])) |
+            (load<uint64_t>(&bytes[8]) ^ load<uint64_t>(&other.bytes[8]))) == 0;
+  }
 };
 static_assert(sizeof(Address) == 16);
 

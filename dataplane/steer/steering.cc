@@ -24,10 +24,8 @@ uint32_t Steering::shards_of(uint16_t worker) const {
 }
 
 template <typename Tuple>
-Place Steering::place_in(const Tuple& tuple, const net::Address& destination,
-                         const tables::View& view) const {
+Place Steering::place_in(const Tuple& tuple, const tables::LocalAddress* local) const {
   using flow::Direction;
-  const tables::LocalAddress* local = view.address(tuple.instance, destination);
   const uint16_t port = net::swap16(tuple.destination_port);
   if (local != nullptr && local->kind == tables::AddressKind::snat &&
       port >= tables::kSnatFirstPort) {
@@ -39,11 +37,17 @@ Place Steering::place_in(const Tuple& tuple, const net::Address& destination,
   return {Direction::to_client, shard_hash_(tuple.destination, tuple.destination_port), local};
 }
 
+Place Steering::place(const net::Tuple4& tuple, const tables::LocalAddress* local) const {
+  return place_in(tuple, local);
+}
+Place Steering::place(const net::Tuple6& tuple, const tables::LocalAddress* local) const {
+  return place_in(tuple, local);
+}
 Place Steering::place(const net::Tuple4& tuple, const tables::View& view) const {
-  return place_in(tuple, net::Address::v4_raw(tuple.destination), view);
+  return place_in(tuple, view.address(tuple.instance, net::Address::v4_raw(tuple.destination)));
 }
 Place Steering::place(const net::Tuple6& tuple, const tables::View& view) const {
-  return place_in(tuple, net::Address::v6(tuple.destination.data()), view);
+  return place_in(tuple, view.address(tuple.instance, net::Address::v6(tuple.destination.data())));
 }
 
 }  // namespace nezu::steer

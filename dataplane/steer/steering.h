@@ -36,6 +36,9 @@ class Steering {
   /// The tuple as it stands in the packet; for ICMP errors the mirrored inner one.
   Place place(const net::Tuple4& tuple, const tables::View& view) const;
   Place place(const net::Tuple6& tuple, const tables::View& view) const;
+  /// The same when it is known whose the destination is (null: not ours).
+  Place place(const net::Tuple4& tuple, const tables::LocalAddress* local) const;
+  Place place(const net::Tuple6& tuple, const tables::LocalAddress* local) const;
 
   uint16_t owner(uint8_t shard) const { return owners_[shard]; }
   uint16_t workers() const { return workers_; }
@@ -46,8 +49,7 @@ class Steering {
 
  private:
   template <typename Tuple>
-  Place place_in(const Tuple& tuple, const net::Address& destination,
-                 const tables::View& view) const;
+  Place place_in(const Tuple& tuple, const tables::LocalAddress* local) const;
 
   uint16_t workers_;
   std::array<uint16_t, tables::kShardCount> owners_;

@@ -1,0 +1,121 @@
+// Within bench/path: a port without a NIC, and the clock around turns.
+#pragma once
+
+#include <x86intrin.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "bench/path/rig.h"
+
+namespace nezu::bench {
+
+using net::Burst;
+using net::Verdict;
+
+inline constexpr uint32_t kStride = 2048, kHeadroom = 128;
+/// Hot buffers: 512 of them are touched again and again. Cold: their headers alone are 4 MiB.
+inline constexpr uint32_t kHotBuffers = 512, kColdBuffers = 65536;
+
+class Random {
+ public:
+  uint64_t next() {
+    state_ ^= state_ << 13;
+    state_ ^= state_ >> 7;
+    return state_ ^= state_ << 17;
+  }
+
+ private:
+  uint64_t state_ = 88172645463325252u;
+};
+
+/// A port without a NIC: buffers in, verdicts out.
+class Port {
+ public:
+  Port(uint32_t buffers, bool huge)
+      : count_(buffers), memory_(size_t{buffers} * kStride, huge), descriptors_(buffers) {}
+
+  uint32_t size() const { return count_; }
+  void fill(uint32_t n, const Template& frame) {
+    // Like a NIC: the frame begins on a line of its own.
+    uint8_t* at = memory_.at() + size_t{n} * kStride + kHeadroom;
+    std::memcpy(at, frame.bytes.data(), 80);
+    descriptors_[n] = {at, frame.length, frame.port};
+  }
+  void receive(Burst& burst, uint32_t from, uint32_t count) const {
+    burst.count = count;
+    for (uint32_t i = 0; i < count; ++i) {
+      const Descriptor& d = descriptors_[from + i];
+      burst.packets[i].arrive(d.head, d.head, d.length, d.length, kStride - kHeadroom, d.port);
+    }
+  }
+  /// As a port's transmit function: looks at every verdict, takes the handle.
+  void send(Burst& burst) {
+    for (net::Packet& packet : burst.all()) {
+      if (packet.verdict == Verdict::forward) [[likely]] {
+        out_[sent_++ % out_.size()] = packet.buffer;
+      }
+    }
+  }
+  uint64_t sent() const { return sent_; }
+  const uint8_t* at(uint32_t n) const { return descriptors_[n].head; }
+
+ private:
+  struct Descriptor {
+    uint8_t* head = nullptr;
+    uint16_t length = 0;
+    uint16_t port = 0;
+  };
+  uint32_t count_;
+  Memory memory_;
+  std::vector<Descriptor> descriptors_;
+  std::array<void*, 256> out_{};
+  uint64_t sent_ = 0;
+};
+
+/// The turn of a worker, as device/ runs it.
+inline void turn(Rig& rig, Port& port, Burst& burst, uint32_t from, uint32_t count) {
+  const tables::View view = rig.view();
+  port.receive(burst, from, count);
+  rig.path().receive(burst, view, rig.routes(), rig.now());
+  port.send(burst);
+  rig.path().housekeep(view, rig.now());
+}
+
+/// Cycles of turns. Those that were interrupted (more than five times the median) count apart.
+class Turns {
+ public:
+  explicit Turns(uint32_t burst) : burst_(burst) {}
+  template <typename Turn>
+  void time(Turn turn) {
+    const uint64_t from = __rdtsc();
+    turn();
+    add(__rdtsc() - from);
+  }
+  void add(uint64_t cycles) { cycles_.push_back(static_cast<uint32_t>(cycles)); }
+  /// Mean cycles of a packet; begins anew.
+  double finish() {
+    std::vector<uint32_t> sorted = cycles_;
+    std::nth_element(sorted.begin(), sorted.begin() + static_cast<ptrdiff_t>(sorted.size() / 2),
+                     sorted.end());
+    const uint32_t limit = 5 * sorted[sorted.size() / 2];
+    uint64_t sum = 0, count = 0;
+    for (const uint32_t cycles : cycles_) {
+      if (cycles <= limit) sum += cycles, ++count;
+    }
+    interrupted_ += cycles_.size() - count;
+    all_ += cycles_.size();
+    cycles_.clear();
+    return static_cast<double>(sum) / static_cast<double>(count * burst_);
+  }
+  double interrupted_share() const {
+    return static_cast<double>(interrupted_) / static_cast<double>(all_);
+  }
+
+ private:
+  uint32_t burst_;
+  std::vector<uint32_t> cycles_;
+  uint64_t interrupted_ = 0, all_ = 0;
+};
+
+}  // namespace nezu::bench

@@ -1,0 +1,90 @@
+// The steady state: what comes must find place, what goes must be taken out, all in measured time.
+#include "bench/path/measure.h"
+#include "bench/path/port.h"
+
+namespace nezu::bench {
+namespace {
+
+/// Fills every buffer with a step of its connection, then times the turns; the balancer's clock
+/// goes on by what they took.
+class Clocked {
+ public:
+  Clocked(Rig& rig, const Options& options)
+      : rig_(rig),
+        options_(options),
+        port_(kHotBuffers, options.huge),
+        burst_(std::make_unique<Burst>()),
+        hz_(tsc_hz()) {}
+
+  Port& port() { return port_; }
+  double seconds() const { return static_cast<double>(cycles_) / hz_; }
+  uint64_t cycles() const { return cycles_; }
+  void run() {
+    const uint64_t before = cycles_;
+    for (uint32_t i = 0; i < port_.size(); i += options_.burst) {
+      const uint64_t from = __rdtsc();
+      turn(rig_, port_, *burst_, i, options_.burst);
+      cycles_ += __rdtsc() - from;
+    }
+    rig_.pass(static_cast<uint64_t>(static_cast<double>(cycles_ - before) / hz_ * 1e9));
+  }
+
+ private:
+  Rig& rig_;
+  const Options& options_;
+  Port port_;
+  std::unique_ptr<Burst> burst_;
+  double hz_;
+  uint64_t cycles_ = 0;
+};
+
+}  // namespace
+
+Steady measure_steady(Rig& rig, const Options& options, uint32_t first, double seconds,
+                      bool lives) {
+  Clocked clocked(rig, options);
+  Port& port = clocked.port();
+  std::vector<Template> opened(port.size()), left(port.size());
+  const uint64_t recycled = rig.line().flows_recycled.read();
+  const uint64_t expired = rig.line().flows_expired.read();
+  uint64_t packets = 0, flows = 0;
+  std::vector<double> costs;
+  uint32_t next = first;
+  for (int tenth = 1; tenth <= 10; ++tenth) {
+    const uint64_t cycles = clocked.cycles(), flows_before = flows;
+    while (clocked.seconds() < seconds * tenth / 10) {
+      for (uint32_t k = 0; k < port.size(); ++k) {
+        rig.first_frame(next++, opened[k]);
+        port.fill(k, opened[k]);
+      }
+      clocked.run();
+      packets += port.size();
+      flows += port.size();
+      if (!lives) continue;
+      for (uint32_t k = 0; k < port.size(); ++k) {
+        left[k].length = opened[k].length;
+        std::memcpy(left[k].bytes.data(), port.at(k), 80);
+      }
+      for (uint32_t step = 1; step < Rig::kLifePackets; ++step) {
+        Template frame;
+        for (uint32_t k = 0; k < port.size(); ++k) {
+          rig.life_frame(step, opened[k], left[k].bytes.data(), frame);
+          port.fill(k, frame);
+        }
+        clocked.run();
+        packets += port.size();
+      }
+    }
+    costs.push_back(static_cast<double>(clocked.cycles() - cycles) /
+                    static_cast<double>(flows - flows_before));
+  }
+  Steady steady;
+  steady.million_per_second = static_cast<double>(flows) / clocked.seconds() / 1e6;
+  steady.cycles = spread(costs);
+  steady.refused = packets - port.sent();
+  steady.recycled = rig.line().flows_recycled.read() - recycled;
+  steady.expired = rig.line().flows_expired.read() - expired;
+  return steady;
+}
+
+}  // namespace nezu::bench

@@ -1,0 +1,242 @@
+#include "dataplane/path_open.h"
+
+#include "dataplane/forward/reply.h"
+
+namespace nezu::path {
+
+using flow::FlowId;
+using net::Reason;
+using tables::Timeout;
+
+namespace {
+
+/// An SNAT address and port of the shard's slice towards that server.
+struct Source {
+  net::Address address;
+  uint16_t slot = 0;
+  uint16_t port = 0;  ///< host order; 0: `reason`
+  Reason reason = Reason::none;
+};
+
+template <typename F>
+Source take_source(Turn& turn, const tables::Service& service, uint8_t shard,
+                   const tables::Member& member, uint64_t hash) {
+  const tables::SnatSet* set = turn.view.snats(service.snats);
+  if (set == nullptr) return {{}, 0, 0, Reason::snat_missing};
+  const uint32_t first = F::kWide ? set->ipv4_count : 0;
+  const uint32_t count = F::kWide ? set->count - set->ipv4_count : set->ipv4_count;
+  if (count == 0) return {{}, 0, 0, Reason::snat_missing};
+  const auto from = static_cast<uint32_t>((hash & 0xffffffff) * count >> 32);
+  for (uint32_t i = 0; i < count; ++i) {
+    const tables::AddressId id = set->ids()[first + (from + i) % count];
+    const tables::LocalAddress* local = turn.view.address(id);
+    if (local == nullptr) continue;
+    const auto slot = static_cast<uint16_t>(index(id));
+    const uint16_t port =
+        turn.state.ports.take(slot, shard, static_cast<uint16_t>(index(member.server)));
+    if (port != 0) return {local->address, slot, port, Reason::none};
+  }
+  return {{}, 0, 0, Reason::snat_ports_exhausted};
+}
+
+}  // namespace
+
+Path::State::State(const Setup& given)
+    : setup(given),
+      flows(*given.flows),
+      steering(*given.steering),
+      line(*given.line),
+      scheduling(given.sizes, given.worker, given.steering->workers(), given.servers),
+      ports(given.snat_lines),
+      opening(std::make_unique<Opening>()) {}
+Path::State::~State() = default;
+
+void refuse(Turn& turn, net::Packet& packet, Reason reason, tables::Refusal refusal) {
+  packet.drop(reason);
+  if (refusal != tables::Refusal::refuse || !turn.state.replies.take(turn.now)) return;
+  packet.verdict = net::Verdict::undecided;
+  const bool sent = packet.protocol == net::Protocol::tcp ? forward::reply_reset(packet)
+                                                          : forward::reply_port_unreachable(packet);
+  packet.verdict = sent ? net::Verdict::reply : net::Verdict::drop;
+  packet.reason = reason;
+}
+
+void Opening::refused(net::Packet& packet, const tables::Service& service, Reason reason) {
+  if (index(service.id) < turn_->state.setup.sizes.services) {
+    turn_->state.setup.services[index(service.id)].flows_refused.add(1);
+  }
+  refuse(*turn_, packet, reason, service.refusal);
+}
+
+template <>
+Opening::Queue<V4>& Opening::queue<V4>() {
+  return v4_;
+}
+template <>
+Opening::Queue<V6>& Opening::queue<V6>() {
+  return v6_;
+}
+
+template <typename F>
+const Opening::Target& Opening::target(const typename F::Tuple& tuple) {
+  Queue<F>& queue = this->queue<F>();
+  const auto is_like = [&](const typename F::Tuple& other) {
+    return tuple.destination == other.destination &&
+           tuple.destination_port == other.destination_port && tuple.instance == other.instance &&
+           tuple.protocol == other.protocol;
+  };
+  if (queue.known && is_like(queue.like)) [[likely]]
+    return queue.target;
+  queue.like = tuple;
+  queue.known = true;
+  const net::Address address = F::address(tuple.destination);
+  queue.target = {turn_->view.address(tuple.instance, address), nullptr};
+  if (queue.target.local == nullptr) return queue.target;
+  tables::ServiceKey key{
+      address, tuple.instance, net::swap16(tuple.destination_port), tuple.protocol, {}};
+  queue.target.service = turn_->view.service(key);
+  if (queue.target.service == nullptr) {
+    key.port = 0;  // a service of every port
+    queue.target.service = turn_->view.service(key);
+  }
+  return queue.target;
+}
+
+/// The table's rules for fullness: makes room by ending whoever may be ended, or says why not.
+template <typename F>
+Reason Opening::make_room() {
+  flow::Table& flows = turn_->state.flows;
+  if (flows.count(F::kWide) + queue<F>().count < flows.capacity(F::kWide)) return Reason::none;
+  if (!turn_->may_end) return Reason::flow_table_full;
+  for (const flow::Stage stage : {flow::Stage::closed, flow::Stage::embryonic}) {
+    if (const FlowId oldest = flows.oldest(F::kWide, stage); oldest.exists()) {
+      turn_->state.end(oldest);
+      turn_->state.line.flows_recycled.add(1);
+      turn_->erased = true;
+      return Reason::none;
+    }
+  }
+  return Reason::flow_table_full;
+}
+
+/// Flows that nobody has answered yet may hold a share of the table. At the limit the oldest makes
+/// place, if it has had its second; so a flood does not shut everybody else out.
+template <typename F>
+Reason Opening::keep_share() {
+  flow::Table& flows = turn_->state.flows;
+  const uint64_t limit = embryonic_limit(turn_->view.settings(), flows.capacity(F::kWide));
+  if (flows.count(F::kWide, flow::Stage::embryonic) + queue<F>().count < limit) {
+    return Reason::none;
+  }
+  const FlowId oldest = flows.oldest(F::kWide, flow::Stage::embryonic);
+  if (!oldest.exists()) return Reason::embryonic_limit;
+  if (!turn_->may_end || !may_make_place(flows.track(oldest), turn_->tick)) {
+    return Reason::embryonic_limit;
+  }
+  turn_->state.end(oldest);
+  turn_->state.line.flows_recycled.add(1);
+  turn_->erased = true;
+  return Reason::none;
+}
+
+template <typename F>
+Reason Opening::decide(const net::Packet& packet, const typename F::Tuple& tuple,
+                       const tables::Service& service, uint8_t shard, Waiting<F>& out) {
+  Path::State& state = turn_->state;
+  const tables::Pool* pool = turn_->view.pool(service.pool);
+  if (pool == nullptr) return Reason::no_server;
+  if (const Reason full = keep_share<F>(); full != Reason::none) return full;
+  if (const Reason full = make_room<F>(); full != Reason::none) return full;
+  const admit::Client client{F::address(tuple.source), net::swap16(tuple.source_port)};
+  const tables::Member* member = state.scheduling.pick(turn_->view, service, *pool, client);
+  if (member == nullptr || member->address.family() != F::kFamily) return Reason::no_server;
+
+  flow::Track& track = out.track = {};
+  track.service = static_cast<uint16_t>(index(service.id));
+  track.server = static_cast<uint16_t>(index(member->server));
+  track.shard = shard;
+  track.mode = service.mode;
+  track.state = tuple.protocol == net::Protocol::tcp ? Timeout::syn_sent : Timeout::udp_single;
+  track.stage = flow::stage_of(track.state);
+  const uint32_t ticks = service.timeouts[timeout_index(track.state)];
+  track.timeout = ticks != 0 ? ticks : flow::default_timeouts()[timeout_index(track.state)];
+  track.deadline = turn_->tick + track.timeout;
+
+  typename F::Half& to_client = out.to_client;
+  to_client = {F::raw(member->address), tuple.source, net::swap16(member->port), tuple.source_port};
+  if (member->port == 0) to_client.source_port = tuple.destination_port;
+  // A server answers a client in its own subnet past us, unless it sees an address of ours.
+  const bool hairpin =
+      service.mode == tables::Mode::nat &&
+      (to_client.source == tuple.source ||
+       turn_->routes.share_subnet(tuple.instance, client.address, member->address));
+  if (hairpin && !service.snats.exists()) return Reason::hairpin_refused;
+  out.snat_port = 0;
+  if (service.mode == tables::Mode::fullnat || hairpin) {
+    const Source source = take_source<F>(*turn_, service, shard, *member, packet.hash);
+    if (source.port == 0) return source.reason;
+    out.snat_port = source.port;
+    to_client.destination = F::raw(source.address);
+    to_client.destination_port = net::swap16(source.port);
+    track.snat = source.slot;
+    track.mode = tables::Mode::fullnat;
+    track.flags |= flow::flag::kFullNat;
+  }
+  return Reason::none;
+}
+
+template <typename F>
+void Opening::prepare(net::Packet& packet, const typename F::Tuple& tuple,
+                      const tables::Service& service, uint8_t shard) {
+  Queue<F>& queue = this->queue<F>();
+  if (queue.count == kMost) settle();
+  Waiting<F>& next = queue.waiting[queue.count];
+  if (const Reason reason = decide<F>(packet, tuple, service, shard, next);
+      reason != Reason::none) {
+    return refused(packet, service, reason);
+  }
+  flow::Table& flows = turn_->state.flows;
+  next.packet = &packet;
+  next.service = &service;
+  next.tuple = tuple;
+  next.back = flows.hash()(tuple_to_client(tuple, next.to_client));
+  flows.prefetch_for_insert(F::kWide, next.back, queue.count);
+  // The next one that asks who has the least load counts this one.
+  turn_->state.hold_server(next.track.server);
+  seen_[packet.hash / 64 % kSeen] |= uint64_t{1} << (packet.hash % 64);
+  ++queue.count;
+}
+
+template <typename F>
+void Opening::settle_all() {
+  Path::State& state = turn_->state;
+  Queue<F>& queue = this->queue<F>();
+  for (uint32_t i = 0; i < queue.count; ++i) {
+    Waiting<F>& one = queue.waiting[i];
+    const auto inserted =
+        state.flows.insert(one.tuple, one.packet->hash, one.to_client, one.back, one.track);
+    if (inserted.id.exists()) [[likely]] {
+      state.opened(one.track);
+      one.packet->flow = inserted.id.word();
+      continue;
+    }
+    if (one.snat_port != 0) state.ports.release(one.track.snat, one.snat_port, one.track.server);
+    state.let_go_server(one.track.server);
+    refused(*one.packet, *one.service, inserted.reason);
+  }
+  queue.count = 0;
+}
+
+void Opening::settle() {
+  settle_all<V4>();
+  settle_all<V6>();
+}
+
+template const Opening::Target& Opening::target<V4>(const net::Tuple4&);
+template const Opening::Target& Opening::target<V6>(const net::Tuple6&);
+template void Opening::prepare<V4>(net::Packet&, const net::Tuple4&, const tables::Service&,
+                                   uint8_t);
+template void Opening::prepare<V6>(net::Packet&, const net::Tuple6&, const tables::Service&,
+                                   uint8_t);
+
+}  // namespace nezu::path

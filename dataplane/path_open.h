@@ -1,0 +1,107 @@
+// Within the path: opening the flows of a burst.
+//
+// Each goes in two steps. `prepare` decides everything (server, SNAT port, both tuples) and asks
+// for the memory that filing touches; `settle` files all that wait, by which time that memory is at
+// hand. Whoever does not get in is told and counted in either step.
+#pragma once
+
+#include <array>
+
+#include "dataplane/path_turn.h"
+
+namespace nezu::path {
+
+/// One family's words for the same things.
+struct V4 {
+  using Tuple = net::Tuple4;
+  using Half = flow::Half4;
+  static Tuple tuple(const net::Packet& p) { return tuple4_of(p); }
+  static net::Address address(uint32_t raw) { return net::Address::v4_raw(raw); }
+  static uint32_t raw(const net::Address& address) { return address.v4_raw(); }
+  static constexpr bool kWide = false;
+  static constexpr net::Family kFamily = net::Family::ipv4;
+};
+struct V6 {
+  using Tuple = net::Tuple6;
+  using Half = flow::Half6;
+  static Tuple tuple(const net::Packet& p) { return tuple6_of(p); }
+  static net::Address address(const std::array<uint8_t, 16>& raw) {
+    return net::Address::v6(raw.data());
+  }
+  static std::array<uint8_t, 16> raw(const net::Address& address) { return address.bytes; }
+  static constexpr bool kWide = true;
+  static constexpr net::Family kFamily = net::Family::ipv6;
+};
+
+/// Ends the packet: `reason` is counted, and if `refusal` says so whoever sent it is told.
+void refuse(Turn& turn, net::Packet& packet, net::Reason reason, tables::Refusal refusal);
+
+class Opening {
+ public:
+  /// Nothing waits. Kept between bursts, as what it holds is large.
+  void begin(Turn& turn) {
+    turn_ = &turn;
+    seen_.fill(0);
+    v4_.known = v6_.known = false;
+  }
+
+  /// Where a packet is going to: new flows mostly go where the one before went.
+  struct Target {
+    const tables::LocalAddress* local = nullptr;
+    const tables::Service* service = nullptr;  ///< of that address, protocol and port
+  };
+  template <typename F>
+  const Target& target(const typename F::Tuple& tuple);
+
+  /// A packet that opens a flow of `service`, or is refused.
+  template <typename F>
+  void prepare(net::Packet& packet, const typename F::Tuple& tuple, const tables::Service& service,
+               uint8_t shard);
+  /// Files what waits. Flows may have been ended for it: `turn.erased`.
+  void settle();
+
+  /// False: no flow of this hash has been prepared here.
+  bool may_have(uint64_t hash) const { return (seen_[hash / 64 % kSeen] >> (hash % 64) & 1) != 0; }
+
+ private:
+  template <typename F>
+  struct Waiting {
+    net::Packet* packet;
+    const tables::Service* service;
+    typename F::Tuple tuple;
+    typename F::Half to_client;
+    flow::Track track;
+    uint64_t back;       ///< hash of the answers' tuple
+    uint16_t snat_port;  ///< host order; 0: none
+  };
+  static constexpr uint32_t kMost = 16;
+  template <typename F>
+  struct Queue {
+    typename F::Tuple like;  ///< the last one that `target` was asked about
+    bool known = false;
+    Target target;
+    uint32_t count = 0;
+    std::array<Waiting<F>, kMost> waiting;  // NOLINT: filled up to `count`
+  };
+
+  template <typename F>
+  Queue<F>& queue();
+  template <typename F>
+  net::Reason decide(const net::Packet& packet, const typename F::Tuple& tuple,
+                     const tables::Service& service, uint8_t shard, Waiting<F>& out);
+  template <typename F>
+  net::Reason keep_share();
+  template <typename F>
+  net::Reason make_room();
+  template <typename F>
+  void settle_all();
+  void refused(net::Packet& packet, const tables::Service& service, net::Reason reason);
+
+  static constexpr size_t kSeen = 16;  ///< words of 64 bits
+  Turn* turn_ = nullptr;
+  std::array<uint64_t, kSeen> seen_{};  ///< hashes that were prepared since `begin`
+  Queue<V4> v4_;
+  Queue<V6> v6_;
+};
+
+}  // namespace nezu::path
