@@ -114,8 +114,8 @@ class Bench {
     controlplane_ = std::make_unique<Program>(
         std::vector<std::string>{options.controlplane, "--region-dir", directory_, "--state-dir",
                                  directory_ / "state", "--listen", socket, "--max-services",
-                                 "16384", "--max-pools", "16384", "--max-servers", "16384",
-                                 "--max-addresses", "16384", "--heap-mib", "256"},
+                                 "65536", "--max-pools", "65536", "--max-servers", "65536",
+                                 "--max-addresses", "65536", "--heap-mib", "1024"},
         log);
     wait_for("region", [this] {
       region_ = tables::Region::open_reader(directory_).region;

@@ -4,8 +4,7 @@
 
 #include <chrono>
 #include <exception>
-
-#include "controlplane/config/names.h"
+#include <utility>
 
 namespace nezu::api {
 namespace {
@@ -26,18 +25,21 @@ Committer::~Committer() { stop(); }
 
 void Committer::start(Hooks hooks) {
   hooks_ = std::move(hooks);
-  const uint64_t in_region = publisher_.read().revision;
+  touched_.add_everything(store_.model());
+  const uint64_t in_region = publisher_.read_vitals().revision;
   if (store_.revision() == 0 && in_region != 0) {
     holds_back_ = true;
     set_alarm("The state folder is empty, but the tables show revision " +
               std::to_string(in_region) +
               ": traffic goes on as it is until a configuration is applied.");
   } else {
-    forget_verdicts_of_removed();
+    std::erase_if(verdicts_, [this](const auto& verdict) {
+      return store_.model().pools_of(verdict.first).empty();
+    });
     publish_or_alarm();
-  }
-  if (hooks_.configured && !holds_back_) {
-    hooks_.configured(store_.model().configuration());
+    if (must_publish_ && hooks_.configured) {
+      hooks_.configured(store_.model(), touched_);  // servers are checked all the same
+    }
   }
   thread_ = std::thread([this] { run(); });
 }
@@ -140,10 +142,6 @@ void Committer::commit(Batch batch) {
       refuse(std::move(batch), first, result);
       return;
     }
-    forget_verdicts_of_removed();
-    if (hooks_.configured) {
-      hooks_.configured(store_.model().configuration());
-    }
   }
   answer(batch);
 }
@@ -172,6 +170,9 @@ void Committer::stage(Waiting& waiting) {
           : store_.stage(std::move(plan.edit), {waiting.ask.author, options.comment()},
                          std::move(plan.problems));
   waiting.changed = staged.changed && !options.dry_run();
+  if (waiting.changed) {
+    touched_.add_change(store_.model(), staged.edit, store_.last_undo());
+  }
   response.set_dry_run(options.dry_run());
   response.set_revision(staged.revision);
   *response.mutable_diff() = std::move(staged.diff);
@@ -203,18 +204,26 @@ bool Committer::sync(Batch& batch) {
 
 publish::Result Committer::publish() {
   const publish::Result result =
-      publisher_.publish(store_.model().configuration(), verdicts_, store_.revision());
+      publisher_.publish(store_.model(), touched_, verdicts_, store_.revision());
   must_publish_ =
       result.outcome == publish::Outcome::full || result.outcome == publish::Outcome::failed;
   if (!must_publish_) {
     has_news_ = false;
     set_alarm({});
     generation_.store(result.generation, std::memory_order_relaxed);
-    if (hooks_.published) {
-      hooks_.published();
-    }
+    tell(std::exchange(touched_, {}));
   }
   return result;
+}
+
+void Committer::tell(const compile::Touched& published) {
+  forget_verdicts_of(published.servers);
+  if (hooks_.configured) {
+    hooks_.configured(store_.model(), published);
+  }
+  if (hooks_.published) {
+    hooks_.published(published);
+  }
 }
 
 /// For what nobody waits for: tried again at the next turn.
@@ -273,25 +282,26 @@ bool Committer::take_verdicts() {
   for (const auto& [server, is_healthy] : news) {
     const auto before = verdicts_.find(server);
     if (!is_healthy) {
-      differs = verdicts_.erase(server) != 0 || differs;
-    } else if (before == verdicts_.end() || before->second != *is_healthy) {
+      if (verdicts_.erase(server) == 0) {
+        continue;
+      }
+    } else if (before != verdicts_.end() && before->second == *is_healthy) {
+      continue;
+    } else {
       verdicts_[server] = *is_healthy;
-      differs = true;
     }
+    touched_.add_verdict(store_.model(), server);
+    differs = true;
   }
   return differs;
 }
 
-void Committer::forget_verdicts_of_removed() {
-  std::erase_if(verdicts_, [this](const auto& verdict) {
-    v1::RealServer server;
-    const v1::ServerIdentity identity = config::to_proto(verdict.first);
-    server.set_instance(identity.instance());
-    server.set_address(identity.address());
-    server.set_port(identity.port());
-    server.set_protocol(identity.protocol());
-    return store_.model().pools_of(server).empty();
-  });
+void Committer::forget_verdicts_of(const std::set<tables::ServerIdentity>& servers) {
+  for (const tables::ServerIdentity& server : servers) {
+    if (store_.model().pools_of(server).empty()) {
+      verdicts_.erase(server);
+    }
+  }
 }
 
 }  // namespace nezu::api

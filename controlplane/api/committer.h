@@ -3,9 +3,11 @@
 //   submit -> queue -> | stage all that wait -> journal (one fdatasync) -> publish once | -> answer
 //                        `--- health verdicts join the next publication
 //
-// Owns a thread. Requests that wait together share the journal's sync and the publication; when
-// the region has no room for them together, each is tried alone, so that one that fits is not
-// refused for its neighbour. Any thread may call any public member; no exception leaves it.
+// Every step costs what is being changed: plans make edits, edits and verdicts name what they
+// touch, and only that is compiled, published and told on. Owns a thread. Requests that wait
+// together share the journal's sync and the publication; when the region has no room for them
+// together, each is tried alone, so that one that fits is not refused for its neighbour. Any thread
+// may call any public member; no exception leaves it.
 #pragma once
 
 #include <atomic>
@@ -59,10 +61,10 @@ struct Answer {
 class Committer {
  public:
   struct Hooks {
-    /// After a publication, on the committer's thread: pools may have changed.
-    std::function<void(const v1::Configuration&)> configured;
-    /// After every publication, on the committer's thread.
-    std::function<void()> published;
+    /// After a publication, on the committer's thread: these pools may have changed.
+    std::function<void(const config::Model&, const compile::Touched&)> configured;
+    /// After a publication, on the committer's thread.
+    std::function<void(const compile::Touched&)> published;
   };
 
   Committer(config::Store& store, publish::Publisher& publisher, publish::Verdicts verdicts);
@@ -105,17 +107,19 @@ class Committer {
   void stage(Waiting& waiting);
   bool sync(Batch& batch);
   publish::Result publish();
+  void tell(const compile::Touched& published);
   void publish_or_alarm();
   void refuse(Batch batch, uint64_t first, const publish::Result& result);
   void answer(Batch& batch);
   bool take_verdicts();
-  void forget_verdicts_of_removed();
+  void forget_verdicts_of(const std::set<tables::ServerIdentity>& servers);
   void set_alarm(std::string text);
 
   config::Store& store_;
   publish::Publisher& publisher_;
   Hooks hooks_;
   publish::Verdicts verdicts_;  ///< committer thread only
+  compile::Touched touched_;    ///< committer thread only: not published yet
   std::atomic<uint64_t> generation_{0};
   bool holds_back_ = false;    ///< committer thread only: nothing is published before a change
   bool must_publish_ = false;  ///< committer thread only: an earlier publication failed

@@ -47,9 +47,8 @@ template <typename T, typename Wanted>
 std::string page(const config::Table<T>& table, const std::string& token, uint32_t size,
                  google::protobuf::RepeatedPtrField<T>* out, Wanted wanted) {
   std::string last;
-  for (auto at = token.empty() ? table.places().begin() : table.places().upper_bound(token);
-       at != table.places().end(); ++at) {
-    const T& object = table.at(at->second);
+  for (auto at = token.empty() ? table.begin() : table.after(token); at != table.end(); ++at) {
+    const T& object = *at->second;
     if (!wanted(object)) {
       continue;
     }

@@ -4,6 +4,8 @@
 
 #include <chrono>
 
+#include "dataplane/tables/region.h"
+
 namespace nezu::api {
 namespace {
 
@@ -13,6 +15,7 @@ constexpr std::chrono::milliseconds kEvery{100};
 constexpr std::chrono::milliseconds kAtLeast{20};
 constexpr uint64_t kSampleEvery = 1'000'000'000;
 constexpr size_t kSamples = 3;
+constexpr size_t kServersAtATime = 64;
 /// After a data plane has come back, its twins and routes settle before checks count again.
 constexpr uint64_t kSettle = 1'000'000'000;
 
@@ -39,8 +42,9 @@ void Monitor::stop() {
   }
 }
 
-void Monitor::wake() {
+void Monitor::wake(const compile::Touched& touched) {
   const std::lock_guard lock(mutex_);
+  touched_.insert(touched.servers.begin(), touched.servers.end());
   is_woken_ = true;
   wake_.notify_all();
 }
@@ -73,21 +77,23 @@ void Monitor::run() {
 
 void Monitor::look() {
   watch_data_plane();
-  const auto now = std::make_shared<const publish::Reading>(publisher_.read());
-  const auto before = earlier();
+  const bool is_first = earlier()->generation == 0;
   const bool is_second = [&] {
     const std::lock_guard lock(mutex_);
     return samples_.empty() ||
-           now->when.nanoseconds - samples_.back()->when.nanoseconds >= kSampleEvery;
+           tables::boot_time().nanoseconds >= samples_.back()->when.nanoseconds + kSampleEvery;
   }();
-  // Between publications only the flows of drains move, and tens of thousands of servers take time.
-  uint32_t threshold = 0;
-  if (is_second || std::exchange(seen_generation_, now->generation) != now->generation) {
-    committer_.read([&](const config::Store& store) {
-      observer_.see_servers(*now, store.model());
-      threshold = store.model().settings().drop_alarm_per_second();
-    });
+  const auto before = earlier();
+  const auto now = std::make_shared<const publish::Reading>(is_second ? publisher_.read()
+                                                                      : publisher_.read_vitals());
+  if (is_first) {
+    // Servers that were leaving when this process began are in no publication of its.
+    const std::lock_guard lock(mutex_);
+    for (const publish::ServerReading& server : now->servers) {
+      touched_.insert(server.identity);
+    }
   }
+  look_at_servers();
   observer_.see_generation(*now);
   observer_.see_ports(*now);
   observer_.see_events(publisher_.take_events());
@@ -99,10 +105,33 @@ void Monitor::look() {
       v1::SEVERITY_WARNING);
   if (is_second) {
     const auto regions = publisher_.regions();
+    const uint32_t threshold = committer_.read([](const config::Store& store) {
+      return store.model().settings().drop_alarm_per_second();
+    });
     observer_.see_drops(*now, *before, threshold);
     observer_.see_fill(*now, regions);
     observer_.see_regions(regions);
     keep(now);
+  }
+}
+
+void Monitor::look_at_servers() {
+  std::set<tables::ServerIdentity> servers = observer_.moving_servers();
+  {
+    const std::lock_guard lock(mutex_);
+    servers.merge(touched_);
+    touched_.clear();
+  }
+  // Few at a time: nothing can change while they are looked at.
+  while (!servers.empty()) {
+    std::set<tables::ServerIdentity> some;
+    while (!servers.empty() && some.size() < kServersAtATime) {
+      some.insert(some.end(), servers.extract(servers.begin()));
+    }
+    committer_.read([&](const config::Store& store) {
+      observer_.see_servers(some, publisher_.read(some), store.model());
+      return 0;
+    });
   }
 }
 

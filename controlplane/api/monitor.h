@@ -1,6 +1,9 @@
 // Looks at the region a few times a second: rates, news for watchers, and whether health checks
 // mean anything.
 //
+// A look costs what was published since the last one and what is draining; once a second all
+// counters are copied, for rates.
+//
 // Owns a thread. Any thread may call the public members; no exception leaves it.
 #pragma once
 
@@ -27,8 +30,8 @@ class Monitor {
 
   void start();
   void stop();
-  /// Something was published: look soon.
-  void wake();
+  /// Something was published: look soon, at these servers.
+  void wake(const compile::Touched& touched);
 
   /// A reading to take rates against: about a second old; an empty one at the very beginning.
   std::shared_ptr<const publish::Reading> earlier() const;
@@ -36,6 +39,7 @@ class Monitor {
  private:
   void run();
   void look();
+  void look_at_servers();
   void keep(std::shared_ptr<const publish::Reading> reading);
   void watch_data_plane();
 
@@ -47,12 +51,12 @@ class Monitor {
   mutable std::mutex mutex_;  ///< of all below
   std::condition_variable wake_;
   std::deque<std::shared_ptr<const publish::Reading>> samples_;  ///< oldest first, a second apart
+  std::set<tables::ServerIdentity> touched_;  ///< servers that were published since the last look
   bool is_woken_ = false;
   bool stops_ = false;
 
-  uint64_t seen_generation_ = 0;  ///< monitor thread only
-  bool is_frozen_ = false;        ///< monitor thread only
-  uint64_t steady_since_ = 0;     ///< the same data plane has forwarded since then
+  bool is_frozen_ = false;     ///< monitor thread only
+  uint64_t steady_since_ = 0;  ///< the same data plane has forwarded since then
   std::optional<uint32_t>
       forwarding_pid_;  ///< of that data plane; 0: none; nothing: not looked yet
   std::thread thread_;

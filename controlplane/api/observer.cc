@@ -55,40 +55,58 @@ std::string text_of(const tables::Event& event) {
   return "An event of kind " + std::to_string(static_cast<int>(event.kind)) + more + ".";
 }
 
-void Observer::see_servers(const publish::Reading& now, const config::Model& model) {
-  std::set<std::string> present;
-  for (v1::ServerStatus& status : statuses_of(now, model)) {
-    see_drain(status);
-    // Flows change with every packet; DrainProgress and statistics tell them.
-    const uint64_t flows = status.flows();
-    const std::string subject = "server " + key_of(status.server());
-    present.insert(subject);
-    v1::WatchResponse news;
-    *news.mutable_server() = std::move(status);
-    const auto before = hub_.last(subject);
-    if (before) {
-      news.mutable_server()->set_flows(before->server().flows());
-    }
-    if (!same(before, news)) {
-      news.mutable_server()->set_flows(flows);
-      hub_.put(v1::TOPIC_SERVERS, subject, std::move(news));
+void Observer::see_servers(const std::set<tables::ServerIdentity>& servers,
+                           const std::vector<publish::ServerReading>& shown,
+                           const config::Model& model) {
+  auto reading = shown.begin();
+  for (const tables::ServerIdentity& server : servers) {
+    const bool is_shown = reading != shown.end() && reading->identity == server;
+    auto status = status_of(server, is_shown ? &*reading : nullptr, model);
+    reading += is_shown ? 1 : 0;
+    if (status) {
+      see_server(server, std::move(*status));
+    } else {
+      see_gone(server);
     }
   }
-  for (const std::string& subject : servers_) {
-    if (present.contains(subject)) {
-      continue;
-    }
-    if (auto gone = hub_.last(subject)) {
-      gone->mutable_server()->set_leaving(true);
-      gone->mutable_server()->set_flows(0);
-      gone->mutable_server()->clear_pools();
-      hub_.put(v1::TOPIC_SERVERS, subject, *gone, true);
-      v1::ServerStatus ended = gone->server();
-      ended.set_state(v1::EFFECTIVE_STATE_DISABLED);
-      see_drain(ended);
-    }
+}
+
+void Observer::see_server(const tables::ServerIdentity& server, v1::ServerStatus status) {
+  see_drain(status);
+  if (status.leaving() || status.state() == v1::EFFECTIVE_STATE_DRAINING) {
+    moving_.insert(server);
+  } else {
+    moving_.erase(server);
   }
-  servers_ = std::move(present);
+  // Flows change with every packet; DrainProgress and statistics tell them.
+  const uint64_t flows = status.flows();
+  const std::string subject = "server " + config::to_text(server);
+  v1::WatchResponse news;
+  *news.mutable_server() = std::move(status);
+  const auto before = hub_.last(subject);
+  if (before) {
+    news.mutable_server()->set_flows(before->server().flows());
+  }
+  if (!same(before, news)) {
+    news.mutable_server()->set_flows(flows);
+    hub_.put(v1::TOPIC_SERVERS, subject, std::move(news));
+  }
+}
+
+void Observer::see_gone(const tables::ServerIdentity& server) {
+  moving_.erase(server);
+  const std::string subject = "server " + config::to_text(server);
+  auto gone = hub_.last(subject);
+  if (!gone) {
+    return;
+  }
+  gone->mutable_server()->set_leaving(true);
+  gone->mutable_server()->set_flows(0);
+  gone->mutable_server()->clear_pools();
+  hub_.put(v1::TOPIC_SERVERS, subject, *gone, true);
+  v1::ServerStatus ended = gone->server();
+  ended.set_state(v1::EFFECTIVE_STATE_DISABLED);
+  see_drain(ended);
 }
 
 void Observer::see_drain(const v1::ServerStatus& status) {

@@ -17,7 +17,11 @@ class Observer {
  public:
   explicit Observer(WatchHub& hub) : hub_(hub) {}
 
-  void see_servers(const publish::Reading& now, const config::Model& model);
+  /// `shown` are those of `servers` that the region shows, in the same order.
+  void see_servers(const std::set<tables::ServerIdentity>& servers,
+                   const std::vector<publish::ServerReading>& shown, const config::Model& model);
+  /// Servers that move between publications too: flows of drains, and of those that leave.
+  const std::set<tables::ServerIdentity>& moving_servers() const { return moving_; }
   void see_generation(const publish::Reading& now);
   void see_ports(const publish::Reading& now);
   /// `before` is about a second older.
@@ -32,12 +36,14 @@ class Observer {
 
  private:
   void see_level(const std::string& what, uint64_t used, uint64_t capacity, const char* unit);
+  void see_server(const tables::ServerIdentity& server, v1::ServerStatus status);
+  void see_gone(const tables::ServerIdentity& server);
   void see_drain(const v1::ServerStatus& status);
   void alarm(const std::string& subject, const std::string& text, v1::Severity severity,
              bool is_over);
 
   WatchHub& hub_;
-  std::set<std::string> servers_;  ///< subjects that were told
+  std::set<tables::ServerIdentity> moving_;
   uint64_t events_ = 0;
 };
 

@@ -144,12 +144,7 @@ std::string missing(const std::string& what, const std::string& name) {
 
 int find_server(const v1::Pool& pool, const v1::ServerIdentity& server) {
   const auto wanted = config::identity_of(server, pool.protocol());
-  for (int i = 0; wanted && i < pool.servers_size(); ++i) {
-    if (config::identity_of(pool.servers(i), pool.protocol()) == wanted) {
-      return i;
-    }
-  }
-  return -1;
+  return wanted ? config::find_server(pool, *wanted) : -1;
 }
 
 Planner plan_whole(v1::Configuration wanted) {

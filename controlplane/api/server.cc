@@ -95,24 +95,26 @@ publish::Verdicts adopted_verdicts(const publish::Publisher& publisher) {
 
 /// What the health engine would refuse (a regular expression that does not compile, ...).
 void check_checks(const store::Edit& edit, config::Problems& problems) {
-  v1::Configuration configuration;
   for (const v1::Pool& pool : edit.pools()) {
     if (!pool.has_check() || pool.servers().empty()) {
       continue;
     }
-    v1::Pool& one = *configuration.add_pools();
-    one = pool;
-    one.mutable_servers()->DeleteSubrange(1, one.servers_size() - 1);
-  }
-  for (const health::Check& check : health::checks_of(configuration)) {
-    const std::string text = health::problem_of(check);
-    const std::string path = config::pool_path(check.pool) + ".check";
-    const bool is_told =
-        std::any_of(problems.begin(), problems.end(), [&](const v1::Problem& problem) {
-          return problem.field().starts_with(config::pool_path(check.pool));
-        });
-    if (!text.empty() && !is_told) {
-      config::complain(problems, path, "", text);
+    // The pool's checks differ in their servers only: one tells of all.
+    v1::Pool one;
+    one.set_name(pool.name());
+    one.set_protocol(pool.protocol());
+    *one.mutable_check() = pool.check();
+    *one.add_servers() = pool.servers(0);
+    for (const health::Check& check : health::checks_of(one)) {
+      const std::string text = health::problem_of(check);
+      const std::string path = config::pool_path(pool.name());
+      const bool is_told = !text.empty() && std::any_of(problems.begin(), problems.end(),
+                                                        [&path](const v1::Problem& problem) {
+                                                          return problem.field().starts_with(path);
+                                                        });
+      if (!text.empty() && !is_told) {
+        config::complain(problems, path + ".check", "", text);
+      }
     }
   }
 }
@@ -180,14 +182,23 @@ struct Server::Parts {
     }
   }
 
+  void configure_checks(const config::Model& model, const compile::Touched& touched) {
+    health::ChecksByPool checks;
+    for (const std::string& name : touched.pools) {
+      const v1::Pool* pool = model.pools().find(name);
+      checks[name] = pool != nullptr ? health::checks_of(*pool) : std::vector<health::Check>{};
+    }
+    health.reconfigure(std::move(checks), verdicts);
+    verdicts.clear();  // from now on the engine knows better
+  }
+
   void start() {
     store.set_checker(check_checks);
-    committer.start({.configured =
-                         [this](const v1::Configuration& now) {
-                           health.configure(health::checks_of(now), verdicts);
-                           verdicts.clear();  // from now on the engine knows better
-                         },
-                     .published = [this] { monitor.wake(); }});
+    committer.start(
+        {.configured = [this](
+                           const config::Model& model,
+                           const compile::Touched& touched) { configure_checks(model, touched); },
+         .published = [this](const compile::Touched& touched) { monitor.wake(touched); }});
     monitor.start();
   }
 

@@ -3,6 +3,7 @@
 #include <google/protobuf/util/time_util.h>
 
 #include <algorithm>
+#include <map>
 #include <numeric>
 #include <unordered_map>
 
@@ -151,7 +152,6 @@ void put_services(const Reading& now, const Reading& before, double seconds,
 
 void put_servers(const Reading& now, const Reading& before, double seconds,
                  const config::Model& model, const std::string& only, v1::Statistics& to) {
-  const Membership membership(model);
   std::map<tables::ServerIdentity, const ServerReading*> present;
   std::map<tables::ServerIdentity, const Traffic*> earlier;
   for (const ServerReading& server : now.servers) {
@@ -161,10 +161,8 @@ void put_servers(const Reading& now, const Reading& before, double seconds,
     earlier[server.identity] = &server.traffic;
   }
   for (const auto& [identity, server] : present) {
-    const auto member = membership.servers.find(identity);
-    const bool is_member = member != membership.servers.end();
-    const auto& pools = is_member ? member->second.pools : std::vector<std::string>{};
-    if (!only.empty() && std::find(pools.begin(), pools.end(), only) == pools.end()) {
+    const config::Names& pools = model.pools_of(identity);
+    if (!only.empty() && !pools.contains(only)) {
       continue;
     }
     v1::ServerStatistics& line = *to.add_servers();
@@ -217,20 +215,6 @@ T same(const std::vector<T>& before, const T& now) {
 
 }  // namespace
 
-Membership::Membership(const config::Model& model) {
-  for (const auto& [name, place] : model.pools().places()) {
-    const v1::Pool& pool = model.pools().at(place);
-    for (const v1::RealServer& server : pool.servers()) {
-      if (const auto identity = config::identity_of(server, pool.protocol())) {
-        Entry& entry = servers[*identity];
-        entry.pools.push_back(name);
-        entry.server = entry.server == nullptr ? &server : entry.server;
-        entry.is_checked = entry.is_checked || pool.has_check();
-      }
-    }
-  }
-}
-
 bool is_drop(net::Reason reason) {
   return reason != net::Reason::none && reason != net::Reason::answered;
 }
@@ -275,44 +259,58 @@ v1::Statistics statistics_of(const Reading& now, const Reading& before, const co
   return statistics;
 }
 
-std::vector<v1::ServerStatus> statuses_of(const Reading& now, const config::Model& model) {
-  const Membership membership(model);
-  std::map<tables::ServerIdentity, const ServerReading*> readings;
-  for (const ServerReading& server : now.servers) {
-    readings[server.identity] = &server;
+std::optional<v1::ServerStatus> status_of(const tables::ServerIdentity& server,
+                                          const ServerReading* reading,
+                                          const config::Model& model) {
+  const config::Names& pools = model.pools_of(server);
+  if (pools.empty() && reading == nullptr) {
+    return std::nullopt;
   }
-  std::vector<v1::ServerStatus> statuses;
-  for (const auto& [identity, member] : membership.servers) {
-    v1::ServerStatus& status = statuses.emplace_back();
-    *status.mutable_server() = config::to_proto(identity);
-    status.mutable_pools()->Add(member.pools.begin(), member.pools.end());
-    status.set_admin_state(member.server->state());
-    status.set_state(effective(member.server->state()));
-    status.set_weight(member.server->weight());
-    status.set_health(member.is_checked ? v1::HEALTH_UNKNOWN : v1::HEALTH_UNCHECKED);
-    if (member.server->has_drain_deadline()) {
-      *status.mutable_drain_deadline() = member.server->drain_deadline();
-    }
-    const auto reading = readings.find(identity);
-    if (reading == readings.end()) {
-      continue;
-    }
-    status.set_state(effective(reading->second->state));
-    status.set_flows(reading->second->traffic.flows_active);
-    if (member.is_checked && reading->second->health_known) {
-      status.set_health(reading->second->healthy ? v1::HEALTH_HEALTHY : v1::HEALTH_FAILED);
-    }
-  }
-  for (const auto& [identity, reading] : readings) {
-    if (membership.servers.contains(identity)) {
-      continue;
-    }
-    v1::ServerStatus& status = statuses.emplace_back();
-    *status.mutable_server() = config::to_proto(identity);
+  v1::ServerStatus status;
+  *status.mutable_server() = config::to_proto(server);
+  status.set_flows(reading != nullptr ? reading->traffic.flows_active : 0);
+  if (pools.empty()) {
     status.set_health(v1::HEALTH_UNCHECKED);
     status.set_state(v1::EFFECTIVE_STATE_DRAINING);
-    status.set_flows(reading->traffic.flows_active);
     status.set_leaving(true);
+    return status;
+  }
+  const v1::Pool& first = *model.pools().find(*pools.begin());
+  const v1::RealServer& member = first.servers(config::find_server(first, server));
+  const bool is_checked = std::any_of(pools.begin(), pools.end(), [&model](const auto& pool) {
+    return model.pools().find(pool)->has_check();
+  });
+  status.mutable_pools()->Add(pools.begin(), pools.end());
+  status.set_admin_state(member.state());
+  status.set_state(reading != nullptr ? effective(reading->state) : effective(member.state()));
+  status.set_weight(member.weight());
+  if (member.has_drain_deadline()) {
+    *status.mutable_drain_deadline() = member.drain_deadline();
+  }
+  status.set_health(!is_checked                                    ? v1::HEALTH_UNCHECKED
+                    : reading == nullptr || !reading->health_known ? v1::HEALTH_UNKNOWN
+                    : reading->healthy                             ? v1::HEALTH_HEALTHY
+                                                                   : v1::HEALTH_FAILED);
+  return status;
+}
+
+std::vector<v1::ServerStatus> statuses_of(const Reading& now, const config::Model& model) {
+  std::map<tables::ServerIdentity, const ServerReading*> servers;
+  for (const auto& [name, pool] : model.pools()) {
+    for (const v1::RealServer& server : pool->servers()) {
+      if (const auto identity = config::identity_of(server)) {
+        servers.try_emplace(*identity, nullptr);
+      }
+    }
+  }
+  for (const ServerReading& server : now.servers) {
+    servers[server.identity] = &server;
+  }
+  std::vector<v1::ServerStatus> statuses;
+  for (const auto& [identity, reading] : servers) {
+    if (auto status = status_of(identity, reading, model)) {
+      statuses.push_back(std::move(*status));
+    }
   }
   return statuses;
 }

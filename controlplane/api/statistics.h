@@ -3,7 +3,7 @@
 // Pure functions of two readings and the configuration.
 #pragma once
 
-#include <map>
+#include <optional>
 #include <vector>
 
 #include "controlplane/config/model.h"
@@ -12,23 +12,14 @@
 
 namespace nezu::api {
 
-/// Pools by server, each list in order of names; and whether any of them has a check.
-struct Membership {
-  struct Entry {
-    std::vector<std::string> pools;
-    const v1::RealServer* server = nullptr;  ///< as the first pool has it
-    bool is_checked = false;
-  };
-  std::map<tables::ServerIdentity, Entry> servers;
-
-  /// Points into `model`.
-  explicit Membership(const config::Model& model);
-};
-
 /// `before` is an earlier reading of the same region; rates are 0 when it is not earlier.
 v1::Statistics statistics_of(const publish::Reading& now, const publish::Reading& before,
                              const config::Model& model, const v1::GetStatisticsRequest& request);
 
+/// Nothing when the server is neither in the configuration nor leaving (`reading` is null then).
+std::optional<v1::ServerStatus> status_of(const tables::ServerIdentity& server,
+                                          const publish::ServerReading* reading,
+                                          const config::Model& model);
 /// Every server of the configuration and those that are leaving, by identity.
 std::vector<v1::ServerStatus> statuses_of(const publish::Reading& now, const config::Model& model);
 

@@ -169,7 +169,7 @@ grpc::Status SystemService::GetSystem(grpc::ServerContext*, const v1::GetSystemR
     for (const publish::RegionReading& region : regions) {
       put(region, now, *response->add_regions());
     }
-    const publish::Reading reading = publisher_.read();
+    const publish::Reading reading = publisher_.read_vitals();
     response->set_generation(reading.generation);
     v1::GetStatisticsRequest only_workers;
     only_workers.add_parts(v1::STATISTICS_PART_WORKERS);

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <set>
-#include <tuple>
 #include <unordered_map>
 
+#include "controlplane/config/names.h"
 #include "dataplane/net/range.h"
 
 namespace nezu::compile {
@@ -118,56 +118,54 @@ tables::Timeouts timeouts_of(const v1::Timeouts& from) {
   return timeouts;
 }
 
-bool answers_ping(v1::PingPolicy policy, const PoolImage* pool) {
-  const size_t members = pool != nullptr ? pool->members.size() : 0;
-  const size_t ready = pool != nullptr ? pool->ready_count : 0;
-  switch (policy) {
-    case v1::PING_POLICY_ANY:
-      return ready > 0;
-    case v1::PING_POLICY_ALL:
-      return members > 0 && ready == members;
-    case v1::PING_POLICY_NEVER:
-      return false;
-    default:
-      return true;
-  }
-}
+/// Whether VIPs answer pings, which may depend on the pools of their services.
+class Pings {
+ public:
+  Pings(const config::Model& model, const Verdicts& verdicts)
+      : model_(model), verdicts_(verdicts) {}
 
-/// VIPs and SNAT addresses, each once. An address that is both is a VIP first: validation refuses
-/// that, and a VIP that swallowed SNAT answers would show as `service_unknown`.
-std::vector<AddressImage> compile_addresses(const v1::Configuration& configuration,
-                                            const Image& image) {
-  std::unordered_map<std::string, const PoolImage*> pools;
-  for (const PoolImage& pool : image.pools) {
-    pools[pool.name] = &pool;
+  /// The most willing of the services on one VIP decides.
+  bool any_answers(const config::Names& services) {
+    return std::any_of(services.begin(), services.end(), [this](const std::string& name) {
+      return answers(*model_.services().find(name));
+    });
   }
-  std::map<std::tuple<net::Instance, net::Address>, AddressImage> found;
-  for (const v1::VirtualService& service : configuration.services()) {
-    const auto pool = pools.find(service.pool());
-    const auto instance = static_cast<net::Instance>(service.instance());
-    const net::Address address = address_of(service.address());
-    const bool enabled = !service.has_enabled() || service.enabled();
-    const bool ping =
-        enabled && answers_ping(service.ping(), pool != pools.end() ? pool->second : nullptr);
-    auto& entry = found
-                      .try_emplace({instance, address},
-                                   AddressImage{address, instance, tables::AddressKind::vip, false})
-                      .first->second;
-    entry.answers_ping = entry.answers_ping || ping;
-  }
-  for (const SnatSetImage& set : image.snat_sets) {
-    for (const net::Address& address : set.addresses) {
-      found.try_emplace({set.instance, address},
-                        AddressImage{address, set.instance, tables::AddressKind::snat, true});
+
+ private:
+  struct Readiness {
+    size_t members = 0, ready = 0;
+  };
+
+  bool answers(const v1::VirtualService& service) {
+    if (service.has_enabled() && !service.enabled()) {
+      return false;
+    }
+    switch (service.ping()) {
+      case v1::PING_POLICY_ANY:
+        return readiness_of(service.pool()).ready > 0;
+      case v1::PING_POLICY_ALL: {
+        const Readiness pool = readiness_of(service.pool());
+        return pool.members > 0 && pool.ready == pool.members;
+      }
+      case v1::PING_POLICY_NEVER:
+        return false;
+      default:
+        return true;
     }
   }
-  std::vector<AddressImage> addresses;
-  addresses.reserve(found.size());
-  for (const auto& [key, address] : found) {
-    addresses.push_back(address);
+  Readiness readiness_of(const std::string& name) {
+    const auto [known, is_new] = pools_.try_emplace(name);
+    if (const v1::Pool* pool = is_new ? model_.pools().find(name) : nullptr) {
+      const PoolImage image = compile_pool(*pool, verdicts_);
+      known->second = {image.members.size(), image.ready_count};
+    }
+    return known->second;
   }
-  return addresses;
-}
+
+  const config::Model& model_;
+  const Verdicts& verdicts_;
+  std::unordered_map<std::string, Readiness> pools_;
+};
 
 tables::Settings settings_of(const v1::Settings& from) {
   tables::Settings settings;
@@ -189,6 +187,10 @@ tables::ServerIdentity identity_of(const v1::RealServer& server, const v1::Pool&
   identity.protocol = protocol_of(server.protocol() != v1::PROTOCOL_UNSPECIFIED ? server.protocol()
                                                                                 : pool.protocol());
   return identity;
+}
+
+AddressKey vip_of(const v1::VirtualService& service) {
+  return {static_cast<net::Instance>(service.instance()), address_of(service.address())};
 }
 
 tables::ServerState effective_state(tables::ServerState configured, bool healthy) {
@@ -280,29 +282,98 @@ SnatSetImage compile_snat_set(const v1::SnatSet& set) {
   return image;
 }
 
-Image compile(const v1::Configuration& configuration, const Verdicts& verdicts,
-              int64_t boot_offset) {
-  Image image;
-  std::map<tables::ServerIdentity, ServerImage> servers;
-  for (const v1::Pool& pool : configuration.pools()) {
-    image.pools.push_back(compile_pool(pool, verdicts));
-    for (const v1::RealServer& server : pool.servers()) {
-      ServerImage compiled = compile_server(server, pool, verdicts, boot_offset);
-      servers.try_emplace(compiled.identity, compiled);
+namespace {
+
+class Compilation {
+ public:
+  Compilation(const config::Model& model, const Touched& touched, const Verdicts& verdicts,
+              int64_t boot_offset)
+      : model_(model), touched_(touched), verdicts_(verdicts), boot_offset_(boot_offset) {}
+
+  Image run() && {
+    services();
+    pools();
+    servers();
+    addresses();
+    image_.settings = settings_of(model_.settings());
+    return std::move(image_);
+  }
+
+ private:
+  void services();
+  void pools();
+  void servers();
+  void addresses();
+
+  const config::Model& model_;
+  const Touched& touched_;
+  const Verdicts& verdicts_;
+  const int64_t boot_offset_;
+  Image image_;
+};
+
+void Compilation::services() {
+  for (const std::string& name : touched_.services) {
+    const v1::VirtualService* service = model_.services().find(name);
+    if (service == nullptr) {
+      image_.gone.services.push_back(name);
+      continue;
+    }
+    image_.services.push_back(compile_service(*service));
+    const v1::SnatSet* set = model_.snat_sets().find(service->snat_set());
+    if (set != nullptr && !image_.snat_sets.contains(set->name())) {
+      image_.snat_sets.emplace(set->name(), compile_snat_set(*set));
     }
   }
-  for (const auto& [identity, server] : servers) {
-    image.servers.push_back(server);
+}
+
+void Compilation::pools() {
+  for (const std::string& name : touched_.pools) {
+    if (const v1::Pool* pool = model_.pools().find(name)) {
+      image_.pools.push_back(compile_pool(*pool, verdicts_));
+    } else {
+      image_.gone.pools.push_back(name);
+    }
   }
-  for (const v1::VirtualService& service : configuration.services()) {
-    image.services.push_back(compile_service(service));
+}
+
+void Compilation::servers() {
+  for (const tables::ServerIdentity& identity : touched_.servers) {
+    const config::Names& pools = model_.pools_of(identity);
+    if (pools.empty()) {
+      image_.gone.servers.push_back(identity);
+      continue;
+    }
+    // The state of a server is the same in all its pools.
+    const v1::Pool& pool = *model_.pools().find(*pools.begin());
+    const int at = config::find_server(pool, identity);
+    image_.servers.push_back(compile_server(pool.servers(at), pool, verdicts_, boot_offset_));
   }
-  for (const v1::SnatSet& set : configuration.snat_sets()) {
-    image.snat_sets.push_back(compile_snat_set(set));
+}
+
+/// VIPs and SNAT addresses. An address that is both is a VIP first: validation refuses that, and a
+/// VIP that swallowed SNAT answers would show as `service_unknown`.
+void Compilation::addresses() {
+  Pings pings(model_, verdicts_);
+  for (const auto& [instance, address] : touched_.addresses) {
+    const std::string text = net::to_string(address);
+    const auto number = static_cast<uint32_t>(instance);
+    if (const config::Names& services = model_.services_at(number, text); !services.empty()) {
+      image_.addresses.push_back(
+          {address, instance, tables::AddressKind::vip, pings.any_answers(services)});
+    } else if (!model_.snat_sets_at(number, text).empty()) {
+      image_.addresses.push_back({address, instance, tables::AddressKind::snat, true});
+    } else {
+      image_.gone.addresses.emplace_back(instance, address);
+    }
   }
-  image.addresses = compile_addresses(configuration, image);
-  image.settings = settings_of(configuration.settings());
-  return image;
+}
+
+}  // namespace
+
+Image compile(const config::Model& model, const Touched& touched, const Verdicts& verdicts,
+              int64_t boot_offset) {
+  return Compilation(model, touched, verdicts, boot_offset).run();
 }
 
 }  // namespace nezu::compile

@@ -1,7 +1,8 @@
-// Configuration + health -> what the region is to show, as plain values.
+// Configuration + health -> what the region is to show of the objects that a change has touched, as
+// plain values.
 //
 // Pure functions of their arguments: no clock, no slots, no region. The publisher gives slots and
-// writes only what differs. `configuration` is normalised and valid (controlplane/config).
+// writes only what differs. What the model holds is normalised and valid (controlplane/config).
 #pragma once
 
 #include <cstdint>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "controlplane/compile/ring.h"
+#include "controlplane/compile/touched.h"
 #include "dataplane/tables/blocks.h"
 #include "nezu/v1/configuration.pb.h"
 
@@ -71,16 +73,25 @@ struct AddressImage {
   bool answers_ping = true;
 };
 
+/// Every touched object is either here or gone. All lists are ordered by key.
 struct Image {
   std::vector<ServiceImage> services;
   std::vector<PoolImage> pools;
-  std::vector<ServerImage> servers;  ///< each identity once, sorted
-  std::vector<SnatSetImage> snat_sets;
-  std::vector<AddressImage> addresses;  ///< each (instance, address) once, sorted
+  std::vector<ServerImage> servers;
+  std::vector<AddressImage> addresses;
+  std::map<std::string, SnatSetImage> snat_sets;  ///< those that `services` use
   tables::Settings settings;
+  struct Gone {
+    std::vector<std::string> services, pools;
+    std::vector<tables::ServerIdentity> servers;
+    std::vector<AddressKey> addresses;
+  } gone;
+
+  size_t size() const { return services.size() + pools.size() + servers.size() + addresses.size(); }
 };
 
 tables::ServerIdentity identity_of(const v1::RealServer& server, const v1::Pool& pool);
+AddressKey vip_of(const v1::VirtualService& service);
 
 /// The worst of what the operator wants and what the health check found.
 tables::ServerState effective_state(tables::ServerState configured, bool healthy);
@@ -93,7 +104,7 @@ PoolImage compile_pool(const v1::Pool& pool, const Verdicts& verdicts);
 ServiceImage compile_service(const v1::VirtualService& service);
 SnatSetImage compile_snat_set(const v1::SnatSet& set);
 
-Image compile(const v1::Configuration& configuration, const Verdicts& verdicts,
+Image compile(const config::Model& model, const Touched& touched, const Verdicts& verdicts,
               int64_t boot_offset);
 
 }  // namespace nezu::compile

@@ -28,7 +28,7 @@ void edit_list(const RepeatedPtrField<T>& wanted, const Table<T>& present, Path 
       *changed->Add() = object;
     }
   }
-  for (const auto& [name, place] : present.places()) {
+  for (const auto& [name, object] : present) {
     if (!names.contains(name)) {
       removed(name);
     }

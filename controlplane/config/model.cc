@@ -1,6 +1,9 @@
 #include "controlplane/config/model.h"
 
+#include "controlplane/config/names.h"
 #include "controlplane/config/normalise.h"
+#include "controlplane/config/validate.h"
+#include "dataplane/net/range.h"
 
 namespace nezu::config {
 namespace {
@@ -14,9 +17,27 @@ std::string service_key(const v1::VirtualService& service) {
          " " + std::to_string(service.protocol());
 }
 
-std::string server_key(const v1::RealServer& server) {
+/// Of a RealServer or a ServerIdentity.
+template <typename Server>
+std::string server_key(const Server& server) {
   return address_key(server.instance(), server.address()) + " " + std::to_string(server.port()) +
          " " + std::to_string(server.protocol());
+}
+
+std::vector<std::string> address_keys(const v1::SnatSet& set) {
+  std::vector<std::string> keys;
+  for (const std::string& text : set.addresses()) {
+    if (const auto range = net::parse_range(text)) {
+      for (const net::Address& address : net::expand(*range, kMostSnatAddresses)) {
+        keys.push_back(address_key(set.instance(), net::to_string(address)));
+      }
+    }
+  }
+  return keys;
+}
+
+bool pings_with_pool(const v1::VirtualService& service) {
+  return service.ping() == v1::PING_POLICY_ANY || service.ping() == v1::PING_POLICY_ALL;
 }
 
 template <typename Index>
@@ -40,26 +61,36 @@ const Names& look_up(const Index& index, const std::string& key) {
 
 }  // namespace
 
-Model::Model()
-    : services_(configuration_.mutable_services()),
-      pools_(configuration_.mutable_pools()),
-      snat_sets_(configuration_.mutable_snat_sets()) {
-  normalise(*configuration_.mutable_settings());
+v1::Configuration Snapshot::configuration() const {
+  v1::Configuration all;
+  for (const auto& service : services) {
+    *all.add_services() = *service;
+  }
+  for (const auto& pool : pools) {
+    *all.add_pools() = *pool;
+  }
+  for (const auto& set : snat_sets) {
+    *all.add_snat_sets() = *set;
+  }
+  *all.mutable_settings() = settings;
+  return all;
 }
 
-v1::Configuration Model::ordered() const {
-  v1::Configuration ordered;
-  for (const auto& [name, place] : services_.places()) {
-    *ordered.add_services() = services_.at(place);
-  }
-  for (const auto& [name, place] : pools_.places()) {
-    *ordered.add_pools() = pools_.at(place);
-  }
-  for (const auto& [name, place] : snat_sets_.places()) {
-    *ordered.add_snat_sets() = snat_sets_.at(place);
-  }
-  *ordered.mutable_settings() = configuration_.settings();
-  return ordered;
+Model::Model() { normalise(settings_); }
+
+Snapshot Model::snapshot() const {
+  Snapshot snapshot;
+  const auto copy = [](const auto& table, auto& list) {
+    list.reserve(table.size());
+    for (const auto& [name, object] : table) {
+      list.push_back(object);
+    }
+  };
+  copy(services_, snapshot.services);
+  copy(pools_, snapshot.pools);
+  copy(snat_sets_, snapshot.snat_sets);
+  snapshot.settings = settings_;
+  return snapshot;
 }
 
 store::Edit Model::apply(const store::Edit& edit) {
@@ -67,19 +98,19 @@ store::Edit Model::apply(const store::Edit& edit) {
   for (const std::string& name : edit.removed_services()) {
     if (const auto* before = services_.find(name)) {
       *undo.add_services() = *before;
-      take_service(name);
+      take(services_, name);
     }
   }
   for (const std::string& name : edit.removed_pools()) {
     if (const auto* before = pools_.find(name)) {
       *undo.add_pools() = *before;
-      take_pool(name);
+      take(pools_, name);
     }
   }
   for (const std::string& name : edit.removed_snat_sets()) {
     if (const auto* before = snat_sets_.find(name)) {
       *undo.add_snat_sets() = *before;
-      snat_sets_.take(name);
+      take(snat_sets_, name);
     }
   }
   for (const v1::VirtualService& service : edit.services()) {
@@ -98,11 +129,11 @@ store::Edit Model::apply(const store::Edit& edit) {
     const auto* before = snat_sets_.find(set.name());
     before == nullptr ? undo.add_removed_snat_sets(set.name())
                       : static_cast<void>(*undo.add_snat_sets() = *before);
-    snat_sets_.put(set);
+    put(set);
   }
   if (edit.has_settings()) {
-    *undo.mutable_settings() = configuration_.settings();
-    *configuration_.mutable_settings() = edit.settings();
+    *undo.mutable_settings() = settings_;
+    settings_ = edit.settings();
   }
   return undo;
 }
@@ -114,6 +145,9 @@ void Model::put(const v1::VirtualService& service) {
   services_.put(service);
   const std::string& name = service.name();
   services_by_pool_[service.pool()].insert(name);
+  if (pings_with_pool(service)) {
+    pingers_by_pool_[service.pool()].insert(name);
+  }
   services_by_snat_set_[service.snat_set()].insert(name);
   services_by_key_[service_key(service)].insert(name);
   services_by_address_[address_key(service.instance(), service.address())].insert(name);
@@ -130,19 +164,26 @@ void Model::put(const v1::Pool& pool) {
   }
 }
 
-void Model::take_service(const std::string& name) {
-  unlink(*services_.find(name));
-  services_.take(name);
+void Model::put(const v1::SnatSet& set) {
+  if (const auto* before = snat_sets_.find(set.name())) {
+    unlink(*before);
+  }
+  snat_sets_.put(set);
+  for (const std::string& key : address_keys(set)) {
+    snat_sets_by_address_[key].insert(set.name());
+  }
 }
 
-void Model::take_pool(const std::string& name) {
-  unlink(*pools_.find(name));
-  pools_.take(name);
+template <typename T>
+void Model::take(Table<T>& table, const std::string& name) {
+  unlink(*table.find(name));
+  table.take(name);
 }
 
 void Model::unlink(const v1::VirtualService& service) {
   const std::string& name = service.name();
   drop(services_by_pool_, service.pool(), name);
+  drop(pingers_by_pool_, service.pool(), name);
   drop(services_by_snat_set_, service.snat_set(), name);
   drop(services_by_key_, service_key(service), name);
   drop(services_by_address_, address_key(service.instance(), service.address()), name);
@@ -155,8 +196,17 @@ void Model::unlink(const v1::Pool& pool) {
   }
 }
 
+void Model::unlink(const v1::SnatSet& set) {
+  for (const std::string& key : address_keys(set)) {
+    drop(snat_sets_by_address_, key, set.name());
+  }
+}
+
 const Names& Model::users_of_pool(const std::string& pool) const {
   return look_up(services_by_pool_, pool);
+}
+const Names& Model::pingers_of_pool(const std::string& pool) const {
+  return look_up(pingers_by_pool_, pool);
 }
 const Names& Model::users_of_snat_set(const std::string& set) const {
   return look_up(services_by_snat_set_, set);
@@ -167,8 +217,14 @@ const Names& Model::services_like(const v1::VirtualService& service) const {
 const Names& Model::services_at(uint32_t instance, const std::string& address) const {
   return look_up(services_by_address_, address_key(instance, address));
 }
+const Names& Model::snat_sets_at(uint32_t instance, const std::string& address) const {
+  return look_up(snat_sets_by_address_, address_key(instance, address));
+}
 const Names& Model::pools_of(const v1::RealServer& server) const {
   return look_up(pools_by_server_, server_key(server));
+}
+const Names& Model::pools_of(const tables::ServerIdentity& server) const {
+  return look_up(pools_by_server_, server_key(to_proto(server)));
 }
 const Names& Model::pools_at(uint32_t instance, const std::string& address) const {
   return look_up(pools_by_address_, address_key(instance, address));

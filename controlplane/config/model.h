@@ -1,56 +1,56 @@
 // The configuration in memory: the messages, found by name, and who refers to whom.
 //
 // A change is an Edit; applying one gives the Edit that undoes it, so a refused change costs its
-// own size, not the configuration's. One thread at a time; nothing here throws.
+// own size, not the configuration's. Objects never change, they are replaced: whoever holds one, as
+// a Snapshot does, keeps it as it was. One thread at a time; nothing here throws.
 #pragma once
 
 #include <map>
-#include <optional>
+#include <memory>
 #include <set>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
+#include "dataplane/tables/blocks.h"
 #include "nezu/store/record.pb.h"
 #include "nezu/v1/configuration.pb.h"
 
 namespace nezu::config {
 
-/// One list of the configuration, found by name.
+/// One list of the configuration, found by name; iterated in order of names.
 template <typename T>
 class Table {
  public:
-  explicit Table(google::protobuf::RepeatedPtrField<T>* list) : list_(list) {}
+  using Objects = std::map<std::string, std::shared_ptr<const T>>;
 
   const T* find(const std::string& name) const {
-    const auto at = places_.find(name);
-    return at == places_.end() ? nullptr : &list_->Get(at->second);
+    const auto at = objects_.find(name);
+    return at == objects_.end() ? nullptr : at->second.get();
   }
-  /// Names in order, with their places in the list.
-  const std::map<std::string, int>& places() const { return places_; }
-  const T& at(int place) const { return list_->Get(place); }
-  size_t size() const { return places_.size(); }
+  typename Objects::const_iterator begin() const { return objects_.begin(); }
+  typename Objects::const_iterator end() const { return objects_.end(); }
+  /// The first one behind `name`.
+  typename Objects::const_iterator after(const std::string& name) const {
+    return objects_.upper_bound(name);
+  }
+  size_t size() const { return objects_.size(); }
 
-  void put(const T& object) {
-    const auto [at, is_new] = places_.try_emplace(object.name(), list_->size());
-    *(is_new ? list_->Add() : list_->Mutable(at->second)) = object;
-  }
-  void take(const std::string& name) {
-    const auto at = places_.find(name);
-    if (at == places_.end()) {
-      return;
-    }
-    const int last = list_->size() - 1;
-    if (at->second != last) {
-      list_->SwapElements(at->second, last);
-      places_[list_->Get(at->second).name()] = at->second;
-    }
-    list_->RemoveLast();
-    places_.erase(at);
-  }
+  void put(const T& object) { objects_[object.name()] = std::make_shared<const T>(object); }
+  void take(const std::string& name) { objects_.erase(name); }
 
  private:
-  google::protobuf::RepeatedPtrField<T>* list_;
-  std::map<std::string, int> places_;
+  Objects objects_;
+};
+
+/// All objects as they were at one moment, in order of names. Any thread may read it.
+struct Snapshot {
+  std::vector<std::shared_ptr<const v1::VirtualService>> services;
+  std::vector<std::shared_ptr<const v1::Pool>> pools;
+  std::vector<std::shared_ptr<const v1::SnatSet>> snat_sets;
+  v1::Settings settings;
+
+  v1::Configuration configuration() const;
 };
 
 using Names = std::set<std::string>;
@@ -61,26 +61,31 @@ class Model {
   Model(const Model&) = delete;
   Model& operator=(const Model&) = delete;
 
-  const v1::Configuration& configuration() const { return configuration_; }
+  Snapshot snapshot() const;
   /// A copy whose lists are ordered by name, as people and files want it.
-  v1::Configuration ordered() const;
+  v1::Configuration ordered() const { return snapshot().configuration(); }
   const Table<v1::VirtualService>& services() const { return services_; }
   const Table<v1::Pool>& pools() const { return pools_; }
   const Table<v1::SnatSet>& snat_sets() const { return snat_sets_; }
-  const v1::Settings& settings() const { return configuration_.settings(); }
+  const v1::Settings& settings() const { return settings_; }
 
   /// `edit` is normalised and names every object once. Returns what undoes it.
   store::Edit apply(const store::Edit& edit);
 
   /// Services that use this pool or SNAT set.
   const Names& users_of_pool(const std::string& pool) const;
+  /// Those of them whose VIP answers pings as long as servers of the pool are ready.
+  const Names& pingers_of_pool(const std::string& pool) const;
   const Names& users_of_snat_set(const std::string& set) const;
   /// Services with the same address, port and protocol as this one, itself included.
   const Names& services_like(const v1::VirtualService& service) const;
   /// Services with this VIP, in its canonical form.
   const Names& services_at(uint32_t instance, const std::string& address) const;
+  /// SNAT sets with this address, in its canonical form.
+  const Names& snat_sets_at(uint32_t instance, const std::string& address) const;
   /// Pools that have this server.
   const Names& pools_of(const v1::RealServer& server) const;
+  const Names& pools_of(const tables::ServerIdentity& server) const;
   /// Pools with a server of this address.
   const Names& pools_at(uint32_t instance, const std::string& address) const;
 
@@ -90,17 +95,20 @@ class Model {
   void put(const v1::VirtualService& service);
   void put(const v1::Pool& pool);
   void put(const v1::SnatSet& set);
-  void take_service(const std::string& name);
-  void take_pool(const std::string& name);
+  template <typename T>
+  void take(Table<T>& table, const std::string& name);
   void unlink(const v1::VirtualService& service);
   void unlink(const v1::Pool& pool);
+  void unlink(const v1::SnatSet& set);
 
-  v1::Configuration configuration_;
   Table<v1::VirtualService> services_;
   Table<v1::Pool> pools_;
   Table<v1::SnatSet> snat_sets_;
-  Index services_by_pool_, services_by_snat_set_, services_by_key_, services_by_address_;
+  v1::Settings settings_;
+  Index services_by_pool_, pingers_by_pool_, services_by_snat_set_;
+  Index services_by_key_, services_by_address_;
   Index pools_by_server_, pools_by_address_;
+  Index snat_sets_by_address_;
 };
 
 }  // namespace nezu::config

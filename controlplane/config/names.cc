@@ -1,5 +1,7 @@
 #include "controlplane/config/names.h"
 
+#include <algorithm>
+
 #include "controlplane/config/yaml.h"
 
 namespace nezu::config {
@@ -51,6 +53,17 @@ std::optional<tables::ServerIdentity> identity_of(const v1::ServerIdentity& serv
 std::optional<tables::ServerIdentity> identity_of(const v1::RealServer& server,
                                                   v1::Protocol fallback) {
   return identity(server.instance(), server.address(), server.port(), server.protocol(), fallback);
+}
+
+int find_server(const v1::Pool& pool, const tables::ServerIdentity& server) {
+  // Servers are in order of identity.
+  const auto at = std::lower_bound(pool.servers().begin(), pool.servers().end(), server,
+                                   [&pool](const v1::RealServer& member, const auto& wanted) {
+                                     return identity_of(member, pool.protocol()) < wanted;
+                                   });
+  return at != pool.servers().end() && identity_of(*at, pool.protocol()) == server
+             ? static_cast<int>(at - pool.servers().begin())
+             : -1;
 }
 
 std::string to_text(const tables::ServerIdentity& identity) {

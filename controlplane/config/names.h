@@ -23,6 +23,9 @@ std::optional<tables::ServerIdentity> identity_of(const v1::ServerIdentity& serv
 std::optional<tables::ServerIdentity> identity_of(const v1::RealServer& server,
                                                   v1::Protocol fallback = v1::PROTOCOL_TCP);
 
+/// Where a normalised pool has this server; -1: nowhere.
+int find_server(const v1::Pool& pool, const tables::ServerIdentity& server);
+
 /// "10.0.0.1:80", "[2001:db8::1]:53/udp": the text by which checks, logs and people know a server.
 std::string to_text(const tables::ServerIdentity& identity);
 

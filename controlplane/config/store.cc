@@ -192,6 +192,7 @@ Staged Store::stage(store::Edit edit, const Origin& origin, Problems found) {
   journal_->append(record.SerializeAsString());
   accept(entry, record.step().edit());
   staged.revision = revision_;
+  staged.edit = std::move(*record.mutable_step()->mutable_edit());
   return staged;
 }
 
@@ -229,7 +230,7 @@ void Store::compact() {
   store::Record record;
   record.set_sequence(sequence_);
   store::Snapshot& snapshot = *record.mutable_snapshot();
-  *snapshot.mutable_configuration() = model_.configuration();
+  *snapshot.mutable_configuration() = model_.ordered();
   snapshot.set_revision(revision_);
   for (const store::Past& past : past_) {
     *snapshot.add_past() = past;
@@ -263,7 +264,7 @@ std::optional<v1::Configuration> Store::configuration_at(uint64_t revision) cons
     return model_.ordered();
   }
   Model older;
-  older.apply(whole(model_.configuration()));
+  older.apply(whole(model_.ordered()));
   for (size_t i = past_.size(); i > revision - oldest_kept(); --i) {
     older.apply(past_[i - 1].undo());
   }

@@ -32,6 +32,7 @@ struct Staged {
   Problems problems;      ///< all of them; then nothing was changed
   Problems warnings;
   v1::Diff diff;
+  store::Edit edit;  ///< what was staged
 };
 
 /// Further checks of a normalised edit, which may still be invalid, by those who know more.
@@ -54,7 +55,9 @@ class Store {
 
   /// `edit` need not be normalised. `found` are problems that the caller knows already.
   Staged stage(store::Edit edit, const Origin& origin, Problems found = {});
-  /// The same, but nothing stays; `changed` says whether something would.
+  /// What undoes the revision in force.
+  const store::Edit& last_undo() const { return past_.back().undo(); }
+  /// The same as `stage`, but nothing stays; `changed` says whether something would.
   Staged try_out(store::Edit edit, Problems found = {});
 
   /// Makes every staged change durable. When it throws, all of them have been taken back.

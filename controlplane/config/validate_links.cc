@@ -23,25 +23,12 @@ std::string list_of(const Names& names) {
 
 /// What every check needs to know, found once for an edit.
 struct Scope {
-  struct SnatRange {
-    std::string set;
-    uint32_t instance;
-    net::Range range;
-  };
   const Model& model;
   std::unordered_set<std::string> services;  ///< of the edit: they are checked by themselves
-  std::vector<SnatRange> snat_ranges;
 
   Scope(const Model& after, const store::Edit& edit) : model(after) {
     for (const v1::VirtualService& service : edit.services()) {
       services.insert(service.name());
-    }
-    for (const v1::SnatSet& set : model.configuration().snat_sets()) {
-      for (const std::string& text : set.addresses()) {
-        if (const auto range = net::parse_range(text)) {
-          snat_ranges.push_back({set.name(), set.instance(), *range});
-        }
-      }
     }
   }
 };
@@ -99,7 +86,7 @@ void check_service(const Scope& scope, const v1::VirtualService& service, Proble
     check_pool_of(model, service, *pool, problems);
   } else if (!service.pool().empty()) {
     std::vector<std::string> names;
-    for (const auto& [name, place] : model.pools().places()) {
+    for (const auto& [name, other] : model.pools()) {
       names.push_back(name);
       if (names.size() == 1000) {
         break;
@@ -122,13 +109,10 @@ void check_service(const Scope& scope, const v1::VirtualService& service, Proble
              "Service " + list_of(others) +
                  " has the same address, port and protocol; change one of them.");
   }
-  const auto address = net::parse_address(service.address());
-  for (const Scope::SnatRange& snat : scope.snat_ranges) {
-    if (address && snat.instance == service.instance() && snat.range.contains(*address)) {
-      complain(problems, path + ".address", service.address(),
-               "The address is also in SNAT set " + snat.set +
-                   "; an address is either a VIP or a source address.");
-    }
+  for (const std::string& set : model.snat_sets_at(service.instance(), service.address())) {
+    complain(problems, path + ".address", service.address(),
+             "The address is also in SNAT set " + set +
+                 "; an address is either a VIP or a source address.");
   }
   const Names& pools = model.pools_at(service.instance(), service.address());
   if (!pools.empty()) {
@@ -150,15 +134,15 @@ void check_pool(const Scope& scope, const v1::Pool& pool, Problems& problems) {
       if (other == pool.name()) {
         continue;
       }
-      for (const v1::RealServer& twin : model.pools().find(other)->servers()) {
-        const bool is_same = identity_of(twin) == identity_of(server);
-        if (is_same && (twin.state() != server.state() ||
-                        !equal(twin.drain_deadline(), server.drain_deadline()))) {
-          complain(problems, server_path(pool.name(), server) + ".state",
-                   field_text(server, *server.GetDescriptor()->FindFieldByName("state")),
-                   "The server is also in pool " + other + " in another state; a server's state " +
-                       "is the same in all pools: set both, or use SetServerState.");
-        }
+      const v1::Pool& others = *model.pools().find(other);
+      const auto identity = identity_of(server);
+      const int at = identity ? find_server(others, *identity) : -1;
+      if (at >= 0 && (others.servers(at).state() != server.state() ||
+                      !equal(others.servers(at).drain_deadline(), server.drain_deadline()))) {
+        complain(problems, server_path(pool.name(), server) + ".state",
+                 field_text(server, *server.GetDescriptor()->FindFieldByName("state")),
+                 "The server is also in pool " + other + " in another state; a server's state " +
+                     "is the same in all pools: set both, or use SetServerState.");
       }
     }
     const Names& services = model.services_at(server.instance(), server.address());

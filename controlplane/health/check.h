@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -57,5 +58,8 @@ struct Check {
 
   bool operator==(const Check&) const = default;
 };
+
+/// All checks of some pools; a pool without any may be named too.
+using ChecksByPool = std::map<std::string, std::vector<Check>>;
 
 }  // namespace nezu::health

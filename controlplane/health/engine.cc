@@ -51,8 +51,8 @@ class Engine::Thread {
       loop_->wake();
     }
   }
-  /// Only the newest list counts: many changes a second cost no more than the thread can take.
-  void post_checks(std::vector<Check> checks, Adopted adopted);
+  /// Only the newest list of each pool counts: many changes a second do not queue up.
+  void post_checks(Wanted wanted, Adopted adopted);
   Status status() const;
   const Memory& memory() const { return memory_; }
 
@@ -75,7 +75,7 @@ class Engine::Thread {
   std::mutex mailbox_mutex_;
   std::condition_variable stopped_;
   std::deque<Letter> mailbox_;
-  std::optional<std::vector<Check>> wanted_;  // not yet taken by the letter that was posted for it
+  std::optional<Wanted> wanted_;  // not yet taken by the letter that was posted for it
   Adopted adopted_;
   Loop* loop_ = nullptr;
   bool stopping_ = false;
@@ -84,11 +84,15 @@ class Engine::Thread {
   std::thread thread_;
 };
 
-void Engine::Thread::post_checks(std::vector<Check> checks, Adopted adopted) {
+void Engine::Thread::post_checks(Wanted wanted, Adopted adopted) {
   {
     const std::lock_guard lock(mailbox_mutex_);
     const bool is_posted = wanted_.has_value();
-    wanted_ = std::move(checks);
+    if (is_posted && !wanted.is_whole) {
+      wanted.pools.merge(wanted_->pools);
+      wanted.is_whole = wanted_->is_whole;
+    }
+    wanted_ = std::move(wanted);
     adopted.merge(adopted_);  // what an overtaken list has brought is still true
     adopted_ = std::move(adopted);
     if (is_posted) {
@@ -96,7 +100,7 @@ void Engine::Thread::post_checks(std::vector<Check> checks, Adopted adopted) {
     }
   }
   post([this](Runner& runner) {
-    std::vector<Check> newest;
+    Wanted newest;
     Adopted verdicts;
     {
       const std::lock_guard lock(mailbox_mutex_);
@@ -245,7 +249,18 @@ Engine::Engine(Options options, Callbacks callbacks)
 Engine::~Engine() = default;
 
 void Engine::configure(std::vector<Check> checks, const Adopted& adopted) {
-  thread_->post_checks(std::move(checks), adopted);
+  Wanted wanted{.is_whole = true, .pools = {}};
+  for (Check& check : checks) {
+    std::vector<Check>& of_pool = wanted.pools[check.pool];
+    of_pool.push_back(std::move(check));
+  }
+  thread_->post_checks(std::move(wanted), adopted);
+}
+
+void Engine::reconfigure(ChecksByPool pools, const Adopted& adopted) {
+  if (!pools.empty()) {
+    thread_->post_checks({.is_whole = false, .pools = std::move(pools)}, adopted);
+  }
 }
 
 void Engine::freeze(std::string reason) {

@@ -97,6 +97,8 @@ class Engine {
   /// keeps its verdict; if its definition is equal it keeps its counts and schedule as well. A
   /// server that has lost its last check is reported once as unknown.
   void configure(std::vector<Check> checks, const Adopted& adopted = {});
+  /// The same for some pools; the checks of all others stay, and cost nothing.
+  void reconfigure(ChecksByPool pools, const Adopted& adopted = {});
 
   /// While frozen so, probes go on but count nothing. Say why in a sentence, as in "the data plane
   /// is not running". `thaw` starts all counts afresh.

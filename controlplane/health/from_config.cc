@@ -71,26 +71,23 @@ Check template_of(const v1::Pool& pool) {
 
 }  // namespace
 
-std::vector<Check> checks_of(const v1::Configuration& configuration) {
+std::vector<Check> checks_of(const v1::Pool& pool) {
   std::vector<Check> checks;
-  for (const v1::Pool& pool : configuration.pools()) {
-    if (!pool.has_check()) {
+  if (!pool.has_check()) {
+    return checks;
+  }
+  const Check base = template_of(pool);
+  const auto override_address = net::parse_address(pool.check().address());
+  for (const v1::RealServer& server : pool.servers()) {
+    const auto identity = config::identity_of(server, pool.protocol());
+    if (!identity) {
       continue;
     }
-    const Check base = template_of(pool);
-    const auto override_address = net::parse_address(pool.check().address());
-    for (const v1::RealServer& server : pool.servers()) {
-      const auto identity = config::identity_of(server, pool.protocol());
-      if (!identity) {
-        continue;
-      }
-      Check check = base;
-      check.server = *identity;
-      check.address = override_address.value_or(identity->address);
-      check.port =
-          pool.check().port() != 0 ? static_cast<uint16_t>(pool.check().port()) : identity->port;
-      checks.push_back(std::move(check));
-    }
+    Check& check = checks.emplace_back(base);
+    check.server = *identity;
+    check.address = override_address.value_or(identity->address);
+    check.port =
+        pool.check().port() != 0 ? static_cast<uint16_t>(pool.check().port()) : identity->port;
   }
   return checks;
 }

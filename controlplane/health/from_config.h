@@ -10,8 +10,8 @@
 
 namespace nezu::health {
 
-/// One check for each server of each pool that has a check. `configuration` is normalised and
-/// valid. Servers that the operator disabled are checked as well: what comes back is known then.
-std::vector<Check> checks_of(const v1::Configuration& configuration);
+/// One check for each server of a pool that has a check. It is normalised and valid. Servers that
+/// the operator disabled are checked as well: what comes back is known then.
+std::vector<Check> checks_of(const v1::Pool& pool);
 
 }  // namespace nezu::health

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -37,6 +38,7 @@ struct Memory {
 
   mutable std::mutex mutex;
   std::map<Key, std::unique_ptr<Entry>> entries;  // a server's checks lie side by side
+  std::map<std::string, std::set<tables::ServerIdentity>> pools;  // the same, by pool
   std::map<tables::ServerIdentity, Health> servers;
   std::vector<Change> changes;  // not yet told
   std::string freeze_reason;    // the caller's; empty: not frozen by it

@@ -73,37 +73,59 @@ Runner::Runner(Loop& loop, Memory& memory, const Engine::Options& options)
 
 Runner::~Runner() = default;
 
-void Runner::configure(std::vector<Check> checks, const Engine::Adopted& adopted) {
-  std::map<Memory::Key, Check*> wanted;
-  for (Check& check : checks) {
-    wanted[{check.server, check.pool}] = &check;
-  }
+void Runner::configure(Wanted wanted, const Engine::Adopted& adopted) {
   const std::lock_guard lock(memory_.mutex);
-  remove_missing(wanted);
-  for (const auto& [key, check] : wanted) {
+  if (wanted.is_whole) {
+    for (const auto& [pool, servers] : memory_.pools) {
+      wanted.pools.try_emplace(pool);
+    }
+  }
+  Servers touched;
+  for (auto& [pool, checks] : wanted.pools) {
+    touched.merge(configure(pool, std::move(checks), adopted));
+  }
+  for (const tables::ServerIdentity& server : touched) {
+    settle(server);
+  }
+}
+
+Runner::Servers Runner::configure(const std::string& pool, std::vector<Check> checks,
+                                  const Engine::Adopted& adopted) {
+  std::map<tables::ServerIdentity, Check*> wanted;
+  for (Check& check : checks) {
+    wanted[check.server] = &check;
+  }
+  Servers now;
+  for (const auto& [server, check] : wanted) {
+    const Memory::Key key{server, pool};
     const auto known = memory_.entries.find(key);
     if (known == memory_.entries.end()) {
       add(key, std::move(*check), adopted);
     } else if (known->second->check() != *check) {
       redefine(*known->second, std::move(*check));
     }
+    now.insert(server);
   }
-  report_lost_servers();
-  for (const auto& [key, entry] : memory_.entries) {
-    judge(key.first, "another check decides");
+  Servers touched = now;
+  Servers& before = memory_.pools[pool];
+  for (const tables::ServerIdentity& server : before) {
+    if (touched.insert(server).second) {
+      remove({server, pool});
+    }
   }
+  if (now.empty()) {
+    memory_.pools.erase(pool);
+  } else {
+    before = std::move(now);
+  }
+  return touched;
 }
 
-void Runner::remove_missing(const std::map<Memory::Key, Check*>& wanted) {
-  for (auto at = memory_.entries.begin(); at != memory_.entries.end();) {
-    if (wanted.contains(at->first)) {
-      ++at;
-      continue;
-    }
-    abandon(*at->second);
-    set_broken(*at->second, false);
-    at = memory_.entries.erase(at);
-  }
+void Runner::remove(const Memory::Key& key) {
+  const auto at = memory_.entries.find(key);
+  abandon(*at->second);
+  set_broken(*at->second, false);
+  memory_.entries.erase(at);
 }
 
 void Runner::add(const Memory::Key& key, Check check, const Engine::Adopted& adopted) {
@@ -135,20 +157,23 @@ void Runner::redefine(Entry& entry, Check check) {
   schedule(entry, Loop::now() + up_to(within));
 }
 
-void Runner::report_lost_servers() {
-  for (auto at = memory_.servers.begin(); at != memory_.servers.end();) {
-    bool has_checks = false;
-    memory_.each_of(at->first, [&](const Entry&) { has_checks = true; });
-    if (has_checks) {
-      ++at;
-      continue;
-    }
-    if (at->second != Health::unknown) {
-      memory_.changes.push_back(
-          {at->first, Health::unknown, "it has no check any more", SystemClock::now()});
-    }
-    at = memory_.servers.erase(at);
+/// After its checks may have changed.
+void Runner::settle(const tables::ServerIdentity& server) {
+  bool has_checks = false;
+  memory_.each_of(server, [&](const Entry&) { has_checks = true; });
+  if (has_checks) {
+    judge(server, "another check decides");
+    return;
   }
+  const auto lost = memory_.servers.find(server);
+  if (lost == memory_.servers.end()) {
+    return;
+  }
+  if (lost->second != Health::unknown) {
+    memory_.changes.push_back(
+        {server, Health::unknown, "it has no check any more", SystemClock::now()});
+  }
+  memory_.servers.erase(lost);
 }
 
 void Runner::freeze(std::string reason) {

@@ -7,6 +7,7 @@
 #include <deque>
 #include <memory>
 #include <random>
+#include <set>
 #include <unordered_map>
 #include <vector>
 
@@ -14,21 +15,31 @@
 
 namespace nezu::health {
 
+/// What there is to be checked from now on.
+struct Wanted {
+  bool is_whole = false;  ///< nothing but these
+  ChecksByPool pools;
+};
+
 class Runner {
  public:
   /// Takes up every check that `memory` holds from an earlier loop.
   Runner(Loop& loop, Memory& memory, const Engine::Options& options);
   ~Runner();
 
-  void configure(std::vector<Check> checks, const Engine::Adopted& adopted);
+  void configure(Wanted wanted, const Engine::Adopted& adopted);
   void freeze(std::string reason);
   void thaw();
 
  private:
-  void remove_missing(const std::map<Memory::Key, Check*>& wanted);
+  using Servers = std::set<tables::ServerIdentity>;
+  /// Returns all servers that it had or has.
+  Servers configure(const std::string& pool, std::vector<Check> checks,
+                    const Engine::Adopted& adopted);
+  void remove(const Memory::Key& key);
   void add(const Memory::Key& key, Check check, const Engine::Adopted& adopted);
   void redefine(Entry& entry, Check check);
-  void report_lost_servers();
+  void settle(const tables::ServerIdentity& server);
 
   Prober& prober(Kind kind) { return *probers_.at(static_cast<size_t>(kind)); }
   void schedule(Entry& entry, Time when);

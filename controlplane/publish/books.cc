@@ -59,49 +59,55 @@ uint64_t flows_of(const tables::Region& region, tables::AddressId id) {
 }
 
 Books::Books(const tables::Region& region)
-    : service_slots(
-          region.header().sizes.services,
-          [&region](uint32_t slot) { return flows_of(region, tables::ServiceId{slot}) == 0; }),
-      pool_slots(region.header().sizes.pools, [](uint32_t) { return true; }),
-      server_slots(
-          region.header().sizes.servers,
-          [&region](uint32_t slot) { return flows_of(region, tables::ServerId{slot}) == 0; }),
-      address_slots(region.header().sizes.addresses, [&region](uint32_t slot) {
+    : services(region.header().sizes.services,
+               [&region](uint32_t slot) { return flows_of(region, tables::ServiceId{slot}) == 0; }),
+      pools(region.header().sizes.pools, [](uint32_t) { return true; }),
+      servers(region.header().sizes.servers,
+              [&region](uint32_t slot) { return flows_of(region, tables::ServerId{slot}) == 0; }),
+      addresses(region.header().sizes.addresses, [&region](uint32_t slot) {
         return flows_of(region, tables::AddressId{slot}) == 0;
       }) {}
 
 bool Books::adopt(const tables::Region& region, const tables::View& view) {
   if (!view.is_ready()) return true;
   bool sound = true;
+  const auto enter = [&sound](auto& book, const auto& key, auto id, bool is_retired) {
+    sound = sound && book.slots.adopt(tables::index(id));
+    book.ids.emplace(key, id);
+    if (is_retired) book.retired.insert(key);
+  };
   const tables::Root& root = *view.root();
   view.each(root.services, [&](const tables::Service& service) {
-    sound = sound && service_slots.adopt(tables::index(service.id));
-    services.emplace(service.name.data(), service.id);
+    enter(services, service.name.data(), service.id, service.retired != 0);
   });
-  view.each(root.pools, [&](const tables::Pool& pool) {
-    sound = sound && pool_slots.adopt(tables::index(pool.id));
-    pools.emplace(pool.name.data(), pool.id);
-  });
+  view.each(root.pools,
+            [&](const tables::Pool& pool) { enter(pools, pool.name.data(), pool.id, false); });
   view.each(root.servers, [&](const tables::Server& server) {
-    sound = sound && server_slots.adopt(tables::index(server.id));
-    servers.emplace(server.identity, server.id);
+    enter(servers, server.identity, server.id, server.retired != 0);
   });
   view.each(root.addresses, [&](const tables::LocalAddress& address) {
-    sound = sound && address_slots.adopt(tables::index(address.id));
-    addresses.emplace(AddressKey{address.instance, address.address}, address.id);
+    enter(addresses, AddressKey{address.instance, address.address}, address.id,
+          address.retired != 0);
   });
   // What is not live may have been until the last writer died: flows, or packets between workers.
   const net::Instant now = tables::boot_time();
-  service_slots.finish_adoption(view.generation(), now, [&](uint32_t slot) {
+  services.slots.finish_adoption(view.generation(), now, [&](uint32_t slot) {
     return counters_of(region, tables::ServiceId{slot}).flows_opened != 0;
   });
-  server_slots.finish_adoption(view.generation(), now, [&](uint32_t slot) {
+  servers.slots.finish_adoption(view.generation(), now, [&](uint32_t slot) {
     return counters_of(region, tables::ServerId{slot}).flows_opened != 0;
   });
-  address_slots.finish_adoption(view.generation(), now, [&](uint32_t slot) {
+  addresses.slots.finish_adoption(view.generation(), now, [&](uint32_t slot) {
     return flows_of(region, tables::AddressId{slot}) != 0;
   });
   return sound;
+}
+
+void Books::touch_all(compile::Touched& touched) const {
+  for (const auto& [name, id] : services.ids) touched.services.insert(name);
+  for (const auto& [name, id] : pools.ids) touched.pools.insert(name);
+  for (const auto& [identity, id] : servers.ids) touched.servers.insert(identity);
+  for (const auto& [key, id] : addresses.ids) touched.addresses.insert(key);
 }
 
 }  // namespace nezu::publish

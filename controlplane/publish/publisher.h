@@ -9,22 +9,20 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
+#include "controlplane/compile/compile.h"
 #include "dataplane/net/reason.h"
 #include "dataplane/net/time.h"
 #include "dataplane/tables/blocks.h"
 #include "dataplane/tables/layout.h"
-#include "nezu/v1/configuration.pb.h"
 
 namespace nezu::publish {
 
-/// Verdicts of the health checks: true is healthy. A server that is not here is not known yet and
-/// counts as healthy.
-using Verdicts = std::map<tables::ServerIdentity, bool>;
+using compile::Verdicts;
 
 enum class Outcome : uint8_t {
   published,  ///< a new generation is in force
@@ -37,6 +35,9 @@ struct Result {
   Outcome outcome = Outcome::failed;
   uint64_t generation = 0;  ///< in force now
   std::string error;        ///< full, failed: a sentence with the remedy
+  // The work that it was.
+  uint64_t compiled = 0;       ///< objects that were looked at
+  uint64_t written_bytes = 0;  ///< into the region
 };
 
 /// What the region still knew about a server when this process attached.
@@ -165,18 +166,25 @@ class Publisher {
  public:
   virtual ~Publisher() = default;
 
-  /// Makes the region show `configuration` (normalised and valid) under `verdicts`, as one
-  /// generation. One caller at a time. Unchanged objects keep their blocks, slots and counters.
-  virtual Result publish(const v1::Configuration& configuration, const Verdicts& verdicts,
-                         uint64_t revision) = 0;
+  /// Makes the region show what `model` and `verdicts` say of all that was touched since the last
+  /// publication that succeeded, as one generation. One caller at a time. Costs what was touched;
+  /// unchanged objects keep their blocks, slots and counters.
+  virtual Result publish(const config::Model& model, const compile::Touched& touched,
+                         const Verdicts& verdicts, uint64_t revision) = 0;
 
   /// What the region knew when this process attached; empty for a new region.
   virtual std::vector<Adopted> adopted() const = 0;
   /// What was found and repaired while attaching, sentences for people; empty: nothing.
   virtual std::vector<std::string> notes() const { return {}; }
 
-  /// Any thread, also while another publishes; from here to the end.
+  // Any thread, also while another publishes; from here to the end.
+
   virtual Reading read() const = 0;
+  /// All but services and servers: it costs the same whatever is configured.
+  virtual Reading read_vitals() const = 0;
+  /// Of these servers those that the region shows, in this order.
+  virtual std::vector<ServerReading> read(
+      const std::set<tables::ServerIdentity>& servers) const = 0;
   virtual std::vector<RegionReading> regions() const = 0;
   virtual DataPlaneReading data_plane() const = 0;
 

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <optional>
 
 #include "controlplane/publish/region_publisher.h"
 #include "dataplane/tables/presence.h"
@@ -6,6 +7,9 @@
 
 namespace nezu::publish {
 namespace {
+
+/// What a publication may have to wait for.
+constexpr size_t kEntriesAtATime = 256;
 
 constexpr uint64_t kLateAfter = net::kNanosecondsPerSecond;
 
@@ -82,34 +86,76 @@ PortReading read_port(const tables::PortLine& line, uint32_t number) {
 
 }  // namespace
 
+/// Calls `look(view, key, id)` for every entry, and lets a publication in between now and then.
+template <typename Key, typename Id, typename Look>
+void RegionPublisher::look_at(const std::map<Key, Id>& book, Look look) const {
+  std::optional<Key> last;
+  for (bool is_done = false; !is_done;) {
+    const std::shared_lock lock(books_lock_);
+    // Retired blocks are freed only under the lock: this generation stays whole.
+    const tables::View view = writer_->view();
+    auto entry = last ? book.upper_bound(*last) : book.begin();
+    for (size_t i = 0; i < kEntriesAtATime && entry != book.end(); ++i, ++entry) {
+      look(view, entry->first, entry->second);
+      last = entry->first;
+    }
+    is_done = entry == book.end();
+  }
+}
+
+ServerReading RegionPublisher::reading_of(const tables::Server& server) const {
+  ServerReading reading;
+  reading.identity = server.identity;
+  reading.id = server.id;
+  reading.state = server.state;
+  reading.configured = server.configured;
+  reading.healthy = server.healthy != 0;
+  reading.health_known = server.health_known != 0;
+  reading.retired = server.retired != 0;
+  reading.drain_deadline = server.drain_deadline;
+  reading.traffic =
+      since(counters_of(*region_, server.id), server.base, flows_of(*region_, server.id));
+  return reading;
+}
+
 Reading RegionPublisher::read() const {
-  Reading reading;
-  reading.when = tables::boot_time();
-  const std::shared_lock lock(books_lock_);
-  // Retired blocks are freed only under the lock: this generation stays whole.
-  const tables::View view = writer_->view();
-  reading.generation = view.generation();
-  reading.revision = writer_->revision();
-  for (const auto& [name, id] : books_.services) {
+  Reading reading = read_vitals();
+  look_at(books_.services.ids, [&](const tables::View& view, const std::string& name,
+                                   tables::ServiceId id) {
     const tables::Service* service = view.service(id);
-    if (service == nullptr || service->retired != 0) continue;
+    if (service == nullptr || service->retired != 0) return;
     reading.services.push_back(
         {name, id, since(counters_of(*region_, id), service->base, flows_of(*region_, id))});
+  });
+  look_at(books_.servers.ids,
+          [&](const tables::View& view, const tables::ServerIdentity&, tables::ServerId id) {
+            const tables::Server* server = view.server(id);
+            if (server != nullptr) reading.servers.push_back(reading_of(*server));
+          });
+  return reading;
+}
+
+std::vector<ServerReading> RegionPublisher::read(
+    const std::set<tables::ServerIdentity>& servers) const {
+  std::vector<ServerReading> readings;
+  const std::shared_lock lock(books_lock_);
+  const tables::View view = writer_->view();
+  for (const tables::ServerIdentity& identity : servers) {
+    const auto entry = books_.servers.ids.find(identity);
+    if (entry == books_.servers.ids.end()) continue;
+    const tables::Server* server = view.server(entry->second);
+    if (server != nullptr) readings.push_back(reading_of(*server));
   }
-  for (const auto& [identity, id] : books_.servers) {
-    const tables::Server* server = view.server(id);
-    if (server == nullptr) continue;
-    ServerReading entry;
-    entry.identity = identity;
-    entry.id = id;
-    entry.state = server->state;
-    entry.configured = server->configured;
-    entry.healthy = server->healthy != 0;
-    entry.health_known = server->health_known != 0;
-    entry.retired = server->retired != 0;
-    entry.drain_deadline = server->drain_deadline;
-    entry.traffic = since(counters_of(*region_, id), server->base, flows_of(*region_, id));
-    reading.servers.push_back(entry);
+  return readings;
+}
+
+Reading RegionPublisher::read_vitals() const {
+  Reading reading;
+  reading.when = tables::boot_time();
+  {
+    const std::shared_lock lock(books_lock_);
+    reading.generation = writer_->generation();
+    reading.revision = writer_->revision();
   }
   for (uint32_t i = 0; i < region_->header().sizes.workers; ++i) {
     const tables::WorkerLine& line = region_->worker(i);

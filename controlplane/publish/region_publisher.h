@@ -2,7 +2,8 @@
 //
 // publish() and tidy() from one thread; everything else from any. Readings copy under a lock that a
 // publication holds only while it frees blocks or changes the books, never while it writes blocks:
-// what a reading looks at stays until it has let go.
+// what a reading looks at stays until it has let go. A reading of all lets go every few entries, so
+// that a publication waits for none.
 #pragma once
 
 #include <memory>
@@ -18,17 +19,21 @@
 
 namespace nezu::publish {
 
+class Publication;
+
 class RegionPublisher final : public Publisher {
  public:
   /// Throws std::runtime_error with a sentence.
   RegionPublisher(std::unique_ptr<tables::Region> region, std::string directory, bool created);
   ~RegionPublisher() override;
 
-  Result publish(const v1::Configuration& configuration, const Verdicts& verdicts,
-                 uint64_t revision) override;
+  Result publish(const config::Model& model, const compile::Touched& touched,
+                 const Verdicts& verdicts, uint64_t revision) override;
   std::vector<Adopted> adopted() const override { return adopted_; }
   std::vector<std::string> notes() const override { return notes_; }
   Reading read() const override;
+  Reading read_vitals() const override;
+  std::vector<ServerReading> read(const std::set<tables::ServerIdentity>& servers) const override;
   std::vector<RegionReading> regions() const override;
   DataPlaneReading data_plane() const override;
   FlowAnswer list_flows(const tables::FlowFilter& filter, uint32_t limit,
@@ -40,16 +45,14 @@ class RegionPublisher final : public Publisher {
   Result tidy() override;
 
  private:
-  struct Change;
   void adopt_servers();
-  std::unique_ptr<Change> begin();
-  bool give_slots(const compile::Image& image, Change& change);
-  void stage_servers(const compile::Image& image, Change& change);
-  void stage_pools(const compile::Image& image, Change& change);
-  void stage_services(const compile::Image& image, Change& change);
-  void stage_addresses(const compile::Image& image, Change& change);
-  void drop_what_is_idle(Change& change);
-  Result finish(Change& change, uint64_t revision);
+  compile::Image compile_touched(const config::Model& model, const compile::Touched& touched,
+                                 const Verdicts& verdicts) const;
+  Publication begin();
+  Result finish(Publication& publication, uint64_t revision);
+  template <typename Key, typename Id, typename Look>
+  void look_at(const std::map<Key, Id>& book, Look look) const;
+  ServerReading reading_of(const tables::Server& server) const;
   RegionReading read_ours() const;
 
   std::unique_ptr<tables::Region> region_;

@@ -145,20 +145,20 @@ TEST_F(Api, SetsWeightAndState) {
   apply(sample());
   set_weight(0);
   ASSERT_TRUE(status.ok()) << status.error_message();
-  EXPECT_EQ(publisher.published.pools(0).servers(0).weight(), 0u);
+  EXPECT_EQ(publisher.published.pools(1).servers(0).weight(), 0u);
   const auto drained = call(
       *configuration, &ConfigurationStub::SetServerState,
       from<v1::SetServerStateRequest>("{server: {address: 10.0.0.1, port: 8080}, state: drain, "
                                       "drain_timeout_s: 60}"));
   ASSERT_TRUE(status.ok()) << status.error_message();
   EXPECT_EQ(drained.diff().changed(), 1u);
-  const v1::RealServer& shown = publisher.published.pools(0).servers(0);
+  const v1::RealServer& shown = publisher.published.pools(1).servers(0);
   EXPECT_EQ(shown.state(), v1::ADMIN_STATE_DRAIN);
   EXPECT_NEAR(static_cast<double>(shown.drain_deadline().seconds()),
               static_cast<double>(::time(nullptr) + 60), 5);
   call(*configuration, &ConfigurationStub::SetServerState,
        from<v1::SetServerStateRequest>("{server: {address: 10.0.0.1, port: 8080}, state: ready}"));
-  EXPECT_FALSE(publisher.published.pools(0).servers(0).has_drain_deadline());
+  EXPECT_FALSE(publisher.published.pools(1).servers(0).has_drain_deadline());
   call(*configuration, &ConfigurationStub::SetServerState,
        from<v1::SetServerStateRequest>("{server: {address: 10.9.9.9, port: 1}, state: ready}"));
   EXPECT_EQ(status.error_code(), StatusCode::NOT_FOUND);
@@ -225,7 +225,7 @@ TEST_F(Api, KeepsHistoryAndRollsBack) {
   const auto back =
       call(*configuration, &ConfigurationStub::Rollback, from<v1::RollbackRequest>("revision: 1"));
   EXPECT_EQ(back.revision(), 4u);
-  EXPECT_EQ(publisher.published.pools(0).servers(0).weight(), 1u);
+  EXPECT_EQ(publisher.published.pools(1).servers(0).weight(), 1u);
   const auto older = call(*configuration, &ConfigurationStub::GetRevision,
                           from<v1::GetRevisionRequest>("revision: 2"));
   EXPECT_EQ(older.configuration().pools(1).servers(0).weight(), 5u);

@@ -13,22 +13,24 @@ namespace nezu::api {
 
 class FakePublisher : public publish::Publisher {
  public:
-  publish::Result publish(const v1::Configuration& configuration, const publish::Verdicts& verdicts,
-                          uint64_t revision) override {
+  publish::Result publish(const config::Model& model, const compile::Touched& touched,
+                          const publish::Verdicts& verdicts, uint64_t revision) override {
     if (on_publish) {
       on_publish(revision);
     }
     const std::lock_guard lock(mutex);
-    if (configuration.services_size() > most_services) {
-      return {publish::Outcome::full, reading.generation, "There is no room for the services."};
+    last_touched = touched;
+    if (model.services().size() > most_services) {
+      return {publish::Outcome::full, reading.generation, "There is no room for the services.", 0,
+              0};
     }
-    published = configuration;
+    published = model.ordered();
     shown_verdicts = verdicts;
     reading.revision = revision;
     ++reading.generation;
     ++publications;
     show();
-    return {publish::Outcome::published, reading.generation, {}};
+    return {publish::Outcome::published, reading.generation, {}, 0, 0};
   }
   std::vector<publish::Adopted> adopted() const override { return adopted_servers; }
   publish::Reading read() const override {
@@ -39,6 +41,25 @@ class FakePublisher : public publish::Publisher {
     now.when.nanoseconds = static_cast<uint64_t>(time.tv_sec) * net::kNanosecondsPerSecond +
                            static_cast<uint64_t>(time.tv_nsec);
     return now;
+  }
+  publish::Reading read_vitals() const override {
+    publish::Reading now = read();
+    now.services.clear();
+    now.servers.clear();
+    return now;
+  }
+  std::vector<publish::ServerReading> read(
+      const std::set<tables::ServerIdentity>& servers) const override {
+    std::vector<publish::ServerReading> found;
+    const publish::Reading now = read();
+    for (const tables::ServerIdentity& identity : servers) {
+      for (const publish::ServerReading& server : now.servers) {
+        if (server.identity == identity) {
+          found.push_back(server);
+        }
+      }
+    }
+    return found;
   }
   std::vector<publish::RegionReading> regions() const override {
     const std::lock_guard lock(mutex);
@@ -75,13 +96,14 @@ class FakePublisher : public publish::Publisher {
     const std::lock_guard lock(mutex);
     return std::exchange(events, {});
   }
-  publish::Result tidy() override { return {publish::Outcome::unchanged, 0, {}}; }
+  publish::Result tidy() override { return {publish::Outcome::unchanged, 0, {}, 0, 0}; }
 
   mutable std::mutex mutex;
   std::function<void(uint64_t revision)> on_publish;
-  int most_services = 1'000'000;
+  size_t most_services = 1'000'000;
   int publications = 0;
   v1::Configuration published;
+  compile::Touched last_touched;
   publish::Verdicts shown_verdicts;
   publish::Reading reading;
   std::vector<publish::RegionReading> region_readings;

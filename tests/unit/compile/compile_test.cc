@@ -3,6 +3,9 @@
 #include <google/protobuf/text_format.h>
 #include <gtest/gtest.h>
 
+#include "controlplane/config/diff.h"
+#include "controlplane/config/normalise.h"
+
 namespace nezu::compile {
 namespace {
 
@@ -10,6 +13,17 @@ v1::Configuration configuration(const std::string& text) {
   v1::Configuration parsed;
   EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(text, &parsed));
   return parsed;
+}
+
+/// The image of everything.
+Image all(v1::Configuration wanted, const Verdicts& verdicts, int64_t boot_offset) {
+  config::normalise(wanted);
+  config::Model model;
+  config::Problems problems;
+  model.apply(config::edit_to(model, wanted, problems));
+  Touched touched;
+  touched.add_everything(model);
+  return compile(model, touched, verdicts, boot_offset);
 }
 
 constexpr char kShop[] = R"(
@@ -28,7 +42,7 @@ const tables::ServerIdentity kWeb5{
     net::Address::v4(0x0a000105), net::Instance::standard, 8080, net::Protocol::tcp, {}};
 
 TEST(Compile, SortsMembersByIdentityAndKeepsWeights) {
-  const Image image = compile(configuration(kShop), {}, 0);
+  const Image image = all(configuration(kShop), {}, 0);
   ASSERT_EQ(image.pools.size(), 1u);
   const PoolImage& pool = image.pools[0];
   ASSERT_EQ(pool.members.size(), 2u);
@@ -40,7 +54,7 @@ TEST(Compile, SortsMembersByIdentityAndKeepsWeights) {
 }
 
 TEST(Compile, AFailedServerLosesItsTurnsAndItsPing) {
-  const Image image = compile(configuration(kShop), {{kWeb5, false}}, 0);
+  const Image image = all(configuration(kShop), {{kWeb5, false}}, 0);
   EXPECT_EQ(image.pools[0].members[0].state, tables::ServerState::failed);
   EXPECT_EQ(image.pools[0].ready_count, 1u);
   EXPECT_EQ(build_ring(image.pools[0].plan), (std::vector<uint16_t>{1}));
@@ -52,7 +66,7 @@ TEST(Compile, AFailedServerLosesItsTurnsAndItsPing) {
 }
 
 TEST(Compile, TimeoutsAreTicksWithDefaults) {
-  const Image image = compile(configuration(kShop), {}, 0);
+  const Image image = all(configuration(kShop), {}, 0);
   const auto& timeouts = image.services[0].timeouts;
   EXPECT_EQ(timeouts[static_cast<size_t>(tables::Timeout::established)], 60 * net::kTicksPerSecond);
   EXPECT_EQ(timeouts[static_cast<size_t>(tables::Timeout::fin_wait)], 120 * net::kTicksPerSecond);
@@ -60,9 +74,9 @@ TEST(Compile, TimeoutsAreTicksWithDefaults) {
 }
 
 TEST(Compile, SnatSetsAreExpandedOnceEachIpv4First) {
-  const Image image = compile(configuration(kShop), {}, 0);
+  const Image image = all(configuration(kShop), {}, 0);
   ASSERT_EQ(image.snat_sets.size(), 1u);
-  const auto& addresses = image.snat_sets[0].addresses;
+  const auto& addresses = image.snat_sets.at("out").addresses;
   ASSERT_EQ(addresses.size(), 7u);
   EXPECT_EQ(net::to_string(addresses[0]), "10.0.0.1");
   EXPECT_EQ(net::to_string(addresses[3]), "2001:db8:1::");
@@ -73,7 +87,7 @@ TEST(Compile, AnIdentityInTwoPoolsIsOneServer) {
   auto twice = configuration(kShop);
   *twice.add_pools() = twice.pools(0);
   twice.mutable_pools(1)->set_name("again");
-  const Image image = compile(twice, {}, 0);
+  const Image image = all(twice, {}, 0);
   EXPECT_EQ(image.servers.size(), 2u);
   EXPECT_EQ(fingerprint(image.pools[0].plan), fingerprint(image.pools[1].plan));
 }
@@ -84,10 +98,10 @@ TEST(Compile, DrainDeadlinesAreKeptInBootTime) {
   server->set_state(v1::ADMIN_STATE_DRAIN);
   server->mutable_drain_deadline()->set_seconds(1'000'000);
   const int64_t boot = 999'000'000'000'000;
-  Image image = compile(draining, {}, boot);
+  Image image = all(draining, {}, boot);
   EXPECT_EQ(image.servers[0].state, tables::ServerState::draining);
   EXPECT_EQ(image.servers[0].drain_deadline.nanoseconds, 1'000'000'000'000u);
-  image = compile(draining, {}, boot * 2);  // long ago: has passed, and is not "never"
+  image = all(draining, {}, boot * 2);  // long ago: has passed, and is not "never"
   EXPECT_EQ(image.servers[0].drain_deadline.nanoseconds, 1u);
 }
 

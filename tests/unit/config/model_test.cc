@@ -75,7 +75,7 @@ TEST(Model, SurvivesRandomEditsAndTheirUndos) {
       users += model.users_of_pool(pool).size();
     }
     ASSERT_EQ(users, model.services().size());
-    ASSERT_EQ(static_cast<int>(users), model.configuration().services_size());
+    ASSERT_EQ(static_cast<int>(users), model.ordered().services_size());
   }
   while (!undos.empty()) {
     model.apply(undos.back().second);

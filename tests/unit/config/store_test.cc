@@ -86,7 +86,7 @@ TEST(Store, KeepsWhatWasSyncedWhereverTheJournalIsTorn) {
     }
     ASSERT_EQ(store.revision(), expected) << length;
     if (expected > 1) {
-      ASSERT_EQ(weight_in(store.model().configuration()), expected);
+      ASSERT_EQ(weight_in(store.model().ordered()), expected);
     }
   }
 }
@@ -169,7 +169,7 @@ TEST(Store, SurvivesACrashBetweenFileAndJournal) {
   std::ofstream(folder.at("journal.bin"), std::ios::binary) << journal;
   Store store(folder.path());
   EXPECT_EQ(store.revision(), 3u);
-  EXPECT_EQ(weight_in(store.model().configuration()), 4u);
+  EXPECT_EQ(weight_in(store.model().ordered()), 4u);
   put_weight(store, 5);
 }
 
@@ -184,11 +184,11 @@ TEST(Store, TakesBackWhatCouldNotBePublished) {
     EXPECT_EQ(store.revision(), 3u);
     store.abort(2);
     EXPECT_EQ(store.revision(), 1u);
-    EXPECT_EQ(weight_in(store.model().configuration()), 1u);
+    EXPECT_EQ(weight_in(store.model().ordered()), 1u);
   }
   const Store store(folder.path());
   EXPECT_EQ(store.revision(), 1u);
-  EXPECT_EQ(weight_in(store.model().configuration()), 1u);
+  EXPECT_EQ(weight_in(store.model().ordered()), 1u);
 }
 
 TEST(Store, ForgetsWhatWasStagedAndNeverSynced) {
@@ -203,7 +203,7 @@ TEST(Store, ForgetsWhatWasStagedAndNeverSynced) {
   }
   const Store store(folder.path());
   EXPECT_EQ(store.revision(), 2u);
-  EXPECT_EQ(weight_in(store.model().configuration()), 9u);
+  EXPECT_EQ(weight_in(store.model().ordered()), 9u);
 }
 
 TEST(Store, ChangesNothingForNothing) {
@@ -260,13 +260,13 @@ TEST(Store, TakesBackWhatTheDiskDidNotTake) {
       EXPECT_THROW(store.sync(), std::system_error);
     }
     EXPECT_EQ(store.revision(), 1u);
-    EXPECT_EQ(weight_in(store.model().configuration()), 1u);
+    EXPECT_EQ(weight_in(store.model().ordered()), 1u);
     put_weight(store, 9);
   }
   const Store store(folder.path());
   EXPECT_THAT(store.notes(), IsEmpty());
   EXPECT_EQ(store.revision(), 2u);
-  EXPECT_EQ(weight_in(store.model().configuration()), 9u);
+  EXPECT_EQ(weight_in(store.model().ordered()), 9u);
 }
 
 TEST(Store, LetsNobodyElseIn) {

@@ -12,7 +12,12 @@ namespace {
 std::vector<Check> checks(const std::string& text) {
   v1::Configuration configuration;
   EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(text, &configuration));
-  return checks_of(configuration);
+  std::vector<Check> all;
+  for (const v1::Pool& pool : configuration.pools()) {
+    const std::vector<Check> some = checks_of(pool);
+    all.insert(all.end(), some.begin(), some.end());
+  }
+  return all;
 }
 
 TEST(FromConfig, one_check_for_each_server_of_each_pool_with_a_check) {

@@ -7,6 +7,8 @@
 #include <filesystem>
 #include <thread>
 
+#include "controlplane/config/diff.h"
+#include "controlplane/config/normalise.h"
 #include "dataplane/tables/reader.h"
 
 namespace nezu::publish {
@@ -47,6 +49,7 @@ class RegionPublisherTest : public testing::Test {
   }
   void open() {
     publisher_.reset();
+    touched_.add_everything(model_);
     Options options;
     options.region_dir = directory_;
     options.sizes.services = 16;
@@ -62,6 +65,25 @@ class RegionPublisherTest : public testing::Test {
   tables::View view() const {
     return {region_->base(), region_->root(), region_->header().hash_seed};
   }
+  /// Makes `wanted` the configuration and publishes what that touches, as the API does.
+  Result publish(v1::Configuration wanted, const Verdicts& verdicts, uint64_t revision) {
+    config::normalise(wanted);
+    config::Problems problems;
+    const store::Edit edit = config::edit_to(model_, wanted, problems);
+    const store::Edit undo = model_.apply(edit);
+    touched_.add_change(model_, edit, undo);
+    for (const Verdicts& some : {verdicts_, verdicts}) {
+      for (const auto& [identity, is_healthy] : some) touched_.add_verdict(model_, identity);
+    }
+    verdicts_ = verdicts;
+    const Result result = publisher_->publish(model_, touched_, verdicts, revision);
+    if (result.outcome == Outcome::full) {
+      model_.apply(undo);
+    } else {
+      touched_ = {};
+    }
+    return result;
+  }
   const tables::Server* find(const tables::ServerIdentity& identity) const {
     const tables::Server* found = nullptr;
     view().each(view().root()->servers, [&](const tables::Server& entry) {
@@ -74,12 +96,15 @@ class RegionPublisherTest : public testing::Test {
   }
 
   std::filesystem::path directory_;
+  config::Model model_;
+  compile::Touched touched_;
+  Verdicts verdicts_;
   std::unique_ptr<Publisher> publisher_;
   std::unique_ptr<tables::Region> region_;
 };
 
 TEST_F(RegionPublisherTest, ShowsServicesPoolsServersAndAddresses) {
-  ASSERT_EQ(publisher_->publish(configuration(kShop), {}, 3).outcome, Outcome::published);
+  ASSERT_EQ(publish(configuration(kShop), {}, 3).outcome, Outcome::published);
   const tables::View seen = view();
   EXPECT_EQ(seen.root()->revision, 3u);
   tables::ServiceKey key;
@@ -102,17 +127,16 @@ TEST_F(RegionPublisherTest, ShowsServicesPoolsServersAndAddresses) {
 }
 
 TEST_F(RegionPublisherTest, TheSameAgainPublishesNothingAlsoAfterARestart) {
-  ASSERT_EQ(publisher_->publish(configuration(kShop), {}, 3).outcome, Outcome::published);
-  EXPECT_EQ(publisher_->publish(configuration(kShop), {}, 3).outcome, Outcome::unchanged);
+  ASSERT_EQ(publish(configuration(kShop), {}, 3).outcome, Outcome::published);
+  EXPECT_EQ(publish(configuration(kShop), {}, 3).outcome, Outcome::unchanged);
   open();
-  EXPECT_EQ(publisher_->publish(configuration(kShop), {}, 3).outcome, Outcome::unchanged);
+  EXPECT_EQ(publish(configuration(kShop), {}, 3).outcome, Outcome::unchanged);
   EXPECT_EQ(view().generation(), 1u);
 }
 
 TEST_F(RegionPublisherTest, AVerdictTakesAServerOutAndARestartRemembersIt) {
-  publisher_->publish(configuration(kShop), {}, 1);
-  ASSERT_EQ(publisher_->publish(configuration(kShop), {{server(5), false}}, 1).outcome,
-            Outcome::published);
+  publish(configuration(kShop), {}, 1);
+  ASSERT_EQ(publish(configuration(kShop), {{server(5), false}}, 1).outcome, Outcome::published);
   EXPECT_EQ(find(server(5))->state, tables::ServerState::failed);
   open();
   const auto adopted = publisher_->adopted();
@@ -123,28 +147,28 @@ TEST_F(RegionPublisherTest, AVerdictTakesAServerOutAndARestartRemembersIt) {
 }
 
 TEST_F(RegionPublisherTest, ARemovedServerStaysUntilItsLastFlowHasEnded) {
-  publisher_->publish(configuration(kShop), {}, 1);
+  publish(configuration(kShop), {}, 1);
   const tables::ServerId id = find(server(6))->id;
   region_->servers_of(1)[tables::index(id)].flows_active.set(1);
   auto without = configuration(kShop);
   without.mutable_pools(0)->mutable_servers()->RemoveLast();
-  ASSERT_EQ(publisher_->publish(without, {}, 2).outcome, Outcome::published);
+  ASSERT_EQ(publish(without, {}, 2).outcome, Outcome::published);
   ASSERT_NE(find(server(6)), nullptr);
   EXPECT_EQ(find(server(6))->retired, 1);
   EXPECT_EQ(publisher_->tidy().outcome, Outcome::unchanged);
   ASSERT_NE(find(server(6)), nullptr);
   // It comes back while a flow is left: the same slot.
-  ASSERT_EQ(publisher_->publish(configuration(kShop), {}, 3).outcome, Outcome::published);
+  ASSERT_EQ(publish(configuration(kShop), {}, 3).outcome, Outcome::published);
   EXPECT_EQ(find(server(6))->id, id);
   EXPECT_EQ(find(server(6))->retired, 0);
-  publisher_->publish(without, {}, 4);
+  publish(without, {}, 4);
   region_->servers_of(1)[tables::index(id)].flows_active.set(0);
   EXPECT_EQ(publisher_->tidy().outcome, Outcome::published);
   EXPECT_EQ(find(server(6)), nullptr);
 }
 
 TEST_F(RegionPublisherTest, ARemovedVipSteersUntilItsServicesLastFlowHasEnded) {
-  publisher_->publish(configuration(kShop), {}, 1);
+  publish(configuration(kShop), {}, 1);
   tables::ServiceKey key;
   key.address = *net::parse_address("203.0.113.10");
   key.port = 80;
@@ -153,7 +177,7 @@ TEST_F(RegionPublisherTest, ARemovedVipSteersUntilItsServicesLastFlowHasEnded) {
   region_->services_of(0)[tables::index(id)].flows_active.set(2);
   auto without = configuration(kShop);
   without.mutable_services()->DeleteSubrange(0, 1);
-  publisher_->publish(without, {}, 2);
+  publish(without, {}, 2);
   EXPECT_EQ(view().service(key), nullptr);
   publisher_->tidy();
   ASSERT_NE(view().service(id), nullptr);  // by slot: its flows keep its timeouts
@@ -162,7 +186,7 @@ TEST_F(RegionPublisherTest, ARemovedVipSteersUntilItsServicesLastFlowHasEnded) {
   ASSERT_NE(address("203.0.113.10"), nullptr);
   EXPECT_EQ(address("203.0.113.10")->retired, 1);
   open();  // a restart forgets nothing of that
-  EXPECT_EQ(publisher_->publish(without, {}, 2).outcome, Outcome::unchanged);
+  EXPECT_EQ(publish(without, {}, 2).outcome, Outcome::unchanged);
   publisher_->tidy();
   EXPECT_NE(address("203.0.113.10"), nullptr);
   region_->services_of(0)[tables::index(id)].flows_active.set(0);
@@ -172,7 +196,7 @@ TEST_F(RegionPublisherTest, ARemovedVipSteersUntilItsServicesLastFlowHasEnded) {
 }
 
 TEST_F(RegionPublisherTest, AServiceThatComesBackFindsItsSlotAndItsCounters) {
-  publisher_->publish(configuration(kShop), {}, 1);
+  publish(configuration(kShop), {}, 1);
   tables::ServiceKey key;
   key.address = *net::parse_address("203.0.113.10");
   key.port = 80;
@@ -182,8 +206,8 @@ TEST_F(RegionPublisherTest, AServiceThatComesBackFindsItsSlotAndItsCounters) {
   region_->services_of(0)[tables::index(id)].flows_active.set(1);
   auto without = configuration(kShop);
   without.mutable_services()->DeleteSubrange(0, 1);
-  publisher_->publish(without, {}, 2);
-  publisher_->publish(configuration(kShop), {}, 3);
+  publish(without, {}, 2);
+  publish(configuration(kShop), {}, 3);
   ASSERT_NE(view().service(key), nullptr);
   EXPECT_EQ(view().service(key)->id, id);
   EXPECT_EQ(view().service(key)->retired, 0);
@@ -194,7 +218,7 @@ TEST_F(RegionPublisherTest, AServiceThatComesBackFindsItsSlotAndItsCounters) {
 }
 
 TEST_F(RegionPublisherTest, ASlotThatHadFlowsIsNotGivenRightAfterARestart) {
-  publisher_->publish(configuration(kShop), {}, 1);
+  publish(configuration(kShop), {}, 1);
   const uint32_t next = 2;  // the lowest free slot
   region_->services_of(1)[next].flows_opened.set(1);
   open();
@@ -202,18 +226,18 @@ TEST_F(RegionPublisherTest, ASlotThatHadFlowsIsNotGivenRightAfterARestart) {
   *more.add_services() = more.services(0);
   more.mutable_services(2)->set_name("third");
   more.mutable_services(2)->set_port(81);
-  publisher_->publish(more, {}, 2);
+  publish(more, {}, 2);
   EXPECT_EQ(view().service(tables::ServiceId{next}), nullptr);
   EXPECT_NE(view().service(tables::ServiceId{next + 1}), nullptr);
 }
 
 TEST_F(RegionPublisherTest, ASnatAddressIsNotDroppedUnderAFlow) {
-  publisher_->publish(configuration(kShop), {}, 1);
+  publish(configuration(kShop), {}, 1);
   const tables::AddressId id = address("10.0.0.1")->id;
   region_->addresses_of(0)[tables::index(id)].flows_active.set(1);
   auto other = configuration(kShop);
   other.mutable_snat_sets(0)->set_addresses(0, "10.0.0.2");
-  publisher_->publish(other, {}, 2);
+  publish(other, {}, 2);
   publisher_->tidy();
   EXPECT_NE(address("10.0.0.1"), nullptr);
   region_->addresses_of(0)[tables::index(id)].flows_active.set(0);
@@ -223,7 +247,7 @@ TEST_F(RegionPublisherTest, ASnatAddressIsNotDroppedUnderAFlow) {
 }
 
 TEST_F(RegionPublisherTest, TooManyServicesAreRefusedAndNothingChanges) {
-  publisher_->publish(configuration(kShop), {}, 1);
+  publish(configuration(kShop), {}, 1);
   auto many = configuration(kShop);
   for (int i = 0; i < 20; ++i) {
     auto* service = many.add_services();
@@ -231,21 +255,21 @@ TEST_F(RegionPublisherTest, TooManyServicesAreRefusedAndNothingChanges) {
     service->set_name("s" + std::to_string(i));
     service->set_port(static_cast<uint32_t>(1000 + i));
   }
-  const Result refused = publisher_->publish(many, {}, 2);
+  const Result refused = publish(many, {}, 2);
   EXPECT_EQ(refused.outcome, Outcome::full);
   EXPECT_NE(refused.error.find("service"), std::string::npos) << refused.error;
   EXPECT_EQ(view().generation(), 1u);
   many.mutable_services()->DeleteSubrange(16, 6);
-  EXPECT_EQ(publisher_->publish(many, {}, 2).outcome, Outcome::published);
+  EXPECT_EQ(publish(many, {}, 2).outcome, Outcome::published);
 }
 
 TEST_F(RegionPublisherTest, CountersBeginAtZeroInAReusedSlot) {
-  publisher_->publish(configuration(kShop), {}, 1);
+  publish(configuration(kShop), {}, 1);
   const tables::ServerId id = find(server(6))->id;
   region_->servers_of(0)[tables::index(id)].traffic[0].packets.add(10);
   auto with = configuration(kShop);
   with.mutable_pools(0)->mutable_servers(1)->set_address("10.0.1.7");
-  publisher_->publish(with, {}, 2);
+  publish(with, {}, 2);
   open();
   for (const ServerReading& reading : publisher_->read().servers) {
     EXPECT_EQ(reading.traffic.packets_to_server, reading.identity == server(6) ? 10u : 0u);
@@ -257,11 +281,11 @@ TEST_F(RegionPublisherTest, ADrainDeadlineDoesNotJitter) {
   auto* leaving = draining.mutable_pools(0)->mutable_servers(0);
   leaving->set_state(v1::ADMIN_STATE_DRAIN);
   leaving->mutable_drain_deadline()->set_seconds(time(nullptr) + 30);
-  publisher_->publish(draining, {}, 1);
+  publish(draining, {}, 1);
   const net::Instant deadline = find(server(5))->drain_deadline;
   EXPECT_GT(deadline, tables::boot_time());
   open();
-  EXPECT_EQ(publisher_->publish(draining, {}, 1).outcome, Outcome::unchanged);
+  EXPECT_EQ(publish(draining, {}, 1).outcome, Outcome::unchanged);
   EXPECT_EQ(find(server(5))->drain_deadline, deadline);
 }
 
@@ -332,13 +356,13 @@ TEST_F(RegionPublisherTest, ADataPlaneThatDoesNotAnswerInTimeIsLateAnOlderOneRef
 }
 
 TEST_F(RegionPublisherTest, NamesALateReader) {
-  publisher_->publish(configuration(kShop), {}, 1);
+  publish(configuration(kShop), {}, 1);
   const auto reader = tables::Reader::attach(*region_, "worker 1");
   reader->latest();
   reader->alive(net::Instant{1});
   auto without = configuration(kShop);
   without.clear_services();
-  publisher_->publish(without, {}, 2);
+  publish(without, {}, 2);
   const auto regions = publisher_->regions();
   ASSERT_EQ(regions.size(), 1u);
   ASSERT_EQ(regions[0].readers.size(), 1u);

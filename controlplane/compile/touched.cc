@@ -1,0 +1,71 @@
+#include "controlplane/compile/touched.h"
+
+#include "controlplane/compile/compile.h"
+
+namespace nezu::compile {
+
+void Touched::add_change(const config::Model& after, const store::Edit& edit,
+                         const store::Edit& undo) {
+  for (const store::Edit* side : {&edit, &undo}) {
+    for (const v1::VirtualService& service : side->services()) {
+      add(service);
+    }
+    for (const v1::Pool& pool : side->pools()) {
+      add(pool);
+      add_pingers(after, pool.name());
+    }
+    for (const v1::SnatSet& set : side->snat_sets()) {
+      add(set);
+      const config::Names& users = after.users_of_snat_set(set.name());
+      services.insert(users.begin(), users.end());
+    }
+  }
+}
+
+void Touched::add_verdict(const config::Model& model, const tables::ServerIdentity& server) {
+  servers.insert(server);
+  for (const std::string& pool : model.pools_of(server)) {
+    pools.insert(pool);
+    add_pingers(model, pool);
+  }
+}
+
+void Touched::add_everything(const config::Model& model) {
+  everything = true;
+  for (const auto& [name, service] : model.services()) {
+    add(*service);
+  }
+  for (const auto& [name, pool] : model.pools()) {
+    add(*pool);
+  }
+  for (const auto& [name, set] : model.snat_sets()) {
+    add(*set);
+  }
+}
+
+void Touched::add(const v1::VirtualService& service) {
+  services.insert(service.name());
+  addresses.insert(vip_of(service));
+}
+
+void Touched::add(const v1::Pool& pool) {
+  pools.insert(pool.name());
+  for (const v1::RealServer& server : pool.servers()) {
+    servers.insert(identity_of(server, pool));
+  }
+}
+
+void Touched::add(const v1::SnatSet& set) {
+  const SnatSetImage image = compile_snat_set(set);
+  for (const net::Address& address : image.addresses) {
+    addresses.emplace(image.instance, address);
+  }
+}
+
+void Touched::add_pingers(const config::Model& model, const std::string& pool) {
+  for (const std::string& name : model.pingers_of_pool(pool)) {
+    addresses.insert(vip_of(*model.services().find(name)));
+  }
+}
+
+}  // namespace nezu::compile

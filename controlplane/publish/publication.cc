@@ -1,0 +1,241 @@
+#include "controlplane/publish/publication.h"
+
+#include <algorithm>
+#include <unordered_map>
+
+namespace nezu::publish {
+namespace {
+
+/// Drain deadlines go through two clocks; what differs by less is the same deadline.
+constexpr int64_t kDeadlineTolerance = 2'000'000'000;
+
+tables::Name name_of(const std::string& text) {
+  tables::Name name{};
+  std::copy_n(text.data(), std::min(text.size(), name.size() - 1), name.data());
+  return name;
+}
+
+bool is_same_deadline(net::Instant a, net::Instant b) {
+  return a.nanoseconds != 0 && b.nanoseconds != 0 &&
+         std::abs(static_cast<int64_t>(a.nanoseconds) - static_cast<int64_t>(b.nanoseconds)) <
+             kDeadlineTolerance;
+}
+
+}  // namespace
+
+Publication::Publication(tables::Writer& writer, Books& books)
+    : writer_(writer),
+      region_(writer.region()),
+      books_(books),
+      transaction_(writer),
+      live_(writer.view()),
+      services_(books.services),
+      pools_(books.pools),
+      servers_(books.servers),
+      addresses_(books.addresses) {}
+
+void Publication::stage(const compile::Image& image) {
+  stage_servers(image);
+  stage_pools(image);
+  stage_addresses(image);
+  stage_services(image);
+  transaction_.put(image.settings);
+}
+
+template <typename Id>
+bool Publication::has_slot(Id id, const tables::Slots& slots, const char* kind) {
+  if (tables::is_slot(id)) return true;
+  no_slot_ = "no slot is left for another " + std::string(kind) + " (the region has " +
+             std::to_string(slots.capacity()) + ", some may wait for their last flow)";
+  return false;
+}
+
+void Publication::stage_servers(const compile::Image& image) {
+  for (const compile::ServerImage& server : image.servers) {
+    const tables::ServerId id = servers_.open(server.identity);
+    if (!has_slot(id, books_.servers.slots, "server")) return;
+    const tables::Server* live = servers_.is_fresh(server.identity) ? nullptr : live_.server(id);
+    tables::Server block;
+    block.identity = server.identity;
+    block.id = id;
+    block.state = server.state;
+    block.configured = server.configured;
+    block.healthy = server.healthy ? 1 : 0;
+    block.health_known = server.health_known ? 1 : 0;
+    block.drain_deadline =
+        live != nullptr && is_same_deadline(live->drain_deadline, server.drain_deadline)
+            ? live->drain_deadline
+            : server.drain_deadline;
+    block.base = live != nullptr ? live->base : counters_of(region_, id);
+    transaction_.put(block);
+  }
+  // A server that is in no pool any more keeps its slot while flows are left.
+  for (const tables::ServerIdentity& identity : image.gone.servers) {
+    const tables::Server* live = live_.server(servers_.find(identity));
+    if (live == nullptr || live->retired != 0) continue;
+    tables::Server block = *live;
+    block.retired = 1;
+    block.state = tables::ServerState::disabled;
+    block.configured = tables::ServerState::disabled;
+    transaction_.put(block);
+    servers_.retire(identity);
+  }
+}
+
+void Publication::stage_pools(const compile::Image& image) {
+  std::vector<tables::Member> members;
+  for (const compile::PoolImage& pool : image.pools) {
+    tables::Pool block;
+    block.id = pools_.open(pool.name);
+    if (!has_slot(block.id, books_.pools.slots, "pool")) return;
+    block.scheduler = pool.scheduler;
+    block.hash_with_port = pool.hash_with_port ? 1 : 0;
+    block.ready_count = pool.ready_count;
+    block.identity = pool.identity;
+    block.name = name_of(pool.name);
+    members.clear();
+    for (const compile::MemberImage& member : pool.members) {
+      tables::Member entry;
+      entry.address = member.identity.address;
+      entry.server = servers_.find(member.identity);
+      entry.weight = member.weight;
+      entry.port = member.identity.port;
+      entry.state = member.state;
+      members.push_back(entry);
+    }
+    tables::RingSource source;
+    if (pool.has_ring || pool.has_sequence) {
+      source.fingerprint = compile::fingerprint(pool.plan);
+      source.build = [&pool] { return compile::build_ring(pool.plan); };
+    }
+    transaction_.put(block, members, pool.has_ring ? &source : nullptr,
+                     pool.has_sequence ? &source : nullptr);
+  }
+  for (const std::string& name : image.gone.pools) {
+    const tables::PoolId id = pools_.find(name);
+    if (!tables::is_slot(id)) continue;
+    transaction_.remove(id);
+    pools_.drop(name);
+  }
+}
+
+void Publication::stage_addresses(const compile::Image& image) {
+  for (const compile::AddressImage& address : image.addresses) {
+    tables::LocalAddress block;
+    block.id = addresses_.open({address.instance, address.address});
+    if (!has_slot(block.id, books_.addresses.slots, "address")) return;
+    block.address = address.address;
+    block.instance = address.instance;
+    block.kind = address.kind;
+    block.answers_ping = address.answers_ping ? 1 : 0;
+    transaction_.put(block);
+  }
+  // One that is configured no more steers until its last flow has ended.
+  for (const AddressKey& key : image.gone.addresses) {
+    const tables::LocalAddress* live = live_.address(addresses_.find(key));
+    if (live == nullptr || live->retired != 0) continue;
+    tables::LocalAddress block = *live;
+    block.retired = 1;
+    block.answers_ping = 0;
+    transaction_.put(block);
+    addresses_.retire(key);
+  }
+}
+
+void Publication::stage_services(const compile::Image& image) {
+  struct Snats {
+    std::vector<tables::AddressId> ids;
+    uint32_t ipv4_count = 0;
+  };
+  std::unordered_map<std::string, Snats> sets;
+  for (const auto& [name, set] : image.snat_sets) {
+    Snats& snats = sets[name];
+    for (const net::Address& address : set.addresses) {
+      snats.ids.push_back(addresses_.find({set.instance, address}));
+      snats.ipv4_count += address.is_v4() ? 1 : 0;
+    }
+  }
+  static const Snats kNone;
+  for (const compile::ServiceImage& service : image.services) {
+    const tables::ServiceId id = services_.open(service.name);
+    if (!has_slot(id, books_.services.slots, "service")) return;
+    const tables::Service* live = services_.is_fresh(service.name) ? nullptr : live_.service(id);
+    tables::Service block;
+    block.key = service.key;
+    block.id = id;
+    block.mode = service.mode;
+    block.refusal = service.refusal;
+    block.enabled = service.enabled ? 1 : 0;
+    block.identity = service.identity;
+    block.timeouts = service.timeouts;
+    block.name = name_of(service.name);
+    block.base = live != nullptr ? live->base : counters_of(region_, id);
+    block.pool = pools_.find(service.pool);
+    const auto set = sets.find(service.snat_set);
+    const Snats& snats = set != sets.end() ? set->second : kNone;
+    transaction_.put(block, snats.ids, snats.ipv4_count);
+  }
+  // One that is configured no more is found by slot only: its flows keep its timeouts.
+  for (const std::string& name : image.gone.services) {
+    const tables::Service* live = live_.service(services_.find(name));
+    if (live == nullptr || live->retired != 0) continue;
+    tables::Service block = *live;
+    block.retired = 1;
+    block.enabled = 0;
+    block.pool = tables::no_id<tables::PoolId>();
+    transaction_.put(block, {}, 0);
+    services_.retire(name);
+  }
+}
+
+void Publication::stage_idle() {
+  std::set<AddressKey> needed;  // VIPs that flows of retired services still steer by
+  for (const std::string& name : books_.services.retired) {
+    const tables::ServiceId id = services_.find(name);
+    if (flows_of(region_, id) != 0) {
+      const tables::ServiceKey& key = live_.service(id)->key;
+      needed.emplace(key.instance, key.address);
+      continue;
+    }
+    transaction_.remove(id);
+    services_.drop(name);
+  }
+  for (const tables::ServerIdentity& identity : books_.servers.retired) {
+    const tables::ServerId id = servers_.find(identity);
+    if (flows_of(region_, id) != 0) continue;
+    transaction_.remove(id);
+    servers_.drop(identity);
+  }
+  for (const AddressKey& key : books_.addresses.retired) {
+    const tables::AddressId id = addresses_.find(key);
+    if (flows_of(region_, id) != 0) continue;
+    if (live_.address(id)->kind == tables::AddressKind::vip && needed.contains(key)) continue;
+    transaction_.remove(id);
+    addresses_.drop(key);
+  }
+}
+
+tables::Commit Publication::commit(uint64_t revision) {
+  const tables::Commit commit =
+      no_slot_.empty() ? transaction_.commit(revision) : tables::Commit::full;
+  is_published_ = commit != tables::Commit::full;
+  return commit;
+}
+
+void Publication::settle() {
+  const uint64_t generation = writer_.generation();
+  const net::Instant now = tables::boot_time();
+  const auto each = [&](auto&... drafts) {
+    (..., (is_published_ ? drafts.settle(generation, now) : drafts.undo()));
+  };
+  each(services_, pools_, servers_, addresses_);
+}
+
+std::string Publication::why_full() const {
+  if (!no_slot_.empty()) return no_slot_;
+  return "the region's heap has no room for this (" + std::to_string(writer_.heap().free_bytes()) +
+         " of " + std::to_string(region_.header().sizes.heap_bytes) + " bytes are free, " +
+         std::to_string(writer_.heap().retired_bytes()) + " wait for readers)";
+}
+
+}  // namespace nezu::publish
