@@ -124,8 +124,8 @@ void Committer::turn() {
     publish_or_alarm();
   } else if (is_idle) {
     publisher_.tidy();
-    store_.compact_if_due();
   }
+  store_.compact_if_due();
 }
 
 /// Stages, syncs, publishes and answers. The store is locked by the caller.

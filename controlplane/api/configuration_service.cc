@@ -4,6 +4,7 @@
 #include "controlplane/api/plans.h"
 #include "controlplane/config/diff.h"
 #include "controlplane/config/names.h"
+#include "controlplane/config/update.h"
 
 namespace nezu::api {
 namespace {
@@ -137,7 +138,7 @@ Status ConfigurationService::ApplyStream(Context* context,
       if (whole.has_settings() && message.part().has_settings()) {
         return invalid("part.settings", "", "Only one of the parts may have settings.");
       }
-      whole.MergeFrom(message.part());
+      config::add_part(whole, std::move(*message.mutable_part()));
     }
     // An end that is a cancellation must not be taken for a whole configuration.
     if (context->IsCancelled()) {

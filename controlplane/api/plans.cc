@@ -148,9 +148,9 @@ int find_server(const v1::Pool& pool, const v1::ServerIdentity& server) {
 }
 
 Planner plan_whole(v1::Configuration wanted) {
-  return [wanted = std::move(wanted)](const config::Store& store) mutable {
+  config::normalise(wanted);  // by the caller's thread: it takes time and needs no turn
+  return [wanted = std::move(wanted)](const config::Store& store) {
     Plan plan;
-    config::normalise(wanted);
     plan.edit = config::edit_to(store.model(), wanted, plan.problems);
     return plan;
   };

@@ -37,12 +37,14 @@ void edit_list(const RepeatedPtrField<T>& wanted, const Table<T>& present, Path 
 
 template <typename T>
 void drop_repeats(RepeatedPtrField<T>* objects, const Table<T>& present) {
-  for (int i = objects->size() - 1; i >= 0; --i) {
+  int kept = 0;
+  for (int i = 0; i < objects->size(); ++i) {
     const T* before = present.find(objects->Get(i).name());
-    if (before != nullptr && equal(*before, objects->Get(i))) {
-      objects->DeleteSubrange(i, 1);
+    if (before == nullptr || !equal(*before, objects->Get(i))) {
+      objects->SwapElements(kept++, i);
     }
   }
+  objects->DeleteSubrange(kept, objects->size() - kept);
 }
 
 std::string list_text(const Message& message, const FieldDescriptor& field) {
@@ -105,6 +107,7 @@ class Describer {
 
   /// Either side may be missing.
   void add(const std::string& object, const Message* before, const Message* after) {
+    const bool is_listed = diff.changes_size() < kMostChanges;
     v1::Change change;
     change.set_object(object);
     const Message& some = before == nullptr ? *after : *before;
@@ -112,7 +115,7 @@ class Describer {
     change.set_kind(before == nullptr  ? v1::CHANGE_KIND_ADDED
                     : after == nullptr ? v1::CHANGE_KIND_REMOVED
                                        : v1::CHANGE_KIND_CHANGED);
-    if (after != nullptr) {
+    if (after != nullptr && (is_listed || before != nullptr)) {
       compare(before == nullptr ? *nothing : *before, *after, "", change);
     }
     if (before != nullptr && after != nullptr && change.fields().empty()) {
@@ -121,7 +124,7 @@ class Describer {
     diff.set_added(diff.added() + (before == nullptr ? 1 : 0));
     diff.set_removed(diff.removed() + (after == nullptr ? 1 : 0));
     diff.set_changed(diff.changed() + (before != nullptr && after != nullptr ? 1 : 0));
-    if (diff.changes_size() < kMostChanges) {
+    if (is_listed) {
       *diff.add_changes() = std::move(change);
     }
   }

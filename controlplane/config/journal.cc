@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <span>
 #include <system_error>
 #include <utility>
 
@@ -53,6 +54,20 @@ void write_all(int fd, std::string_view bytes, off_t at, const std::string& path
     }
     bytes.remove_prefix(static_cast<size_t>(written));
     at += written;
+  }
+}
+
+void read_all(int fd, std::span<char> into, off_t at, const std::string& path) {
+  while (!into.empty()) {
+    const ssize_t got = ::pread(fd, into.data(), into.size(), at);
+    if (got < 0 && errno == EINTR) {
+      continue;
+    }
+    if (got <= 0) {
+      fail("read", path);
+    }
+    into = into.subspan(static_cast<size_t>(got));
+    at += got;
   }
 }
 
@@ -186,12 +201,19 @@ void Journal::sync() {
   buffer_.clear();
 }
 
-void Journal::clear() {
-  buffer_.clear();
-  if (::ftruncate(fd_, static_cast<off_t>(kMagic.size())) != 0 || ::fsync(fd_) != 0) {
-    fail("empty", path_);
+void Journal::forget_before(uint64_t at) {
+  std::string rest(kMagic);
+  rest.resize(kMagic.size() + bytes_ - at);
+  read_all(fd_, std::span(rest).subspan(kMagic.size()), static_cast<off_t>(at), path_);
+  const std::string beside = path_ + ".new";
+  write_new(beside, rest);
+  File file(beside, O_RDWR);
+  if (file.fd() < 0 || ::rename(beside.c_str(), path_.c_str()) != 0) {
+    fail("rename", beside);
   }
-  bytes_ = kMagic.size();
+  ::close(std::exchange(fd_, file.release()));
+  bytes_ = rest.size();
+  sync_folder_of(path_);
 }
 
 void write_file(const std::string& path, const std::vector<std::string>& payloads) {

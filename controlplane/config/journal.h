@@ -44,8 +44,9 @@ class Journal {
   /// After a failure the file is as it was before, or every later call fails as well.
   void sync();
   void drop_unsynced() { buffer_.clear(); }
-  /// Forgets every record: a compaction holds them all.
-  void clear();
+  /// Forgets the records that end at `at` or before, when nothing is unsynced. A crash leaves all
+  /// of them or those behind.
+  void forget_before(uint64_t at);
 
   uint64_t bytes() const { return bytes_; }
   const std::string& path() const { return path_; }

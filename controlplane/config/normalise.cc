@@ -1,6 +1,8 @@
 #include "controlplane/config/normalise.h"
 
 #include <algorithm>
+#include <cstring>
+#include <vector>
 
 #include "controlplane/config/names.h"
 #include "dataplane/net/range.h"
@@ -165,7 +167,15 @@ void normalise(v1::Configuration& configuration) {
 
 bool equal(const google::protobuf::Message& a, const google::protobuf::Message& b) {
   // No map and no unknown field is in these messages, so equal ones have equal bytes.
-  return a.ByteSizeLong() == b.ByteSizeLong() && a.SerializeAsString() == b.SerializeAsString();
+  const size_t size = a.ByteSizeLong();
+  if (b.ByteSizeLong() != size) {
+    return false;
+  }
+  thread_local std::vector<uint8_t> bytes;
+  bytes.resize(2 * size);
+  a.SerializeWithCachedSizesToArray(bytes.data());
+  b.SerializeWithCachedSizesToArray(bytes.data() + size);
+  return std::memcmp(bytes.data(), bytes.data() + size, size) == 0;
 }
 
 }  // namespace nezu::config

@@ -96,7 +96,9 @@ void Store::load_snapshot(const std::string& path) {
   }
   const store::Snapshot& snapshot = record.snapshot();
   model_.apply(whole(snapshot.configuration()));
-  past_.assign(snapshot.past().begin(), snapshot.past().end());
+  for (const store::Past& past : snapshot.past()) {
+    past_.push_back(std::make_shared<const store::Past>(past));
+  }
   revision_ = snapshot.revision();
   sequence_ = record.sequence();
   snapshot_bytes_ = bytes.size();
@@ -119,7 +121,7 @@ void Store::replay() {
       continue;  // the full file has it
     }
     if (record.has_step() && record.step().entry().revision() == revision_ + 1) {
-      accept(record.step().entry(), record.step().edit());
+      accept(record.step().entry(), model_.apply(record.step().edit()));
     } else if (record.has_abort()) {
       take_back(record.abort().revision());
     } else {
@@ -132,11 +134,12 @@ void Store::replay() {
   journal_->forget_found();
 }
 
-void Store::accept(v1::HistoryEntry entry, const store::Edit& edit) {
-  store::Past& past = past_.emplace_back();
+void Store::accept(v1::HistoryEntry entry, store::Edit undo) {
+  auto past = std::make_shared<store::Past>();
   revision_ = entry.revision();
-  *past.mutable_entry() = std::move(entry);
-  *past.mutable_undo() = model_.apply(edit);
+  *past->mutable_entry() = std::move(entry);
+  *past->mutable_undo() = std::move(undo);
+  past_.push_back(std::move(past));
   if (past_.size() > kKeptRevisions) {
     past_.pop_front();
   }
@@ -144,13 +147,13 @@ void Store::accept(v1::HistoryEntry entry, const store::Edit& edit) {
 
 void Store::take_back(uint64_t first) {
   while (revision_ >= first && !past_.empty()) {
-    model_.apply(past_.back().undo());
+    model_.apply(past_.back()->undo());
     past_.pop_back();
     --revision_;
   }
 }
 
-Staged Store::examine(store::Edit& edit, Problems found) {
+Staged Store::examine(store::Edit& edit, store::Edit& undo, Problems found) {
   Staged staged;
   staged.revision = revision_;
   staged.problems = std::move(found);
@@ -161,21 +164,27 @@ Staged Store::examine(store::Edit& edit, Problems found) {
     checker_(edit, staged.problems);
   }
   edit = without_repeats(model_, std::move(edit));
-  const store::Edit undo = model_.apply(edit);
+  undo = model_.apply(edit);
   const Problems between = problems_between(model_, edit);
   staged.problems.insert(staged.problems.end(), between.begin(), between.end());
   staged.diff = describe(edit, undo);
   staged.warnings = warnings_of(model_, edit);
-  model_.apply(undo);
   staged.changed = staged.problems.empty() && !is_empty(undo);
   return staged;
 }
 
-Staged Store::try_out(store::Edit edit, Problems found) { return examine(edit, std::move(found)); }
+Staged Store::try_out(store::Edit edit, Problems found) {
+  store::Edit undo;
+  Staged staged = examine(edit, undo, std::move(found));
+  model_.apply(undo);
+  return staged;
+}
 
 Staged Store::stage(store::Edit edit, const Origin& origin, Problems found) {
-  Staged staged = examine(edit, std::move(found));
+  store::Edit undo;
+  Staged staged = examine(edit, undo, std::move(found));
   if (!staged.changed) {
+    model_.apply(undo);
     return staged;
   }
   store::Record record;
@@ -190,7 +199,7 @@ Staged Store::stage(store::Edit edit, const Origin& origin, Problems found) {
   entry.set_changed(staged.diff.changed());
   *record.mutable_step()->mutable_edit() = std::move(edit);
   journal_->append(record.SerializeAsString());
-  accept(entry, record.step().edit());
+  accept(entry, std::move(undo));
   staged.revision = revision_;
   staged.edit = std::move(*record.mutable_step()->mutable_edit());
   return staged;
@@ -221,30 +230,42 @@ void Store::abort(uint64_t first) {
 }
 
 void Store::compact_if_due() {
-  if (journal_->bytes() > std::max(kCompactAbove, snapshot_bytes_)) {
-    compact();
+  if (compaction_ && compaction_->is_done()) {
+    end_compaction();
+  } else if (!compaction_ && journal_->bytes() > std::max(kCompactAbove, snapshot_bytes_)) {
+    begin_compaction();
   }
 }
 
 void Store::compact() {
-  store::Record record;
-  record.set_sequence(sequence_);
-  store::Snapshot& snapshot = *record.mutable_snapshot();
-  *snapshot.mutable_configuration() = model_.ordered();
-  snapshot.set_revision(revision_);
-  for (const store::Past& past : past_) {
-    *snapshot.add_past() = past;
+  if (compaction_) {
+    end_compaction();
   }
-  const std::string payload = record.SerializeAsString();
-  write_file(snapshot_path(folder_), {payload});
-  snapshot_bytes_ = payload.size();
-  journal_->clear();
+  begin_compaction();
+  end_compaction();
+}
+
+void Store::begin_compaction() {
+  compaction_.emplace(
+      snapshot_path(folder_),
+      Revision{sequence_, revision_, model_.snapshot(), {past_.begin(), past_.end()}},
+      journal_->bytes());
+}
+
+/// The records that the full file holds go; a crash before that finds them and skips them.
+void Store::end_compaction() {
+  Compaction done = std::move(*compaction_);
+  compaction_.reset();
+  snapshot_bytes_ =
+      std::max(snapshot_bytes_, journal_->bytes());  // when it fails: not at once again
+  snapshot_bytes_ = done.finish();
+  journal_->forget_before(done.journal_bytes());
 }
 
 std::vector<v1::HistoryEntry> Store::history(size_t limit) const {
   std::vector<v1::HistoryEntry> entries;
   for (auto past = past_.rbegin(); past != past_.rend() && entries.size() < limit; ++past) {
-    entries.push_back(past->entry());
+    entries.push_back((*past)->entry());
   }
   return entries;
 }
@@ -253,7 +274,7 @@ std::optional<v1::HistoryEntry> Store::entry_of(uint64_t revision) const {
   if (revision > revision_ || revision <= oldest_kept()) {
     return std::nullopt;
   }
-  return past_[static_cast<size_t>(revision - oldest_kept() - 1)].entry();
+  return past_[static_cast<size_t>(revision - oldest_kept() - 1)]->entry();
 }
 
 std::optional<v1::Configuration> Store::configuration_at(uint64_t revision) const {
@@ -266,7 +287,7 @@ std::optional<v1::Configuration> Store::configuration_at(uint64_t revision) cons
   Model older;
   older.apply(whole(model_.ordered()));
   for (size_t i = past_.size(); i > revision - oldest_kept(); --i) {
-    older.apply(past_[i - 1].undo());
+    older.apply(past_[i - 1]->undo());
   }
   return older.ordered();
 }

@@ -13,7 +13,9 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 
+#include "controlplane/config/compaction.h"
 #include "controlplane/config/journal.h"
 #include "controlplane/config/model.h"
 #include "controlplane/config/yaml.h"
@@ -56,7 +58,7 @@ class Store {
   /// `edit` need not be normalised. `found` are problems that the caller knows already.
   Staged stage(store::Edit edit, const Origin& origin, Problems found = {});
   /// What undoes the revision in force.
-  const store::Edit& last_undo() const { return past_.back().undo(); }
+  const store::Edit& last_undo() const { return past_.back()->undo(); }
   /// The same as `stage`, but nothing stays; `changed` says whether something would.
   Staged try_out(store::Edit edit, Problems found = {});
 
@@ -65,7 +67,8 @@ class Store {
   /// Takes back the revisions from `first` on, durably; all that were staged since the last `sync`
   /// or all that it made durable.
   void abort(uint64_t first);
-  /// Writes the full file when the journal has grown; call when nothing is staged.
+  /// When the journal has grown: begins to write the full file beside what goes on, or makes the
+  /// journal begin behind one that was written. Call now and then while nothing is staged.
   void compact_if_due();
   void compact();
 
@@ -77,12 +80,15 @@ class Store {
   uint64_t oldest_kept() const { return revision_ - past_.size(); }
 
  private:
-  /// Normalises and checks; leaves in `edit` what really differs.
-  Staged examine(store::Edit& edit, Problems found);
+  /// Normalises, applies and checks; leaves in `edit` what really differs, and in `undo` the way
+  /// back.
+  Staged examine(store::Edit& edit, store::Edit& undo, Problems found);
   void load_snapshot(const std::string& path);
   void replay();
-  void accept(v1::HistoryEntry entry, const store::Edit& edit);
+  void accept(v1::HistoryEntry entry, store::Edit undo);
   void take_back(uint64_t first);
+  void begin_compaction();
+  void end_compaction();
 
   std::string folder_;
   int lock_ = -1;
@@ -91,8 +97,9 @@ class Store {
   uint64_t synced_revision_ = 0;
   uint64_t sequence_ = 0;
   uint64_t snapshot_bytes_ = 0;
-  std::deque<store::Past> past_;  ///< oldest first; the last one is of `revision_`
+  std::deque<std::shared_ptr<const store::Past>> past_;  ///< the last one is of `revision_`
   std::unique_ptr<Journal> journal_;
+  std::optional<Compaction> compaction_;
   std::vector<std::string> notes_;
   Checker checker_;
 };

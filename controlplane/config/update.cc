@@ -88,4 +88,18 @@ Problems update(Message& target, const Message& source, const google::protobuf::
   return problems;
 }
 
+void add_part(v1::Configuration& whole, v1::Configuration part) {
+  const auto move = [](auto& from, auto& to) {
+    for (auto& object : from) {
+      to.Add(std::move(object));
+    }
+  };
+  move(*part.mutable_services(), *whole.mutable_services());
+  move(*part.mutable_pools(), *whole.mutable_pools());
+  move(*part.mutable_snat_sets(), *whole.mutable_snat_sets());
+  if (part.has_settings()) {
+    *whole.mutable_settings() = std::move(*part.mutable_settings());
+  }
+}
+
 }  // namespace nezu::config

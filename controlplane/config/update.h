@@ -1,4 +1,5 @@
-// Field masks: which fields of a stored object a request replaces.
+// What requests say in pieces: field masks, which name the fields of a stored object that a request
+// replaces, and configurations that come in parts.
 //
 // Pure; nothing here throws.
 #pragma once
@@ -7,6 +8,7 @@
 #include <google/protobuf/message.h>
 
 #include "controlplane/config/yaml.h"
+#include "nezu/v1/configuration.pb.h"
 
 namespace nezu::config {
 
@@ -15,5 +17,8 @@ namespace nezu::config {
 /// problem, and `target` is then as it was.
 Problems update(google::protobuf::Message& target, const google::protobuf::Message& source,
                 const google::protobuf::FieldMask& mask);
+
+/// Adds the objects of a part to a whole, without a copy of them.
+void add_part(v1::Configuration& whole, v1::Configuration part);
 
 }  // namespace nezu::config

@@ -111,17 +111,23 @@ TEST(Journal, KeepsWhatItCutsOff) {
   EXPECT_EQ(read_file(path + ".damaged"), "garbage");
 }
 
-TEST(Journal, ForgetsAllWhenCleared) {
+TEST(Journal, ForgetsWhatIsBefore) {
   const Folder folder;
   {
     Journal journal(folder.at("j"));
     journal.append("one");
     journal.sync();
-    journal.clear();
+    const uint64_t behind_one = journal.bytes();
     journal.append("two");
     journal.sync();
+    journal.forget_before(behind_one);
+    journal.append("three");
+    journal.sync();
   }
-  EXPECT_THAT(reopened(folder.at("j")), ElementsAre("two"));
+  EXPECT_THAT(reopened(folder.at("j")), ElementsAre("two", "three"));
+  Journal journal(folder.at("j"));
+  journal.forget_before(journal.bytes());
+  EXPECT_THAT(reopened(folder.at("j")), ElementsAre());
 }
 
 TEST(Journal, SaysWhyItCannotBeOpened) {

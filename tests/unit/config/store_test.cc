@@ -151,6 +151,48 @@ TEST(Store, CompactsWithoutLosingHistory) {
   EXPECT_FALSE(store.configuration_at(150).has_value());
 }
 
+TEST(Store, CompactsBesideChangesAndLosesNone) {
+  const Folder folder;
+  uint32_t weight = 2;
+  {
+    Store store(folder.path());
+    put_sample(store);
+    const std::string fat(4000, 'x');
+    while (store.journal_bytes() < 5'000'000) {
+      ASSERT_TRUE(store.stage(weight_edit(store, weight), {"me", ""}).changed);
+      for (int i = 0; i < 50; ++i) {
+        store::Edit edit;
+        v1::SnatSet& set = *edit.add_snat_sets();
+        set.set_name("set");
+        set.add_addresses("198.51.100." +
+                          std::to_string(1 + (weight + static_cast<uint32_t>(i)) % 200));
+        ASSERT_TRUE(store.stage(edit, {fat, ""}).changed);
+      }
+      store.sync();
+      ++weight;
+    }
+    bool has_shrunk = false;
+    for (int i = 0; !has_shrunk && i < 10'000; ++i) {
+      store.compact_if_due();
+      put_weight(store, weight++);
+      has_shrunk = store.journal_bytes() < 5'000'000;
+      // Whatever has reached the disk is enough, at any moment.
+      std::filesystem::copy(folder.path(), folder.at("crashed"));
+      std::filesystem::remove(folder.at("crashed/configuration.lock"));
+      const Store after_crash(folder.at("crashed"));
+      ASSERT_EQ(weight_in(after_crash.model().ordered()), weight - 1);
+      ASSERT_EQ(after_crash.revision(), store.revision());
+      std::filesystem::remove_all(folder.at("crashed"));
+    }
+    EXPECT_TRUE(has_shrunk);
+    put_weight(store, weight);
+  }
+  const Store store(folder.path());
+  EXPECT_THAT(store.notes(), IsEmpty());
+  EXPECT_EQ(weight_in(store.model().ordered()), weight);
+  EXPECT_EQ(weight_in(*store.configuration_at(store.revision() - 1)), weight - 1);
+}
+
 TEST(Store, SurvivesACrashBetweenFileAndJournal) {
   const Folder folder;
   std::string journal;
@@ -171,6 +213,27 @@ TEST(Store, SurvivesACrashBetweenFileAndJournal) {
   EXPECT_EQ(store.revision(), 3u);
   EXPECT_EQ(weight_in(store.model().ordered()), 4u);
   put_weight(store, 5);
+}
+
+TEST(Store, OneChangeJournalsItselfWhateverElseThereIs) {
+  for (const int count : {1, 3000}) {
+    const Folder folder;
+    Store store(folder.path());
+    put_sample(store);
+    store::Edit edit;
+    for (int i = 0; i < count; ++i) {
+      v1::VirtualService& service = *edit.add_services();
+      service.set_name("service" + std::to_string(i));
+      service.set_address("198.51.100.1");
+      service.set_port(1 + static_cast<uint32_t>(i));
+      service.set_pool("web");
+    }
+    ASSERT_TRUE(store.stage(edit, {}).changed);
+    store.sync();
+    const uint64_t before = store.journal_bytes();
+    put_weight(store, 9);
+    EXPECT_LT(store.journal_bytes() - before, 300u) << count;
+  }
 }
 
 TEST(Store, TakesBackWhatCouldNotBePublished) {
