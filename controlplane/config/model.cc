@@ -17,6 +17,14 @@ std::string service_key(const v1::VirtualService& service) {
          " " + std::to_string(service.protocol());
 }
 
+std::string kind_key(const std::string& pool, v1::Protocol protocol, bool is_v4) {
+  return pool + " " + std::to_string(protocol) + (is_v4 ? " 4" : " 6");
+}
+std::string kind_key(const v1::VirtualService& service) {
+  const auto vip = net::parse_address(service.address());
+  return kind_key(service.pool(), service.protocol(), !vip || vip->is_v4());
+}
+
 /// Of a RealServer or a ServerIdentity.
 template <typename Server>
 std::string server_key(const Server& server) {
@@ -145,6 +153,7 @@ void Model::put(const v1::VirtualService& service) {
   services_.put(service);
   const std::string& name = service.name();
   services_by_pool_[service.pool()].insert(name);
+  services_by_pool_and_kind_[kind_key(service)].insert(name);
   if (pings_with_pool(service)) {
     pingers_by_pool_[service.pool()].insert(name);
   }
@@ -183,6 +192,7 @@ void Model::take(Table<T>& table, const std::string& name) {
 void Model::unlink(const v1::VirtualService& service) {
   const std::string& name = service.name();
   drop(services_by_pool_, service.pool(), name);
+  drop(services_by_pool_and_kind_, kind_key(service), name);
   drop(pingers_by_pool_, service.pool(), name);
   drop(services_by_snat_set_, service.snat_set(), name);
   drop(services_by_key_, service_key(service), name);
@@ -204,6 +214,10 @@ void Model::unlink(const v1::SnatSet& set) {
 
 const Names& Model::users_of_pool(const std::string& pool) const {
   return look_up(services_by_pool_, pool);
+}
+const Names& Model::users_of_pool(const std::string& pool, v1::Protocol protocol,
+                                  bool is_v4) const {
+  return look_up(services_by_pool_and_kind_, kind_key(pool, protocol, is_v4));
 }
 const Names& Model::pingers_of_pool(const std::string& pool) const {
   return look_up(pingers_by_pool_, pool);

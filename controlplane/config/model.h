@@ -74,6 +74,8 @@ class Model {
 
   /// Services that use this pool or SNAT set.
   const Names& users_of_pool(const std::string& pool) const;
+  /// Those of them with this protocol and a VIP of this family.
+  const Names& users_of_pool(const std::string& pool, v1::Protocol protocol, bool is_v4) const;
   /// Those of them whose VIP answers pings as long as servers of the pool are ready.
   const Names& pingers_of_pool(const std::string& pool) const;
   const Names& users_of_snat_set(const std::string& set) const;
@@ -105,7 +107,7 @@ class Model {
   Table<v1::Pool> pools_;
   Table<v1::SnatSet> snat_sets_;
   v1::Settings settings_;
-  Index services_by_pool_, pingers_by_pool_, services_by_snat_set_;
+  Index services_by_pool_, services_by_pool_and_kind_, pingers_by_pool_, services_by_snat_set_;
   Index services_by_key_, services_by_address_;
   Index pools_by_server_, pools_by_address_;
   Index snat_sets_by_address_;

@@ -122,11 +122,33 @@ void check_service(const Scope& scope, const v1::VirtualService& service, Proble
   }
 }
 
+struct Families {
+  bool has_v4 = false, has_v6 = false;
+};
+
+Families families_of(const v1::Pool& pool) {
+  Families families;
+  for (const v1::RealServer& server : pool.servers()) {
+    if (const auto address = net::parse_address(server.address())) {
+      (address->is_v4() ? families.has_v4 : families.has_v6) = true;
+    }
+  }
+  return families;
+}
+
 void check_pool(const Scope& scope, const v1::Pool& pool, Problems& problems) {
   const Model& model = scope.model;
-  for (const std::string& name : model.users_of_pool(pool.name())) {
-    if (!scope.services.contains(name)) {
-      check_pool_of(model, *model.services().find(name), pool, problems);
+  const Families families = families_of(pool);
+  for (const v1::Protocol protocol : {v1::PROTOCOL_TCP, v1::PROTOCOL_UDP}) {
+    for (const bool is_v4 : {true, false}) {
+      if (protocol == pool.protocol() && !(is_v4 ? families.has_v6 : families.has_v4)) {
+        continue;  // they agree, however many they are
+      }
+      for (const std::string& name : model.users_of_pool(pool.name(), protocol, is_v4)) {
+        if (!scope.services.contains(name)) {
+          check_pool_of(model, *model.services().find(name), pool, problems);
+        }
+      }
     }
   }
   for (const v1::RealServer& server : pool.servers()) {

@@ -171,6 +171,40 @@ TEST_F(Api, SetsWeightAndState) {
   EXPECT_TRUE(status.ok()) << status.error_message();
 }
 
+TEST_F(Api, PublishesOnlyWhatAChangeTouches) {
+  v1::Configuration many = sample();
+  for (v1::Pool& pool : *many.mutable_pools()) {
+    pool.clear_check();  // whose verdicts would be published in between
+  }
+  for (uint32_t i = 0; i < 200; ++i) {
+    v1::VirtualService& service = *many.add_services();
+    service = many.services(0);
+    service.set_name("more" + std::to_string(i));
+    service.set_port(10'000 + i);
+  }
+  apply(many);
+  ASSERT_TRUE(status.ok()) << status.error_message();
+  const auto touched = [this] {
+    const std::lock_guard lock(publisher.mutex);
+    return std::exchange(publisher.last_touched, {});
+  };
+  EXPECT_EQ(touched().services.size(), 202u);
+  set_weight(9);
+  const compile::Touched weight = touched();
+  EXPECT_TRUE(weight.services.empty());
+  EXPECT_THAT(weight.pools, testing::ElementsAre("web"));
+  EXPECT_EQ(weight.servers.size(), 2u);
+  EXPECT_FALSE(weight.everything);
+  // Again the same: nothing is touched, and nothing published.
+  const int publications = publisher.publications;
+  apply(publisher.published);
+  EXPECT_TRUE(status.ok());
+  EXPECT_TRUE(touched().services.empty());
+  EXPECT_EQ(publisher.publications, publications);
+  restart();
+  EXPECT_TRUE(touched().everything);
+}
+
 TEST_F(Api, ListsByPages) {
   v1::Configuration many = sample();
   for (int i = 0; i < 25; ++i) {

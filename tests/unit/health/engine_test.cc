@@ -114,6 +114,42 @@ TEST_F(EngineTest, a_removed_check_is_forgotten) {
   EXPECT_EQ(engine_.status().checks, 0u);
 }
 
+TEST_F(EngineTest, one_pools_checks_leave_those_of_others_alone) {
+  const Listener listener(Listener::Manner::accept);
+  auto kept = check_of(Kind::tcp, listener.port());
+  kept.pool = "kept";
+  auto moved = check_of(Kind::tcp, free_port());
+  moved.pool = "moved";
+  engine_.reconfigure({{"kept", {kept}}, {"moved", {moved}}});
+  ASSERT_TRUE(recorder_.wait(moved.server, Health::down));
+  ASSERT_TRUE(results(kept.server, 3));
+  const auto before = report_of(kept.server);
+  auto shared = kept;  // a second pool checks the same server
+  shared.pool = "moved";
+  engine_.reconfigure({{"moved", {shared}}});
+  ASSERT_TRUE(recorder_.wait(moved.server, Health::unknown));
+  EXPECT_EQ(engine_.explain(kept.server).size(), 2u);
+  engine_.reconfigure({{"moved", {}}, {"never was", {}}});
+  EXPECT_TRUE(eventually([&] { return engine_.status().checks == 1; }));
+  EXPECT_GE(report_of(kept.server).successes, before.successes);
+  EXPECT_EQ(engine_.health(kept.server), Health::up);
+}
+
+TEST_F(EngineTest, what_waits_for_one_pool_is_not_lost_for_another) {
+  const Listener listener(Listener::Manner::accept);
+  std::vector<Check> checks;
+  for (uint32_t i = 0; i < 200; ++i) {
+    Check check = check_of(Kind::tcp, listener.port());
+    check.server.address = net::Address::v4(0x7f040000u + i);
+    check.pool = "pool" + std::to_string(i);
+    checks.push_back(check);
+    engine_.reconfigure({{check.pool, {check}}});
+  }
+  for (const Check& check : checks) {
+    EXPECT_TRUE(recorder_.wait(check.server, Health::up));
+  }
+}
+
 TEST_F(EngineTest, many_lists_in_a_row_end_with_the_last) {
   const Listener listener(Listener::Manner::accept);
   const auto kept = check_of(Kind::tcp, listener.port());
