@@ -266,7 +266,8 @@ void measure(Pair& pair, const Options& options, FILE* json) {
 int main(int argc, char** argv) {
   CLI::App app{"Time from an API call to the last worker having adopted it."};
   Options options;
-  options.folder = std::filesystem::temp_directory_path();
+  options.state_dir = std::filesystem::temp_directory_path();
+  options.region_dir = "/dev/shm";
   app.add_option("--controlplane", options.controlplane, "the program")->required();
   app.add_option("--dataplane", options.dataplane, "the program")->required();
   app.add_option("--cli", options.cli, "the command line, for the YAML file");
@@ -276,7 +277,9 @@ int main(int argc, char** argv) {
   app.add_option("--rate", options.rate, "changes a second of the long run; 0: none")
       ->capture_default_str();
   app.add_option("--rate-seconds", options.rate_seconds, "of it")->capture_default_str();
-  app.add_option("--folder", options.folder, "where state and region lie")->capture_default_str();
+  app.add_option("--state-dir", options.state_dir, "where the journal lies")->capture_default_str();
+  app.add_option("--region-dir", options.region_dir, "where the region lies")
+      ->capture_default_str();
   app.add_option("--json", options.json, "append a line for each result to this file");
   CLI11_PARSE(app, argc, argv);
   std::setvbuf(stdout, nullptr, _IOLBF, 0);

@@ -81,23 +81,27 @@ double Program::cpu_seconds() const {
 }
 
 Pair::Pair(const Options& options)
-    : folder_(std::filesystem::path(options.folder) /
-              ("nezu-adoption-" + std::to_string(getpid()))) {
+    : folder_(std::filesystem::path(options.state_dir) /
+              ("nezu-adoption-" + std::to_string(getpid()))),
+      region_folder_(std::filesystem::path(options.region_dir) / folder_.filename()) {
   std::filesystem::create_directories(folder_ / "state");
-  const std::string folders = " --region-dir " + folder_.string() + " --state-dir " + file("state");
+  std::filesystem::create_directories(region_folder_);
+  const std::string folders =
+      " --region-dir " + region_folder_.string() + " --state-dir " + file("state");
   controlplane_ = std::make_unique<Program>(
       words_of(options.controlplane + folders + " --listen " + address() +
                " --max-services 65536 --max-pools 65536 --max-servers 65536"
                " --max-addresses 65536 --heap-mib 1024"),
       file("log"));
   wait_for("region", [this] {
-    region_ = tables::Region::open_reader(folder_).region;
+    region_ = tables::Region::open_reader(region_folder_).region;
     return region_ != nullptr;
   });
   dataplane_ = std::make_unique<Program>(
-      words_of(options.dataplane + folders + " --workers " + std::to_string(options.workers) +
-               " --flows 65536 --flows6 4096 --twin-prefix nb- --port name=p0,dev=net_null0"
-               " -- --no-huge -m 256 --no-pci --vdev net_null0 --file-prefix nezu-adoption"),
+      words_of(
+          options.dataplane + folders + " --workers " + std::to_string(options.workers) +
+          " --flows 65536 --flows6 4096 --twin-prefix nb- --port name=p0,dev=net_null0"
+          " -- --no-huge -m 256 --no-pci --vdev net_null0,no-rx=1 --file-prefix nezu-adoption"),
       file("log"));
   wait_for("worker", [&] { return workers() >= options.workers; });
   api_ = another_api();
@@ -109,6 +113,7 @@ Pair::~Pair() {
   region_.reset();
   std::error_code ignored;
   std::filesystem::remove_all(folder_, ignored);
+  std::filesystem::remove_all(region_folder_, ignored);
 }
 
 std::unique_ptr<v1::ConfigurationService::Stub> Pair::another_api() const {

@@ -39,7 +39,8 @@ struct Options {
   uint32_t workers = 1;
   uint32_t rate = 1000;        ///< changes a second of the long run; 0: no long run
   uint32_t rate_seconds = 60;  ///< of it
-  std::string folder;          ///< of state, region and socket
+  std::string region_dir;      ///< as production has it: memory
+  std::string state_dir;       ///< as production has it: a disk
   std::string json;
 };
 
@@ -51,6 +52,7 @@ class Pair {
   v1::ConfigurationService::Stub& api() { return *api_; }
   std::unique_ptr<v1::ConfigurationService::Stub> another_api() const;
   Program& controlplane() { return *controlplane_; }
+  /// On the disk.
   std::string file(const std::string& name) const { return folder_ / name; }
   /// How `nezu` finds this control plane.
   std::string address() const { return "unix:" + file("api.sock"); }
@@ -62,7 +64,7 @@ class Pair {
  private:
   size_t workers() const;
 
-  std::filesystem::path folder_;
+  std::filesystem::path folder_, region_folder_;
   std::unique_ptr<tables::Region> region_;
   std::unique_ptr<Program> controlplane_, dataplane_;
   std::unique_ptr<v1::ConfigurationService::Stub> api_;
