@@ -54,6 +54,7 @@ Engine::Engine(const Options& options, const tables::Region& region, const table
     setup.worker = number;
     setup.steering = &steering_;
     setup.line = &region.worker(number);
+    lines_.push_back(setup.line);
     setup.services = region.services_of(number);
     setup.servers = region.servers_of(number);
     setup.addresses = region.addresses_of(number);
@@ -88,6 +89,14 @@ void Engine::stop() {
   stop_.store(true, std::memory_order_relaxed);
   threads_->join();
   threads_.reset();
+  for (size_t number = 0; number < lines_.size(); ++number) {
+    const tables::WorkerLine& line = *lines_[number];
+    spdlog::info(
+        "worker {}: {} turns, the longest took {:.1f} us, {} more than 100 us (ever)", number,
+        line.turns.read(),
+        static_cast<double>(line.longest_turn.read()) * 1e6 / static_cast<double>(device::tsc_hz()),
+        line.turns_too_long.read());
+  }
   files_.settle();
 }
 

@@ -61,6 +61,7 @@ class Engine {
   steer::Handover handover_;
   std::vector<std::unique_ptr<flow::Table>> tables_;
   std::vector<std::unique_ptr<Member>> crew_;
+  std::vector<const tables::WorkerLine*> lines_;
   path::Restored restored_;
   std::atomic<bool> stop_{false};
   std::unique_ptr<device::Threads> threads_;

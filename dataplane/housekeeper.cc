@@ -46,8 +46,10 @@ Housekeeper::Housekeeper(const Options& options, device::Ports& ports,
     kept.links.push_back({port.number, 0, port.mtu, port.mac, net::Instance::standard});
     kept.names.push_back(port.name);
     kept.interfaces.push_back(place.twin->interface());
-    spdlog::info("port {} is {}, MAC {}, MTU {}, twin {}; {}", port.name, port.device_name,
-                 net::to_string(port.mac), port.mtu, place.twin->name(), port.steering);
+    spdlog::info(
+        "port {} is {}, MAC {}, MTU {}, twin {}; queues: {} to receive, {} to send; {}; {}",
+        port.name, port.device_name, net::to_string(port.mac), port.mtu, place.twin->name(),
+        port.plan.receive_queues, port.plan.send_queues, port.steering, offload_line(port.plan));
   }
   kept.state_file = options.state_dir + "/routes";
   kept.readers = static_cast<uint32_t>(gates.size() - 1);
@@ -220,6 +222,7 @@ void Housekeeper::look_at_links(net::Instant now) {
   for (uint16_t port = 0; port < places_.size(); ++port) {
     Place& place = places_[port];
     up.push_back(ports_.link_is_up(port));
+    ports_.note_link(port, up.back());
     if (up.back() == place.link_up) continue;
     place.link_up = up.back();
     place.twin->set_carrier(place.link_up);

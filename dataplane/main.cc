@@ -44,7 +44,8 @@ void add_options(CLI::App& app, Options& options) {
   options.region_dir = tables::usual_directory();
   options.housekeeper.state_dir = "/var/lib/nezu-dataplane";
   app.add_option("--port", options.ports,
-                 "a data port: name=front,dev=0000:01:00.0[,mtu=9000]; may be repeated")
+                 "a data port: name=front,dev=0000:01:00.0[,mtu=9000][,queues=4]"
+                 "[,side=clients|servers][,offloads=off]; may be repeated")
       ->required();
   app.add_option("--workers", options.engine.workers, "threads that forward")
       ->capture_default_str()
@@ -64,7 +65,7 @@ void add_options(CLI::App& app, Options& options) {
       ->capture_default_str()
       ->check(CLI::Range(64u, route::Hops::kMost));
   app.add_option("--buffers", options.devices.buffers,
-                 "packet buffers; 0: as many as ports and workers need")
+                 "packet buffers of each pool; 0: as many as ports and workers need")
       ->capture_default_str();
   app.add_option("--twin-prefix", options.housekeeper.twin_prefix,
                  "of the kernel interface of each port, in front of the port's name")

@@ -142,6 +142,8 @@ void dispatch(Turn& turn) {
     packet.egress = hop.port;
     if (hop.write_addresses(packet.head)) [[likely]] {
       packet.verdict = net::Verdict::forward;
+    } else if (!turn.routes.links()[hop.link].up) {
+      packet.drop(Reason::port_down);
     } else if (hop.state() == route::HopState::failed) {
       packet.drop(Reason::neighbour_unresolved);
     } else {

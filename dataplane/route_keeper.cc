@@ -109,7 +109,11 @@ void RouteKeeper::build_hosts() {
 
 std::unique_ptr<const route::Routes> RouteKeeper::build(bool whole) {
   route::Build build(hops_);
-  for (const auto& link : options_.links) build.link(link);
+  for (size_t i = 0; i < options_.links.size(); ++i) {
+    route::Link link = options_.links[i];
+    link.up = links_up_[i];
+    build.link(link);
+  }
   for (const auto& own : state_.addresses) build.twin_address(own.link, own.address);
   for (const auto& one : neighbours_.all()) build.neighbour(one.key.link, one.key.address);
   if (!whole) return std::move(build).finish(version_, options_.seed, &current());

@@ -17,6 +17,9 @@ namespace {
 constexpr uint32_t kPatience = 32;
 constexpr uint32_t kShortestNap = 20'000, kLongestNap = 500'000;  // ns
 constexpr uint64_t kShowAlive = 50'000'000;                       // ns
+/// A turn ends within 100 us under any load. After half of that no further queue is read: what one
+/// burst, the packets of other workers and the housekeeping may take has room in the other half.
+constexpr uint64_t kLongTurn = 100, kReceiveUntil = 50;  // us
 
 }  // namespace
 
@@ -24,6 +27,9 @@ void Worker::run(const std::atomic<bool>& stop) {
   pthread_setname_np(pthread_self(), ("worker-" + std::to_string(is_.number)).c_str());
   prctl(PR_SET_TIMERSLACK, 1000);
   is_.line->tsc_hz.set(device::tsc_hz());
+  is_.line->longest_turn.set(0);
+  long_turn_ = device::tsc_hz() / 1'000'000 * kLongTurn;
+  receive_until_ = device::tsc_hz() / 1'000'000 * kReceiveUntil;
   while (!stop.load(std::memory_order_relaxed)) turn();
   is_.gate->flush();
   is_.routes->leave(is_.number);
@@ -36,13 +42,7 @@ void Worker::turn() {
   const route::Routes& routes = is_.routes->read(is_.number);
   const net::Instant now = tables::boot_time();  // one reading serves the whole turn
   load_ = {};
-  for (uint32_t source = 0; source < is_.gate->sources(); ++source) {
-    is_.gate->receive(source, burst_);
-    if (burst_.count == 0) continue;
-    is_.path->receive(burst_, view, routes, now);
-    is_.handover->give(is_.number, burst_, *is_.line);
-    dispose();
-  }
+  receive(view, routes, now, began);
   void* given[net::kBurstCapacity / 2];
   if (const uint32_t count = is_.handover->take(is_.number, given); count != 0) {
     is_.gate->take({given, count}, burst_);
@@ -53,6 +53,22 @@ void Worker::turn() {
   is_.path->housekeep(view, now);
   load_.packets += is_.gate->flush();
   rest(began, now);
+}
+
+/// A burst from each queue, as long as there is time; those left over are the first ones next turn.
+void Worker::receive(const tables::View& view, const route::Routes& routes, net::Instant now,
+                     uint64_t began) {
+  const uint32_t sources = is_.gate->sources();
+  for (uint32_t i = 0; i < sources; ++i) {
+    if (i != 0 && device::tsc() - began > receive_until_) break;
+    const uint32_t source = next_source_;
+    next_source_ = source + 1 < sources ? source + 1 : 0;
+    is_.gate->receive(source, burst_);
+    if (burst_.count == 0) continue;
+    is_.path->receive(burst_, view, routes, now);
+    is_.handover->give(is_.number, burst_, *is_.line);
+    dispose();
+  }
 }
 
 /// Every packet goes where its verdict says.
@@ -103,13 +119,17 @@ void Worker::count_refusals() {
 /// Accounts for the turn; sleeps when many in a row brought nothing.
 void Worker::rest(uint64_t began, net::Instant now) {
   is_.line->turns.add(1);
+  const uint64_t took = device::tsc() - began;
+  if (took > longest_turn_) is_.line->longest_turn.set(longest_turn_ = took);
+  if (took > long_turn_) [[unlikely]]
+    is_.line->turns_too_long.add(1);
   if (now >= net::after(shown_alive_, kShowAlive)) {
     shown_alive_ = now;
     is_.reader->alive(now);
   }
   if (load_.packets != 0) {
     idle_turns_ = 0;
-    is_.line->busy_cycles.add(device::tsc() - began);
+    is_.line->busy_cycles.add(took);
     return;
   }
   if (is_.sleeps_when_idle && ++idle_turns_ > kPatience) {

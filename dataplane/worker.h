@@ -45,6 +45,8 @@ class Worker {
 
  private:
   void turn();
+  void receive(const tables::View& view, const route::Routes& routes, net::Instant now,
+               uint64_t began);
   void dispose();
   void to_housekeeper(steer::Ring<void*>& ring, net::Packet& packet, net::Reason full);
   void count_refusals();
@@ -55,6 +57,8 @@ class Worker {
   net::Burst burst_;
   TurnLoad load_;
   uint32_t idle_turns_ = 0;
+  uint32_t next_source_ = 0;  ///< the one that the next turn begins with
+  uint64_t receive_until_ = 0, long_turn_ = 0, longest_turn_ = 0;  ///< cycles of a turn
   net::Instant shown_alive_;
 };
 

@@ -13,6 +13,10 @@ namespace nezu::device {
 using net::Packet;
 using net::Reason;
 
+namespace {
+constexpr uint32_t kMostLent = 256;  // packets of other threads in one turn
+}
+
 Gate::Gate(Ports& ports, uint16_t thread) : ports_(ports), thread_(thread) {
   if (thread + 1 < ports.threads()) sources_ = ports.sources_of(thread);
   exits_.resize(ports.all().size());
@@ -22,7 +26,9 @@ Gate::Gate(Ports& ports, uint16_t thread) : ports_(ports), thread_(thread) {
     exit.device = port.device;
     exit.queue = ours.queue;
     exit.own = ours.owner == thread;
-    exit.sends_segments = port.sends_segments;
+    exit.sends_segments = port.plan.sends_segments;
+    exit.sums_sent = port.plan.sums_sent && exit.own;
+    exit.sums_received = port.plan.sums_received;
     for (uint16_t other = 0; other < ports.threads(); ++other) {
       if (other != thread && ports.exit_of(port.number, other).owner == thread) {
         exit.lenders.push_back(other);
@@ -39,7 +45,7 @@ void Gate::count(Reason reason, uint64_t packets) {
 
 bool Gate::is_for_us(const Packet& packet, uint16_t port) const {
   const Port& ours = ports_.all()[port];
-  return ours.filters_mac || packet.head_length < 6 || (packet.head[0] & 1) != 0 ||
+  return ours.plan.filters_mac || packet.head_length < 6 || (packet.head[0] & 1) != 0 ||
          std::memcmp(packet.head, ours.mac.bytes.data(), 6) == 0;
 }
 
@@ -49,11 +55,16 @@ void Gate::receive(uint32_t source, net::Burst& burst) {
   // Not the whole burst at once: a turn stays short, and caches warm.
   constexpr uint16_t kMost = 32;
   const uint16_t received = rte_eth_rx_burst(exits_[port].device, queue, buffers, kMost);
+  const bool checks_sums = exits_[port].sums_received;
   burst.count = 0;
   for (uint16_t i = 0; i < received; ++i) {
     if (i + 4 < received) __builtin_prefetch(rte_pktmbuf_mtod(buffers[i + 4], void*));
     Packet& packet = burst.packets[burst.count];
-    if (!arrive(packet, buffers[i], port)) {
+    const Reason fault = checks_sums ? fault_of(buffers[i]) : Reason::none;
+    if (fault != Reason::none) [[unlikely]] {
+      count(fault, 1);
+      release(buffers[i]);
+    } else if (!arrive(packet, buffers[i], port)) {
       count(Reason::buffer_missing, 1);
       release(buffers[i]);
     } else if (!is_for_us(packet, port)) {
@@ -78,42 +89,71 @@ void Gate::take(std::span<void* const> buffers, net::Burst& burst) {
 
 void Gate::send(Packet& packet, uint16_t port) {
   depart(packet);
+  Exit& exit = exits_[port];
+  if (packet.sum_l4) [[unlikely]] {
+    if (exit.sums_sent && ask_for_sums(packet)) {
+      exit.asks = true;
+    } else {
+      sum_up(packet);
+    }
+  }
   add(mbuf_of(packet), port);
 }
 
 void Gate::add(rte_mbuf* buffer, uint16_t port) {
   Exit& exit = exits_[port];
-  if (buffer->nb_segs > 1 && !exit.sends_segments && rte_pktmbuf_linearize(buffer) != 0) {
-    count(Reason::buffer_missing, 1);
-    return release(buffer);
+  if (buffer->nb_segs > 1 && !exit.sends_segments) {
+    rte_mbuf* one = joined(buffer, ports_.whole_pool(port));
+    if (one == nullptr) {
+      count(Reason::buffer_missing, 1);
+      return release(buffer);
+    }
+    buffer = one;
   }
-  if (line_ != nullptr) {
-    line_->sent.add(1);
-    line_->sent_bytes.add(buffer->pkt_len);
-  }
+  exit.bytes += buffer->pkt_len;
   exit.waiting[exit.count++] = buffer;
   if (exit.count == net::kBurstCapacity) transmit(exit, port);
 }
 
-void Gate::transmit(Exit& exit, uint16_t port) {
+/// How many of those that wait could leave.
+uint32_t Gate::leave(Exit& exit, uint16_t port) {
   uint32_t gone = 0;
-  if (exit.own) {
-    // A queue that is full now is often free a moment later; not waited for longer.
-    for (int tries = 0; gone < exit.count && tries < 3; ++tries) {
-      gone += rte_eth_tx_burst(exit.device, exit.queue, exit.waiting + gone,
-                               static_cast<uint16_t>(exit.count - gone));
-    }
-  } else {
+  if (!exit.own) {
     auto& ring = ports_.ring(port, thread_);
     while (gone < exit.count && ring.push(exit.waiting[gone])) ++gone;
     ring.publish();
+    return gone;
   }
-  if (gone < exit.count) {
-    const uint32_t left = exit.count - gone;
-    count(Reason::transmit_full, left);
+  uint32_t ready = exit.count;
+  if (exit.asks) {
+    ready = rte_eth_tx_prepare(exit.device, exit.queue, exit.waiting,
+                               static_cast<uint16_t>(exit.count));
+  }
+  // A queue that is full now is often free a moment later; not waited for longer.
+  for (int tries = 0; gone < ready && tries < 3; ++tries) {
+    gone += rte_eth_tx_burst(exit.device, exit.queue, exit.waiting + gone,
+                             static_cast<uint16_t>(ready - gone));
+  }
+  return gone;
+}
+
+/// Sends what waits; `lent`: for other threads, which have counted it as sent.
+void Gate::transmit(Exit& exit, uint16_t port, bool lent) {
+  const bool up = ports_.has_link(port);
+  const uint32_t gone = up ? leave(exit, port) : 0;
+  const uint32_t left = exit.count - gone;
+  if (left != 0) [[unlikely]] {
+    count(up ? Reason::transmit_full : Reason::port_down, left);
+    for (uint32_t i = gone; i < exit.count; ++i) exit.bytes -= exit.waiting[i]->pkt_len;
     rte_pktmbuf_free_bulk(exit.waiting + gone, left);
   }
+  if (line_ != nullptr && !lent) {
+    line_->sent.add(gone);
+    line_->sent_bytes.add(exit.bytes);
+  }
   exit.count = 0;
+  exit.bytes = 0;
+  exit.asks = false;
 }
 
 uint32_t Gate::flush() {
@@ -121,20 +161,30 @@ uint32_t Gate::flush() {
   for (uint16_t port = 0; port < exits_.size(); ++port) {
     Exit& exit = exits_[port];
     if (exit.count != 0) transmit(exit, port);
-    for (const uint16_t lender : exit.lenders) {
-      void* lent[net::kBurstCapacity];
-      exit.count = ports_.ring(port, lender).pop(std::span<void*>(lent));
-      if (exit.count == 0) continue;
-      lent_packets += exit.count;
-      for (uint32_t i = 0; i < exit.count; ++i) exit.waiting[i] = static_cast<rte_mbuf*>(lent[i]);
-      transmit(exit, port);
+    // Others in turn, not all that they have: this thread's own turn stays short.
+    for (size_t i = 0; i < exit.lenders.size() && lent_packets < kMostLent; ++i) {
+      lent_packets += send_lent(exit, port, exit.lenders[exit.next_lender]);
+      exit.next_lender = exit.next_lender + 1 < exit.lenders.size() ? exit.next_lender + 1 : 0;
     }
   }
   return lent_packets;
 }
 
-Gate::Blank Gate::blank_buffer() {
-  rte_mbuf* buffer = rte_pktmbuf_alloc(ports_.pool());
+uint32_t Gate::send_lent(Exit& exit, uint16_t port, uint16_t lender) {
+  void* lent[net::kBurstCapacity];
+  exit.count = ports_.ring(port, lender).pop(std::span<void*>(lent));
+  if (exit.count == 0) return 0;
+  for (uint32_t i = 0; i < exit.count; ++i) {
+    exit.waiting[i] = static_cast<rte_mbuf*>(lent[i]);
+    exit.bytes += exit.waiting[i]->pkt_len;
+  }
+  const uint32_t count = exit.count;
+  transmit(exit, port, true);
+  return count;
+}
+
+Gate::Blank Gate::blank_buffer(uint16_t port) {
+  rte_mbuf* buffer = rte_pktmbuf_alloc(ports_.whole_pool(port));
   if (buffer == nullptr) return {};
   return {buffer, rte_pktmbuf_mtod(buffer, uint8_t*), rte_pktmbuf_tailroom(buffer)};
 }
@@ -153,7 +203,10 @@ bool Gate::send_frame(std::span<const uint8_t> frame, uint16_t port) {
   });
 }
 
-void Gate::settle(Packet& packet) { depart(packet); }
+void Gate::settle(Packet& packet) {
+  depart(packet);
+  if (packet.sum_l4) sum_up(packet);
+}
 
 std::span<const uint8_t> Gate::bytes_of(const void* buffer) {
   const auto* one = static_cast<const rte_mbuf*>(buffer);

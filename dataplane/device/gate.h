@@ -41,7 +41,7 @@ class Gate {
   /// The same for many pieces: `fill` writes up to `room` bytes and says how many.
   template <typename Fill>
   bool send_filled(uint16_t port, Fill fill) {
-    const Blank blank = blank_buffer();
+    const Blank blank = blank_buffer(port);
     if (blank.buffer == nullptr) return false;
     send_blank(blank, fill(std::span<uint8_t>(blank.bytes, blank.room)), port);
     return true;
@@ -68,16 +68,21 @@ class Gate {
   struct Exit {
     uint16_t device = 0, queue = 0, mtu = 0;
     bool own = false;
-    bool sends_segments = false;
+    bool sends_segments = false, sums_sent = false, sums_received = false;
+    bool asks = false;  ///< some that wait ask for sums
     uint32_t count = 0;
+    uint64_t bytes = 0;  ///< of those
     rte_mbuf* waiting[net::kBurstCapacity];
     std::vector<uint16_t> lenders;  ///< threads that send through this queue of ours
+    size_t next_lender = 0;
   };
 
-  Blank blank_buffer();
+  Blank blank_buffer(uint16_t port);
   void send_blank(const Blank& blank, uint32_t length, uint16_t port);
   void add(rte_mbuf* buffer, uint16_t port);
-  void transmit(Exit& exit, uint16_t port);
+  void transmit(Exit& exit, uint16_t port, bool lent = false);
+  uint32_t leave(Exit& exit, uint16_t port);
+  uint32_t send_lent(Exit& exit, uint16_t port, uint16_t lender);
   void count(net::Reason reason, uint64_t packets);
   bool is_for_us(const net::Packet& packet, uint16_t port) const;
 

@@ -16,6 +16,7 @@
 #include <map>
 #include <optional>
 #include <stdexcept>
+#include <utility>
 
 namespace nezu::device {
 namespace {
@@ -124,6 +125,11 @@ std::optional<route::NeighbourNews> neighbour_of(rtnl_neigh* neighbour, uint16_t
 struct Ranked {
   route::Route route;
   uint32_t priority = 0;
+  bool down = false;  ///< no way of it has a link: used only when there is no other
+
+  bool operator<(const Ranked& other) const {
+    return std::pair(down, priority) < std::pair(other.down, other.priority);
+  }
 };
 
 /// A route of the main table; nothing for what the packet path has no use for.
@@ -138,16 +144,22 @@ std::optional<Ranked> route_of(rtnl_route* from, LinkOf link_of) {
   ranked.route.prefix = prefix_of(rtnl_route_get_dst(from), rtnl_route_get_family(from));
   const net::Address& address = ranked.route.prefix.address;
   if (address.is_link_local() || address.is_multicast()) return std::nullopt;
+  std::vector<route::Way> down;
   for (int i = 0; i < rtnl_route_get_nnexthops(from) && !refuses; ++i) {
     rtnl_nexthop* hop = rtnl_route_nexthop_n(from, i);
-    if ((rtnl_route_nh_get_flags(hop) & (RTNH_F_DEAD | RTNH_F_LINKDOWN)) != 0) continue;
+    const uint32_t flags = rtnl_route_nh_get_flags(hop);
+    if ((flags & RTNH_F_DEAD) != 0) continue;
     const uint16_t link = link_of(static_cast<uint32_t>(rtnl_route_nh_get_ifindex(hop)));
     if (link == kNoLink) continue;
     const nl_addr* gateway = rtnl_route_nh_get_gateway(hop);
     if (gateway == nullptr) gateway = rtnl_route_nh_get_via(hop);
-    ranked.route.ways.push_back(
+    auto& ways = (flags & RTNH_F_LINKDOWN) != 0 ? down : ranked.route.ways;
+    ways.push_back(
         {link, address_of(gateway), static_cast<uint16_t>(rtnl_route_nh_get_weight(hop) + 1)});
   }
+  // What goes there ends at the port that has no link, and is counted by that name.
+  ranked.down = ranked.route.ways.empty() && !down.empty();
+  if (ranked.down) ranked.route.ways = std::move(down);
   return ranked;
 }
 
@@ -194,7 +206,7 @@ bool Netlink::dump(int type, KernelState& state) {
       if (const auto one = neighbour_of(neighbour, on, false)) state.neighbours.push_back(*one);
     } else if (auto ranked = route_of(reinterpret_cast<rtnl_route*>(object), link)) {
       const auto [at, fresh] = best.try_emplace(ranked->route.prefix, *ranked);
-      if (!fresh && ranked->priority < at->second.priority) at->second = *ranked;
+      if (!fresh && *ranked < at->second) at->second = *ranked;
     }
   };
   nl_socket_modify_cb(requests_, NL_CB_VALID, NL_CB_CUSTOM, Collector::message, &collector);

@@ -1,12 +1,18 @@
 #include "dataplane/device/ports.h"
 
+#include <net/if.h>
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
+#include <cerrno>
 #include <cstring>
 #include <stdexcept>
+
+#include "dataplane/steer/steering.h"
 
 namespace nezu::device {
 namespace {
@@ -14,80 +20,75 @@ namespace {
 constexpr uint16_t kDescriptors = 1024;
 constexpr uint32_t kRingCapacity = 512;
 constexpr uint32_t kBufferCache = 128;
-constexpr uint16_t kLeastMtu = 1280, kMostMtu = 9216;  // RFC 8200 5 wants 1280
-constexpr uint32_t kFrameOverhead = 14 + 4 + 4;        // Ethernet, VLAN, FCS
+constexpr uint32_t kWholeBuffers = 2047;  // for frames that must lie in one piece
 
 [[noreturn]] void fail(const Port& port, const std::string& what, int error) {
   throw std::runtime_error("port " + port.name + " (" + port.device_name + "): " + what + ": " +
                            rte_strerror(-error));
 }
 
-/// A NIC without settings for queues says so by zeros.
-uint16_t at_least_one(uint16_t queues) { return std::max<uint16_t>(queues, 1); }
+/// Whether an interface of the kernel is up and has a carrier.
+bool interface_runs(uint32_t interface) {
+  ifreq request{};
+  if (if_indextoname(interface, request.ifr_name) == nullptr) return false;
+  const int socket = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  const bool asked = ::ioctl(socket, SIOCGIFFLAGS, &request) == 0;
+  ::close(socket);
+  return asked && (request.ifr_flags & IFF_UP) != 0 && (request.ifr_flags & IFF_RUNNING) != 0;
+}
 
 }  // namespace
 
-PortOption parse_port(const std::string& text) {
-  PortOption option;
-  size_t from = 0;
-  while (from <= text.size()) {
-    const size_t to = std::min(text.find(',', from), text.size());
-    const std::string word = text.substr(from, to - from);
-    const size_t equals = word.find('=');
-    const std::string key = word.substr(0, equals);
-    const std::string value = equals == std::string::npos ? "" : word.substr(equals + 1);
-    if (key == "name") {
-      option.name = value;
-    } else if (key == "dev") {
-      option.device = value;
-    } else if (key == "mtu") {
-      const auto [end, error] =
-          std::from_chars(value.data(), value.data() + value.size(), option.mtu);
-      if (error != std::errc() || end != value.data() + value.size() || option.mtu < kLeastMtu ||
-          option.mtu > kMostMtu) {
-        throw std::invalid_argument("\"" + text + "\": mtu is a number from 1280 to 9216");
-      }
-    } else {
-      throw std::invalid_argument("\"" + text + "\": \"" + word +
-                                  "\" is none of name=, dev=, mtu=");
-    }
-    from = to + 1;
-  }
-  if (option.name.empty() || option.device.empty()) {
-    throw std::invalid_argument("\"" + text + "\": a port needs name= and dev=");
-  }
-  return option;
-}
-
 Ports::Ports(const PortsOptions& options)
-    : workers_(options.workers), threads_(static_cast<uint16_t>(options.workers + 1)) {
-  uint16_t longest = 1500;
-  ports_.resize(options.ports.size());
+    : workers_(options.workers),
+      threads_(static_cast<uint16_t>(options.workers + 1)),
+      ports_(options.ports.size()),
+      links_(std::make_unique<std::atomic<bool>[]>(options.ports.size())) {
   for (size_t i = 0; i < ports_.size(); ++i) {
     ports_[i].number = static_cast<uint16_t>(i);
     open(ports_[i], options.ports[i]);
-    longest = std::max(longest, ports_[i].mtu);
+    note_link(ports_[i].number, true);
   }
-  const uint32_t room =
-      RTE_PKTMBUF_HEADROOM +
-      std::max<uint32_t>(RTE_MBUF_DEFAULT_DATAROOM, RTE_ALIGN(longest + kFrameOverhead, 64u));
-  // Each buffer may lie in a descriptor, a ring or a thread's hands; then half as many again.
-  const auto least =
-      static_cast<uint32_t>(ports_.size() * (2 * kDescriptors + kRingCapacity * threads_) +
-                            size_t{threads_} * (threads_ * 1024 + kBufferCache * 2)) *
-      3 / 2;
-  const uint32_t count = options.buffers != 0 ? options.buffers : std::max(least, 8191u);
-  pool_ = rte_pktmbuf_pool_create("nezu", count, kBufferCache, 0, static_cast<uint16_t>(room),
-                                  SOCKET_ID_ANY);
-  if (pool_ == nullptr) {
-    throw std::runtime_error("no memory for " + std::to_string(count) + " packet buffers of " +
-                             std::to_string(room) + " bytes: " + rte_strerror(rte_errno) +
-                             "; give DPDK more (-m after --) or ask for fewer (--buffers)");
+  make_pools(options.buffers);
+  for (Port& port : ports_) {
+    start(port);
+    spread(port);
   }
-  for (Port& port : ports_) start(port);
   for (size_t i = 0; i < ports_.size() * threads_; ++i) {
     rings_.push_back(std::make_unique<steer::Ring<void*>>(kRingCapacity));
   }
+}
+
+/// Buffers to receive into lie at the port's NUMA node.
+void Ports::make_pools(uint32_t buffers) {
+  // Each buffer may lie in a descriptor, a ring or a thread's hands; then half as many again.
+  uint32_t queues = 0;
+  for (const Port& port : ports_) queues += port.plan.receive_queues + port.plan.send_queues;
+  const auto least = static_cast<uint32_t>(
+                         size_t{queues} * kDescriptors + ports_.size() * kRingCapacity * threads_ +
+                         size_t{threads_} * (threads_ * 1024 + kBufferCache * 2)) *
+                     3 / 2;
+  const uint32_t count = buffers != 0 ? buffers : std::max(least, 8191u);
+  for (const Port& port : ports_) pool(port.socket, port.plan.room, count);
+  for (const Port& port : ports_) {
+    const uint32_t whole = RTE_PKTMBUF_HEADROOM + RTE_ALIGN(port.mtu + kFrameOverhead, 64u);
+    whole_pools_.push_back(pool(port.socket, std::max(port.plan.room, whole), kWholeBuffers));
+  }
+}
+
+/// The pool for that node and room, made when it is asked for the first time.
+rte_mempool* Ports::pool(int socket, uint32_t room, uint32_t buffers) {
+  rte_mempool*& found = pools_[{socket, room}];
+  if (found != nullptr) return found;
+  const std::string name = "nezu-" + std::to_string(socket + 1) + "-" + std::to_string(room);
+  for (const int node : {socket, SOCKET_ID_ANY}) {  // memory of another node is better than none
+    found = rte_pktmbuf_pool_create(name.c_str(), buffers, kBufferCache, 0,
+                                    static_cast<uint16_t>(room), node);
+    if (found != nullptr) return found;
+  }
+  throw std::runtime_error("no memory for " + std::to_string(buffers) + " packet buffers of " +
+                           std::to_string(room) + " bytes: " + rte_strerror(rte_errno) +
+                           "; give DPDK more (-m after --) or ask for fewer (--buffers)");
 }
 
 Ports::~Ports() {
@@ -95,6 +96,7 @@ Ports::~Ports() {
     rte_eth_dev_stop(port.device);
     rte_eth_dev_close(port.device);
   }
+  for (const auto& [key, pool] : pools_) rte_mempool_free(pool);
 }
 
 void Ports::open(Port& port, const PortOption& option) {
@@ -116,51 +118,59 @@ void Ports::open(Port& port, const PortOption& option) {
   std::memcpy(port.mac.bytes.data(), mac.addr_bytes, port.mac.bytes.size());
   rte_eth_dev_get_mtu(port.device, &port.mtu);
   if (option.mtu != 0) port.mtu = option.mtu;
-  // Without RSS all packets would come by one queue: several only cost polling.
-  const bool spreads = info.flow_type_rss_offloads != 0;
-  port.receive_queues = spreads ? std::min(workers_, at_least_one(info.max_rx_queues)) : 1;
-  port.send_queues = std::min(threads_, at_least_one(info.max_tx_queues));
-  port.filters_mac =
-      info.driver_name == nullptr || (std::strcmp(info.driver_name, "net_af_packet") != 0 &&
-                                      std::strcmp(info.driver_name, "net_tap") != 0 &&
-                                      std::strcmp(info.driver_name, "net_pcap") != 0);
-  port.sends_segments = (info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) != 0;
+  port.interface = info.if_index;
+  port.socket = rte_eth_dev_socket_id(port.device);
+  const Capabilities capabilities = {info.driver_name != nullptr ? info.driver_name : "",
+                                     info.max_rx_queues,
+                                     info.max_tx_queues,
+                                     info.flow_type_rss_offloads,
+                                     info.reta_size,
+                                     info.hash_key_size,
+                                     info.rx_offload_capa,
+                                     info.tx_offload_capa};
+  port.plan = plan(capabilities,
+                   {port.number, workers_, port.mtu, option.queues, option.side, option.offloads},
+                   steer::default_key());
+  configure(port, option.mtu != 0);
+}
 
+void Ports::configure(const Port& port, bool set_mtu) {
   rte_eth_conf conf{};
   conf.rxmode.mtu = port.mtu;
-  conf.txmode.offloads = info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
-  if (port.receive_queues > 1) {
+  conf.rxmode.offloads = port.plan.receive_offloads;
+  conf.txmode.offloads = port.plan.send_offloads;
+  std::vector<uint8_t> key = port.plan.key;
+  if (port.plan.spread_types != 0) {
     conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
-    conf.rx_adv_conf.rss_conf.rss_hf =
-        info.flow_type_rss_offloads & (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP);
+    conf.rx_adv_conf.rss_conf.rss_hf = port.plan.spread_types;
+    conf.rx_adv_conf.rss_conf.rss_key = key.data();
+    conf.rx_adv_conf.rss_conf.rss_key_len = static_cast<uint8_t>(key.size());
   }
-  if (const int error =
-          rte_eth_dev_configure(port.device, port.receive_queues, port.send_queues, &conf);
+  if (const int error = rte_eth_dev_configure(port.device, port.plan.receive_queues,
+                                              port.plan.send_queues, &conf);
       error != 0) {
-    fail(port, "does not take the configuration", error);
+    fail(port, "does not take the configuration (MTU " + std::to_string(port.mtu) + ")", error);
   }
-  if (option.mtu != 0) {
-    if (const int error = rte_eth_dev_set_mtu(port.device, option.mtu); error != 0) {
-      fail(port, "does not take an MTU of " + std::to_string(option.mtu), error);
-    }
+  if (!set_mtu) return;
+  // Drivers without a way of their own were told by the configuration.
+  if (const int error = rte_eth_dev_set_mtu(port.device, port.mtu);
+      error != 0 && error != -ENOTSUP) {
+    fail(port, "does not take an MTU of " + std::to_string(port.mtu), error);
   }
-  port.steering = port.receive_queues > 1
-                      ? "hardware steering: spread only; software hand-over by flow"
-                      : "hardware steering: none; software hand-over for all flows";
 }
 
 void Ports::start(Port& port) {
   uint16_t receive = kDescriptors, send = kDescriptors;
   rte_eth_dev_adjust_nb_rx_tx_desc(port.device, &receive, &send);
-  const auto socket = static_cast<unsigned>(rte_eth_dev_socket_id(port.device));
-  for (uint16_t queue = 0; queue < port.receive_queues; ++queue) {
-    if (const int error =
-            rte_eth_rx_queue_setup(port.device, queue, receive, socket, nullptr, pool_);
+  const auto socket = static_cast<unsigned>(port.socket);
+  for (uint16_t queue = 0; queue < port.plan.receive_queues; ++queue) {
+    if (const int error = rte_eth_rx_queue_setup(port.device, queue, receive, socket, nullptr,
+                                                 pools_.at({port.socket, port.plan.room}));
         error != 0) {
       fail(port, "has no receive queue " + std::to_string(queue), error);
     }
   }
-  for (uint16_t queue = 0; queue < port.send_queues; ++queue) {
+  for (uint16_t queue = 0; queue < port.plan.send_queues; ++queue) {
     if (const int error = rte_eth_tx_queue_setup(port.device, queue, send, socket, nullptr);
         error != 0) {
       fail(port, "has no send queue " + std::to_string(queue), error);
@@ -173,11 +183,31 @@ void Ports::start(Port& port) {
   rte_eth_allmulticast_enable(port.device);
 }
 
+/// The redirection table: what it cannot be told, software does.
+void Ports::spread(Port& port) {
+  const std::vector<uint16_t>& table = port.plan.table;
+  if (!table.empty()) {
+    std::vector<rte_eth_rss_reta_entry64> groups(table.size() / RTE_ETH_RETA_GROUP_SIZE + 1);
+    for (size_t i = 0; i < table.size(); ++i) {
+      rte_eth_rss_reta_entry64& group = groups[i / RTE_ETH_RETA_GROUP_SIZE];
+      group.mask |= uint64_t{1} << i % RTE_ETH_RETA_GROUP_SIZE;
+      group.reta[i % RTE_ETH_RETA_GROUP_SIZE] = table[i];
+    }
+    if (rte_eth_dev_rss_reta_update(port.device, groups.data(),
+                                    static_cast<uint16_t>(table.size())) != 0) {
+      port.plan.agreement = Agreement::none;
+    }
+  }
+  port.steering = steering_line(port.plan);
+}
+
 std::vector<Ports::Source> Ports::sources_of(uint16_t worker) const {
   std::vector<Source> sources;
   for (const Port& port : ports_) {
-    for (uint16_t queue = 0; queue < port.receive_queues; ++queue) {
-      if ((port.number + queue) % workers_ == worker) sources.push_back({port.number, queue});
+    for (uint16_t queue = 0; queue < port.plan.receive_queues; ++queue) {
+      if (receiver_of(port.number, queue, workers_) == worker) {
+        sources.push_back({port.number, queue});
+      }
     }
   }
   return sources;
@@ -194,6 +224,9 @@ Ports::Exit Ports::exit_of(uint16_t port, uint16_t thread, uint16_t workers, uin
 }
 
 bool Ports::link_is_up(uint16_t port) const {
+  if (ports_[port].plan.kernel_knows_link && ports_[port].interface != 0) {
+    return interface_runs(ports_[port].interface);
+  }
   rte_eth_link link{};
   return rte_eth_link_get_nowait(ports_[port].device, &link) == 0 &&
          link.link_status == RTE_ETH_LINK_UP;

@@ -5,11 +5,15 @@
 // of one, by a ring that only these two use.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "dataplane/device/plan.h"
 #include "dataplane/net/address.h"
 #include "dataplane/steer/handover.h"
 #include "dataplane/tables/layout.h"
@@ -18,11 +22,14 @@ struct rte_mempool;
 
 namespace nezu::device {
 
-/// `--port name=front,dev=net_af_packet0[,mtu=9000]`.
+/// `--port name=front,dev=0000:01:00.0[,mtu=9000][,queues=4][,side=clients][,offloads=off]`.
 struct PortOption {
   std::string name;
   std::string device;
-  uint16_t mtu = 0;  ///< 0: what the device says
+  uint16_t mtu = 0;     ///< 0: what the device says
+  uint16_t queues = 0;  ///< to receive by; 0: as fits
+  Side side = Side::unknown;
+  bool offloads = true;  ///< of checksums
 };
 /// Throws std::invalid_argument with a sentence.
 PortOption parse_port(const std::string& text);
@@ -30,7 +37,7 @@ PortOption parse_port(const std::string& text);
 struct PortsOptions {
   std::vector<PortOption> ports;
   uint16_t workers = 1;
-  uint32_t buffers = 0;  ///< 0: as many as the queues and rings need
+  uint32_t buffers = 0;  ///< of each pool; 0: as many as the queues and rings need
 };
 
 struct Port {
@@ -39,10 +46,9 @@ struct Port {
   std::string name, device_name;
   net::MacAddress mac;
   uint16_t mtu = 1500;
-  uint16_t receive_queues = 1, send_queues = 1;
-  /// The device passes on frames for other MACs (a virtual one); a NIC filters them itself.
-  bool filters_mac = true;
-  bool sends_segments = false;
+  uint32_t interface = 0;  ///< of the kernel, where the device is one of its interfaces; 0: is not
+  int socket = -1;         ///< NUMA node; -1: none
+  Plan plan;
   std::string steering;  ///< one line for people
 };
 
@@ -62,7 +68,8 @@ class Ports {
 
   const std::vector<Port>& all() const { return ports_; }
   uint16_t threads() const { return threads_; }
-  rte_mempool* pool() const { return pool_; }
+  /// Where a frame of our own, up to the port's MTU, fits into one buffer.
+  rte_mempool* whole_pool(uint16_t port) const { return whole_pools_[port]; }
 
   struct Source {
     uint16_t port = 0, queue = 0;
@@ -75,7 +82,7 @@ class Ports {
     uint16_t owner = 0;
   };
   Exit exit_of(uint16_t port, uint16_t thread) const {
-    return exit_of(port, thread, workers_, ports_[port].send_queues);
+    return exit_of(port, thread, workers_, ports_[port].plan.send_queues);
   }
   /// The rule behind it: for `queues` of a port.
   static Exit exit_of(uint16_t port, uint16_t thread, uint16_t workers, uint16_t queues);
@@ -84,18 +91,28 @@ class Ports {
     return *rings_[size_t{port} * threads_ + thread];
   }
 
+  /// What device or kernel say now. The housekeeper.
   bool link_is_up(uint16_t port) const;
+  /// What the housekeeper has found, for all threads: nothing is sent by a port without a link.
+  void note_link(uint16_t port, bool up) { links_[port].store(up, std::memory_order_relaxed); }
+  bool has_link(uint16_t port) const { return links_[port].load(std::memory_order_relaxed); }
   uint32_t speed_mbps(uint16_t port) const;
   PortCounters counters(uint16_t port) const;
 
  private:
   void open(Port& port, const PortOption& option);
+  void configure(const Port& port, bool set_mtu);
+  void make_pools(uint32_t buffers);
+  rte_mempool* pool(int socket, uint32_t room, uint32_t buffers);
   void start(Port& port);
+  void spread(Port& port);
 
   uint16_t workers_;
   uint16_t threads_;
   std::vector<Port> ports_;
-  rte_mempool* pool_ = nullptr;
+  std::map<std::pair<int, uint32_t>, rte_mempool*> pools_;  ///< by NUMA node and room
+  std::vector<rte_mempool*> whole_pools_;                   ///< of each port
+  std::unique_ptr<std::atomic<bool>[]> links_;              // the housekeeper
   std::vector<std::unique_ptr<steer::Ring<void*>>> rings_;
 };
 

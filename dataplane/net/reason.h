@@ -64,7 +64,8 @@ namespace nezu::net {
   X(fragment_invalid, "a fragment whose offset or length is impossible")                      \
   X(icmp_inner_invalid, "an ICMP error whose inner packet is cut off before its ports")       \
   X(mac_other, "for another host's MAC address")                                              \
-  X(hairpin_refused, "a client in its server's own subnet, and the service has no SNAT set")
+  X(hairpin_refused, "a client in its server's own subnet, and the service has no SNAT set")  \
+  X(transport_checksum, "the port found the TCP or UDP checksum wrong")
 
 enum class Reason : uint8_t {
 #define NEZU_REASON_ENUM(name, text) name,

@@ -22,6 +22,7 @@ struct Link {
   uint16_t mtu = 1500;
   net::MacAddress mac{};
   net::Instance instance = net::Instance::standard;
+  bool up = true;  ///< false: nobody there can answer
 };
 
 class Hops {

@@ -116,7 +116,9 @@ struct alignas(64) WorkerLine {
   Counter generation;  ///< adopted
   Counter snat_lines;  ///< in use
   Counter snat_line_capacity;
-  std::array<Counter, 37> reserved{};
+  std::array<Counter, 35> reserved{};
+  Counter turns_too_long;  ///< turns beyond 100 us
+  Counter longest_turn;    ///< gauge: TSC cycles, since the data plane started
 };
 static_assert(sizeof(WorkerLine) == 1536);
 

@@ -105,6 +105,33 @@ TEST_F(TwinTest, TheKernelsStateIsRead) {
   EXPECT_EQ(heard->heard, route::Heard::usable);
 }
 
+/// So that what goes there is dropped for its port's sake, not for want of a route.
+TEST_F(TwinTest, ARouteWithoutALinkIsKeptUntilThereIsABetterOne) {
+  Twin front("nz-front", kMac, 1500), back("nz-back", {{2, 0, 0, 0, 0, 0xbb}}, 1500);
+  Netlink netlink({front.interface(), back.interface()});
+  sh("ip address add 192.0.2.1/24 dev nz-front");
+  sh("ip address add 10.0.0.1/24 dev nz-back");
+  sh("ip route add 10.9.0.0/16 via 192.0.2.2 metric 1");
+  const auto ways = [&] {
+    KernelState state;
+    EXPECT_TRUE(netlink.read(state));
+    for (const auto& route : state.routes) {
+      if (route.prefix == *net::parse_prefix("10.9.0.0/16")) return route.ways;
+    }
+    return std::vector<route::Way>{};
+  };
+  const std::vector<route::Way> by_front{{0, address("192.0.2.2"), 1}};
+  const std::vector<route::Way> by_back{{1, address("10.0.0.2"), 1}};
+  EXPECT_EQ(ways(), by_front);
+  front.set_carrier(false);
+  EXPECT_TRUE(eventually([] {
+    return std::system("ip route show 10.9.0.0/16 | grep -q linkdown") == 0;  // NOLINT: a test
+  }));
+  EXPECT_EQ(ways(), by_front);
+  sh("ip route add 10.9.0.0/16 via 10.0.0.2 metric 2");
+  EXPECT_EQ(ways(), by_back);
+}
+
 TEST_F(TwinTest, NeighboursAreAskedForAndHeardOf) {
   Twin twin("nz-front", kMac, 1500);
   Netlink netlink({twin.interface()});
