@@ -1,6 +1,7 @@
 #include "controlplane/config/diff.h"
 
 #include <algorithm>
+#include <unordered_set>
 
 #include "controlplane/config/names.h"
 #include "controlplane/config/normalise.h"
@@ -16,9 +17,10 @@ using google::protobuf::RepeatedPtrField;
 template <typename T, typename Path, typename Removed>
 void edit_list(const RepeatedPtrField<T>& wanted, const Table<T>& present, Path path,
                RepeatedPtrField<T>* changed, Removed removed, Problems& problems) {
-  std::unordered_map<std::string_view, bool> names;
+  std::unordered_set<std::string_view> names;
+  names.reserve(static_cast<size_t>(wanted.size()));
   for (const T& object : wanted) {
-    if (!names.try_emplace(object.name(), true).second) {
+    if (!names.insert(object.name()).second) {
       complain(problems, path(object.name()) + ".name", object.name(),
                "The name is used twice; every name must be unique in its list.");
       continue;
