@@ -1,5 +1,7 @@
 #include "dataplane/watch.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdlib>
 
@@ -83,9 +85,11 @@ void Watch::look_at_fill(uint16_t worker, net::Instant now) {
 }
 
 void Watch::look_at_readers(net::Instant now) {
+  // Only our own workers: another data plane that still ends has workers of the same numbers.
+  const auto self = static_cast<uint32_t>(getpid());
   for (const auto& reader : tables::reader_positions(region_)) {
     const std::string_view name = reader.name;
-    if (!name.starts_with("worker ") || !reader.alive) continue;
+    if (!name.starts_with("worker ") || reader.pid != self) continue;
     const auto worker = static_cast<size_t>(std::atoi(reader.name.c_str() + 7));
     if (worker >= seen_.size()) continue;
     const bool late = now.nanoseconds > reader.last_turn.nanoseconds + kLate;

@@ -219,7 +219,8 @@ std::string make_file(const std::string& path, const Sizes& sizes) {
   return {};
 }
 
-/// Field 22 of /proc/PID/stat, in clock ticks since boot; 0 when there is no such process.
+/// Field 22 of /proc/PID/stat, in clock ticks since boot; 0 when there is no such process, or only
+/// what is left of it until its parent asks for its status: that maps and reads nothing any more.
 uint64_t start_ticks(uint32_t pid) {
   std::array<char, 32> path{};
   std::snprintf(path.data(), path.size(), "/proc/%u/stat", pid);
@@ -233,6 +234,7 @@ uint64_t start_ticks(uint32_t pid) {
   const size_t name_end = rest.rfind(')');
   if (name_end == std::string_view::npos) return 0;
   rest.remove_prefix(name_end + 1);
+  if (rest.starts_with(" Z") || rest.starts_with(" X")) return 0;
   for (int field = 2; field < 22; ++field) {
     const size_t space = rest.find(' ');
     if (space == std::string_view::npos) return 0;

@@ -2,7 +2,12 @@
 #include "dataplane/watch.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <string_view>
+
+#include "dataplane/tables/reader.h"
 #include "dataplane/tables/writer.h"
 
 namespace nezu::dataplane {
@@ -95,6 +100,27 @@ TEST_F(WatchTest, ADrainsEndIsToldOnceWithTheFlowsThatWereLeft) {
   Watch again(*region_, 2);
   again.look_at_drains(writer->view(), net::Instant{1200});
   EXPECT_TRUE(events().empty());
+}
+
+TEST_F(WatchTest, OnlyOurOwnWorkersAreLateAndThatIsToldOnce) {
+  constexpr std::string_view kName = "worker 0";
+  const uint64_t a_second = net::kNanosecondsPerSecond;
+  // Another data plane, which lives but has stopped, has a worker of the same number.
+  tables::ReaderLine& strange = region_->reader(0);
+  strange.owner.store(tables::process_mark(static_cast<uint32_t>(getppid())));
+  std::copy(kName.begin(), kName.end(), strange.name.begin());
+  const auto ours = tables::Reader::attach(*region_, kName);
+  ASSERT_TRUE(ours);
+  Watch watch(*region_, 1);
+  ours->alive(net::Instant{10 * a_second});
+  watch.look(net::Instant{10 * a_second});
+  watch.look(net::Instant{10 * a_second});
+  EXPECT_TRUE(events().empty());
+  watch.look(net::Instant{12 * a_second});
+  watch.look(net::Instant{13 * a_second});
+  const auto told = events();
+  ASSERT_EQ(told.size(), 1u);
+  EXPECT_EQ(told[0].kind, EventKind::reader_late);
 }
 
 TEST_F(WatchTest, AFullRingLosesAndCounts) {

@@ -157,6 +157,15 @@ TEST_F(RegionTest, AnotherProcessWithTheSamePidIsNotTheReader) {
   EXPECT_FALSE(process_lives(0));
 }
 
+TEST_F(RegionTest, AProcessThatNobodyHasWaitedForIsDead) {
+  const pid_t child = fork();
+  if (child == 0) _exit(0);
+  siginfo_t info{};
+  ASSERT_EQ(waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOWAIT), 0);  // stays defunct
+  EXPECT_EQ(process_mark(static_cast<uint32_t>(child)), 0u);
+  waitpid(child, nullptr, 0);
+}
+
 TEST_F(RegionTest, LinesRunOutAndComeBack) {
   const auto opened = Region::in_memory(script_sizes());
   std::vector<std::unique_ptr<Reader>> readers;
