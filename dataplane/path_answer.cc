@@ -29,6 +29,12 @@ void answer_or_leave(Turn& turn, net::Packet& packet) {
 
 void answer(Turn& turn) {
   for (net::Packet& packet : turn.burst.all()) {
+    // Else it would cross from a network that is not ours into one that is.
+    if (packet.vlan != 0 && packet.verdict == net::Verdict::undecided &&
+        !turn.routes.carries(packet.port, packet.vlan)) [[unlikely]] {
+      packet.drop(net::Reason::vlan_unknown);
+      continue;
+    }
     if (packet.shape == net::Shape::transport) [[likely]] {
       if (packet.first_fragment && packet.verdict == net::Verdict::undecided) {
         packet.drop(net::Reason::fragment_unsupported);

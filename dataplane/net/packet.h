@@ -158,7 +158,7 @@ inline constexpr uint32_t kBurstCapacity = 64;
 struct Burst {
   uint32_t count = 0;
   // By the parser: what spares a stage the look at every packet.
-  bool plain = false;     ///< all are undecided TCP or UDP, no fragment, nothing for us or a twin
+  bool plain = false;  ///< all are undecided, untagged TCP or UDP: no fragment, nothing for a twin
   uint8_t tcp_flags = 0;  ///< of any of them
   std::array<Packet, kBurstCapacity> packets;
   std::span<Packet> all() { return {packets.data(), count}; }

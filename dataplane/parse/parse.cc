@@ -183,6 +183,7 @@ void parse(Burst& burst, uint32_t from, uint32_t to, Instance instance) {
     }
   }
   uint8_t flags = 0;
+  uint32_t tags = 0;
   for (uint32_t i = from; i < to; ++i) {
     if (i + kAhead < burst.count) __builtin_prefetch(burst.packets[i + kAhead].head);
     Packet& packet = burst.packets[i];
@@ -190,8 +191,10 @@ void parse(Burst& burst, uint32_t from, uint32_t to, Instance instance) {
       burst.plain = false;
     }
     flags |= packet.tcp_flags;
+    tags |= packet.vlan;
   }
   burst.tcp_flags |= flags;
+  burst.plain = burst.plain && tags == 0;
 }
 
 void parse(Burst& burst, Instance instance) { parse(burst, 0, burst.count, instance); }

@@ -34,6 +34,11 @@ bool Routes::share_subnet(net::Instance instance, const net::Address& a,
   });
 }
 
+bool Routes::carries(uint16_t port, uint16_t vlan) const {
+  return std::any_of(links_.begin(), links_.end(),
+                     [&](const Link& link) { return link.port == port && link.vlan == vlan; });
+}
+
 net::MacAddress Routes::mac_of_port(uint16_t port) const {
   for (const Link& link : links_) {
     if (link.port == port) return link.mac;

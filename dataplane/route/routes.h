@@ -73,6 +73,8 @@ class Routes {
   uint32_t port_of_neighbour(net::Instance instance, const net::Address& address) const;
   /// Both are neighbours within one prefix of a link: they reach each other past us.
   bool share_subnet(net::Instance instance, const net::Address& a, const net::Address& b) const;
+  /// The port has a link of that VLAN.
+  bool carries(uint16_t port, uint16_t vlan) const;
   /// The port's MAC; all zeros for a port without a link.
   net::MacAddress mac_of_port(uint16_t port) const;
   const std::vector<Link>& links() const { return links_; }

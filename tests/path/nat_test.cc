@@ -185,7 +185,7 @@ TEST(Vlan, TagsAreThoseOfTheWayOut) {
     // Hops keep what their link was when they were claimed: a new link, a new number.
     lab.world().hops().release(static_cast<uint16_t>(
         lab.world().routes().find(net::Instance::standard, world::address("10.0.1.5"), 0)));
-    lab.world().rebuild_routes(vlan);
+    lab.world().rebuild_routes(vlan, 5);
     for (const bool tagged : {false, true}) {
       const Frame frame =
           tagged ? Frame(from_client() / dsl::vlan(5) / ipv4("198.51.100.7", "203.0.113.10") /
@@ -201,6 +201,22 @@ TEST(Vlan, TagsAreThoseOfTheWayOut) {
       EXPECT_EQ(lab.send(frame).frame, expected) << vlan << tagged;
     }
   }
+}
+
+TEST(Vlan, AFrameOfAnUnknownOneEndsThere) {
+  Lab lab(1);
+  lab.world().put(web(tables::Mode::nat, net::Protocol::udp));
+  lab.world().rebuild_routes(0, 5);
+  const auto fate_of = [&](uint16_t vlan) {
+    return lab.send(from_client() / dsl::vlan(vlan) / ipv4("198.51.100.7", "203.0.113.10") /
+                    udp(40000, 80) / "question");
+  };
+  EXPECT_EQ(fate_of(6).reason, net::Reason::vlan_unknown);
+  EXPECT_EQ(lab.flow_count(), 0u);
+  const Frame who = from_client() / dsl::vlan(6) / arp_request("192.0.2.254", "203.0.113.10");
+  EXPECT_EQ(lab.send(who).reason, net::Reason::vlan_unknown);
+  EXPECT_EQ(fate_of(5).verdict, Verdict::forward);
+  EXPECT_EQ(fate_of(0).verdict, Verdict::forward);  // a priority only
 }
 
 TEST(IcmpError, FindsItsFlowByTheInnerPacketBothWays) {

@@ -71,7 +71,7 @@ void World::neighbour(const net::Address& host, const net::MacAddress& mac) {
   neighbours_.emplace_back(host, mac);
 }
 
-void World::rebuild_routes(uint16_t back_vlan) {
+void World::rebuild_routes(uint16_t back_vlan, uint16_t front_vlan) {
   using net::parse_prefix;
   route::Build build(hops_);
   route::Link front_link, back_link;
@@ -80,6 +80,10 @@ void World::rebuild_routes(uint16_t back_vlan) {
   back_link.vlan = back_vlan;
   back_link.mac = *net::parse_mac(kBackMac);
   const uint16_t front = build.link(front_link), back = build.link(back_link);
+  if (front_vlan != 0) {
+    front_link.vlan = front_vlan;
+    build.link(front_link);
+  }
   build.route({*parse_prefix("192.0.2.0/24"), net::Instance::standard, {{front}}});
   build.route({*parse_prefix("2001:db8:f::/64"), net::Instance::standard, {{front}}});
   build.route({*parse_prefix("10.0.0.0/8"), net::Instance::standard, {{back}}});

@@ -65,8 +65,9 @@ class World {
   route::Hops& hops() { return hops_; }
   /// Hosts that answered on the servers' side.
   void neighbour(const net::Address& host, const net::MacAddress& mac);
-  /// Again, with the next version. `back_vlan`: of the servers' side; 0: untagged.
-  void rebuild_routes(uint16_t back_vlan = 0);
+  /// Again, with the next version. `back_vlan`: of the servers' side; 0: untagged. `front_vlan`:
+  /// one that the clients' side carries beside the untagged link; 0: none.
+  void rebuild_routes(uint16_t back_vlan = 0, uint16_t front_vlan = 0);
 
  private:
   struct Server {
