@@ -52,6 +52,7 @@ Runner::Runner(Loop& loop, Memory& memory, const Engine::Options& options)
     : loop_(loop),
       memory_(memory),
       max_in_flight_(places_in_flight(options.max_in_flight)),
+      gets_through_(options.gets_through),
       random_(options.seed != 0 ? options.seed : std::random_device{}()) {
   const Finish on_finish = [this](Ticket ticket, Outcome outcome) {
     finish(ticket, std::move(outcome));
@@ -268,7 +269,8 @@ void Runner::record(Entry& entry, const Outcome& outcome, Time now) {
     return;  // nothing was learnt about the server
   }
   ++(succeeded ? report.successes : report.failures);
-  if (memory_.freeze_reason.empty()) {
+  const bool gets_through = succeeded || !gets_through_ || gets_through_();
+  if (memory_.freeze_reason.empty() && gets_through) {
     count(entry, outcome, now);
   }
 }

@@ -60,6 +60,7 @@ class Runner {
   Loop& loop_;
   Memory& memory_;
   const size_t max_in_flight_;
+  const std::function<bool()> gets_through_;
   std::mt19937_64 random_;
   std::array<std::unique_ptr<Prober>, 3> probers_;  // by Kind
   std::unordered_map<Ticket, Entry*> flying_;

@@ -98,6 +98,23 @@ TEST(FrozenEngine, by_its_caller_counts_nothing) {
   EXPECT_FALSE(engine.status().frozen);
 }
 
+TEST(FrozenEngine, that_gets_nothing_through_counts_no_failure) {
+  Recorder recorder;
+  std::atomic<bool> gets_through{false};
+  Engine engine({.seed = 5, .gets_through = [&] { return gets_through.load(); }},
+                recorder.callbacks());
+  Check check = check_of(Kind::tcp, free_port());
+  check.fall = 1;
+  engine.configure({check}, {{check.server, true}});
+  ASSERT_TRUE(eventually([&] {
+    const auto reports = engine.explain(check.server);
+    return !reports.empty() && reports[0].failures >= 6;
+  }));
+  EXPECT_EQ(engine.health(check.server), Health::up);
+  gets_through = true;
+  EXPECT_TRUE(recorder.wait(check.server, Health::down));
+}
+
 TEST(FrozenEngine, whose_callback_throws_tells_the_change_again) {
   Recorder recorder;
   std::atomic<int> calls{0};
