@@ -285,6 +285,10 @@ Planner plan_weight(v1::SetServerWeightRequest request) {
     if (!config::identity_of(request.server())) {
       return bad_server(request.server());
     }
+    if (!request.has_weight()) {
+      return fault("weight", "",
+                   "The weight is missing; say 0 to 65535, where 0 takes no new flow.");
+    }
     const config::Names pools = request.pool().empty() ? pools_with(store.model(), request.server())
                                                        : config::Names{request.pool()};
     if (pools.empty()) {

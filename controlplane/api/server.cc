@@ -17,6 +17,7 @@
 
 #include "controlplane/api/configuration_service.h"
 #include "controlplane/api/flow_service.h"
+#include "controlplane/api/own_addresses.h"
 #include "controlplane/api/state_service.h"
 #include "controlplane/api/system_service.h"
 #include "controlplane/api/version.h"
@@ -138,14 +139,17 @@ struct Server::Parts {
       : store(options.state_dir),
         verdicts(adopted_verdicts(publisher)),
         committer(store, publisher, verdicts),
-        health({.user_agent = std::string("nezu-health/") + kVersion, .seed = 0},
-               {.changed = [this](const auto& changes) { take(changes); },
-                .alarm =
-                    [](const health::Status& status) {
-                      if (status.frozen) {
-                        spdlog::warn("Health checks are frozen: {}", status.reason);
-                      }
-                    }}),
+        health(
+            {.user_agent = std::string("nezu-health/") + kVersion,
+             .seed = 0,
+             .gets_through = [&publisher] { return publisher.data_plane().forwarding_pid != 0; }},
+            {.changed = [this](const auto& changes) { take(changes); },
+             .alarm =
+                 [](const health::Status& status) {
+                   if (status.frozen) {
+                     spdlog::warn("Health checks are frozen: {}", status.reason);
+                   }
+                 }}),
         monitor(publisher, committer, health, hub),
         configuration(committer),
         state(publisher, committer, monitor, health, hub),
@@ -193,7 +197,10 @@ struct Server::Parts {
   }
 
   void start() {
-    store.set_checker(check_checks);
+    store.set_checker([](const store::Edit& edit, config::Problems& problems) {
+      check_checks(edit, problems);
+      check_own_addresses(edit, own_addresses(), problems);
+    });
     committer.start(
         {.configured = [this](
                            const config::Model& model,

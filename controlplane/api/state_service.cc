@@ -142,8 +142,9 @@ Status StateService::ExplainCheck(grpc::ServerContext*, const v1::ExplainCheckRe
     }
     std::vector<health::CheckReport> reports = health_.explain(*identity);
     if (reports.empty() && wanted.protocol() == v1::PROTOCOL_UNSPECIFIED) {
-      identity->protocol = net::Protocol::udp;
-      reports = health_.explain(*identity);
+      auto by_udp = *identity;
+      by_udp.protocol = net::Protocol::udp;
+      reports = health_.explain(by_udp);
     }
     for (const health::CheckReport& report : reports) {
       if (request->pool().empty() || report.check.pool == request->pool()) {

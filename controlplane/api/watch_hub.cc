@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "controlplane/api/errors.h"
+
 namespace nezu::api {
 
 /// One stream. All members are guarded by the hub's mutex. StartWrite never calls back on the
@@ -173,6 +175,13 @@ grpc::ServerWriteReactor<v1::WatchResponse>* WatchHub::open(const v1::WatchReque
     return new Refusal({grpc::StatusCode::RESOURCE_EXHAUSTED,
                         "There are " + std::to_string(most_streams_) +
                             " watches already; end one that is not needed."});
+  }
+  for (const int topic : request.topics()) {
+    if (topic == v1::TOPIC_UNSPECIFIED || !v1::Topic_IsValid(topic)) {
+      return new Refusal(invalid("topics", std::to_string(topic),
+                                 "This number names no topic that this version knows; leave the "
+                                 "list empty for all."));
+    }
   }
   return new WatchStream(*this, request);
 }

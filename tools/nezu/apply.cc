@@ -4,6 +4,7 @@
 #include "controlplane/config/yaml.h"
 #include "tools/nezu/change.h"
 #include "tools/nezu/commands.h"
+#include "tools/nezu/failure.h"
 #include "tools/nezu/file.h"
 #include "tools/nezu/parts.h"
 #include "tools/nezu/table.h"
@@ -124,9 +125,16 @@ void add_rollback(CLI::App& app, Session& session) {
   };
   auto* command = app.add_subcommand("rollback", "Apply an earlier revision again");
   auto state = std::make_shared<State>();
-  command->add_option("revision", state->revision, "Default: the one before the current one");
+  auto* revision =
+      command->add_option("revision", state->revision, "Default: the one before the current one");
   state->flags.add(command);
-  action(command, session, [state, &session] {
+  action(command, session, [state, revision, &session] {
+    // To the API 0 is the default, which whoever typed it did not mean.
+    if (revision->count() != 0 && state->revision == 0) {
+      throw Failure(Exit::usage,
+                    "revision 0 is the empty configuration; apply an empty file to remove "
+                    "everything, or name another revision (nezu history)");
+    }
     v1::RollbackRequest request;
     request.set_revision(state->revision);
     *request.mutable_options() = state->flags.options();

@@ -32,6 +32,17 @@ TEST_F(Api, AppliesAWholeOnce) {
   EXPECT_THAT(got.author(), HasSubstr("local"));
 }
 
+TEST_F(Api, TakesAWeightThatIsNotThereForAMistakeNotForZero) {
+  apply(sample());
+  const auto request =
+      from<v1::SetServerWeightRequest>("{pool: web, server: {address: 10.0.0.1, port: 8080}}");
+  grpc::ClientContext context;
+  v1::ChangeResponse response;
+  EXPECT_EQ(configuration->SetServerWeight(&context, request, &response).error_code(),
+            grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(get().revision(), 1u);
+}
+
 TEST_F(Api, WritesTheJournalBeforeItPublishes) {
   publisher.on_publish = [&](uint64_t revision) {
     const auto records =

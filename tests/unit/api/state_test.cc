@@ -138,6 +138,17 @@ TEST_F(Api, WatchesDropsAboveTheThreshold) {
   EXPECT_EQ(end->drops().reason(), "no_server");
 }
 
+TEST_F(Api, RefusesToWatchWhatItDoesNotKnow) {
+  v1::WatchRequest request;
+  request.add_topics(static_cast<v1::Topic>(99));
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(10));
+  const auto stream = state->Watch(&context, request);
+  v1::WatchResponse response;
+  EXPECT_FALSE(stream->Read(&response));
+  EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+}
+
 TEST_F(Api, HoldsHundredsOfWatchesWithoutThreads) {
   apply(sample());
   const auto threads = [] {
@@ -308,6 +319,7 @@ TEST_F(Api, ExplainsAChecksLastResult) {
   EXPECT_EQ(servers.servers(0).state(), v1::EFFECTIVE_STATE_FAILED);
   call(*state, &StateStub::ExplainCheck,
        from<v1::ExplainCheckRequest>("server: {address: 10.0.0.8, port: 1}"));
+  EXPECT_THAT(status.error_message(), testing::HasSubstr("server 10.0.0.8:1;"));
   EXPECT_EQ(status.error_code(), StatusCode::NOT_FOUND);
 }
 

@@ -175,6 +175,7 @@ def shows_history_and_rolls_back(world):
     world.ok("rollback", "1")
     assert world.ok("get") == world.ok("get", "--revision", "1")
     world.refused(4, "rollback", "4711")
+    world.refused(2, "rollback", "0")  # not the default, which 0 is to the API
 
 
 def shows_what_happens(world):

@@ -1,0 +1,40 @@
+// A VIP or SNAT address that the kernel has as well is refused by field path.
+#include "controlplane/api/own_addresses.h"
+
+#include <gmock/gmock.h>
+
+#include "controlplane/config/yaml.h"
+
+namespace nezu::api {
+namespace {
+
+net::Address address(const char* text) { return *net::parse_address(text); }
+
+TEST(OwnAddresses, AreRefusedForServicesAndSnatSets) {
+  const OwnAddresses own{{address("192.0.2.1"), "nz-front"}, {address("fd00::1"), "nz-back"}};
+  store::Edit edit;
+  v1::VirtualService& service = *edit.add_services();
+  service.set_name("shop");
+  service.set_address("192.0.2.1");
+  edit.add_services()->set_address("192.0.2.2");
+  v1::SnatSet& set = *edit.add_snat_sets();
+  set.set_name("out");
+  set.add_addresses("fd00::/120");
+  set.add_addresses("192.0.2.3-192.0.2.9");
+  config::Problems problems;
+  check_own_addresses(edit, own, problems);
+  ASSERT_EQ(problems.size(), 2u);
+  EXPECT_THAT(problems[0].field(),
+              testing::AllOf(testing::HasSubstr("shop"), testing::HasSubstr("address")));
+  EXPECT_THAT(problems[0].description(), testing::HasSubstr("nz-front"));
+  EXPECT_THAT(problems[1].field(), testing::HasSubstr("out"));
+  EXPECT_THAT(problems[1].description(), testing::HasSubstr("nz-back"));
+}
+
+TEST(OwnAddresses, AreThoseOfTheKernelWithoutLoopback) {
+  EXPECT_FALSE(own_addresses().contains(address("127.0.0.1")));
+  EXPECT_FALSE(own_addresses().contains(address("::1")));
+}
+
+}  // namespace
+}  // namespace nezu::api
