@@ -9,7 +9,7 @@ class FullTable(Case):
 
     def refused(self):
         return sum(number(drop, "packets") for drop in self.world.statistics()["drops"]
-                   if drop["reason"] in ("flow_table_full", "embryonic_limit", "flow_bucket_full"))
+                   if drop["reason"] in ("flow_table_full", "flow_bucket_full"))
 
     def test_flows_beyond_the_table_are_refused(self):
         world = self.world
