@@ -97,9 +97,12 @@ template <uint32_t l3>
 inline bool parse_plain6(Packet& p, Instance instance) {
   constexpr uint32_t l4 = l3 + sizeof(Ipv6);
   const uint8_t* ip = p.head + l3;
-  if (p.head_length < l4 + sizeof(Tcp)) return false;
+  if (p.head_length < l4 + sizeof(Udp)) return false;
   const uint32_t payload = swap16(load<uint16_t>(ip + offsetof(Ipv6, payload_length)));
   const uint8_t protocol = ip[offsetof(Ipv6, next)];
+  if (protocol != static_cast<uint8_t>(Protocol::udp) && p.head_length < l4 + sizeof(Tcp)) {
+    return false;
+  }
   PlainTransport transport;
   if (ip[0] >> 4 != 6 || payload > 0xffff - sizeof(Ipv6) || payload > p.length - l4 ||
       is_unusual6(ip[offsetof(Ipv6, source)]) || is_unusual6(ip[offsetof(Ipv6, destination)]) ||
