@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/path/folder.h"
 #include "bench/path/measure.h"
 #include "dataplane/path_stages.h"
 
@@ -34,6 +35,8 @@ constexpr const char* kHelp =
   --burst N       default 64
   --capacity N    of the flow table; default: an eighth more than there are flows
 
+The file of the flow table lies in a new folder below /dev/hugepages (--huge) or /dev/shm, which is
+removed at the end, also by an error or SIGINT, SIGTERM, SIGHUP.
 Pin it to a core that nobody else uses: taskset -c 1 nezu-bench-path ...
 Cycles are those of the time stamp counter.
 )";
@@ -193,6 +196,7 @@ std::string run_case(const bench::Case& what, const Wanted& wanted) {
 
 int main(int argc, char** argv) {
   const Wanted wanted = parse_options(argc, argv);
+  bench::remove_folders_at_end();
   std::printf("%-26s %s %-7s  %6s  %6s  %6s    cycles of each stage\n", "case", "buf ", "ways",
               "min", "median", "max");
   std::string rows;

@@ -6,7 +6,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <filesystem>
 #include <sstream>
 
 #include "dataplane/flow/table.h"
@@ -18,7 +17,7 @@ namespace {
 
 using namespace net;
 
-constexpr uint32_t kServers = 16, kSnats = 4;
+constexpr uint32_t kServers = 16, kLeastSnats = 4, kMostSnats = 200;
 constexpr uint16_t kPort = 80;
 constexpr size_t kHugePage = 2 << 20;
 
@@ -41,17 +40,21 @@ flow::Capacity capacity_for(const Case& what, const Options& options) {
   return what.family == Family::ipv4 ? flow::Capacity{flows, 64} : flow::Capacity{64, flows};
 }
 
+/// As many as leave three ports of ten free when the table is full: flows fall upon shards by
+/// chance.
+uint32_t snats_for(const flow::Capacity& capacity) {
+  constexpr uint32_t kEach = kServers * tables::kShardCount * tables::kSnatSlicePorts / 10 * 7;
+  const uint32_t wanted = (capacity.narrow + capacity.wide + kEach - 1) / kEach;
+  if (wanted > kMostSnats)
+    fail("the SNAT addresses of this bench do not suffice for so many flows");
+  return std::max(wanted, kLeastSnats);
+}
+
 /// Time that this thread had the core: others may want it too.
 double thread_seconds() {
   timespec time{};
   ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
   return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
-}
-
-std::string make_directory(bool huge) {
-  std::string name = std::string(huge ? "/dev/hugepages" : "/dev/shm") + "/nezu-bench-XXXXXX";
-  if (::mkdtemp(name.data()) == nullptr) fail("cannot make a directory like " + name);
-  return name;
 }
 
 /// Whole frame from scratch: the transport header follows at once, payload is zeros.
@@ -180,14 +183,15 @@ Rig::Rig(const Case& what, const Options& options)
     : case_(what),
       options_(options),
       capacity_(capacity_for(what, options)),
+      snats_(snats_for(capacity_)),
       world_(sizes()),
-      directory_(make_directory(options.huge)) {
+      folder_(options.huge) {
   const bool v4 = what.family == Family::ipv4;
   std::vector<std::string> texts;
   for (uint32_t i = 0; i < kServers; ++i) {
     texts.push_back((v4 ? "10.0.1." : "fd00:1::") + std::to_string(10 + i));
   }
-  for (uint32_t i = 0; i < kSnats; ++i) {
+  for (uint32_t i = 0; i < snats_; ++i) {
     texts.push_back((v4 ? "10.0.0." : "fd00:1::a") + std::to_string(1 + i));
   }
   world::ServiceSpec spec;
@@ -197,7 +201,7 @@ Rig::Rig(const Case& what, const Options& options)
   spec.mode = what.mode;
   for (uint32_t i = 0; i < kServers; ++i) spec.servers.push_back({texts[i], 8080});
   if (what.mode == tables::Mode::fullnat) {
-    for (uint32_t i = 0; i < kSnats; ++i) spec.snats.push_back(texts[kServers + i]);
+    for (uint32_t i = 0; i < snats_; ++i) spec.snats.push_back(texts[kServers + i]);
   }
   // Nothing expires while it is measured, unless a bench wants it.
   if (!options.default_timeouts) spec.timeouts.fill(100000 * kTicksPerSecond);
@@ -213,13 +217,12 @@ Rig::~Rig() {
   path_.reset();
   table_.reset();
   files_.reset();
-  std::filesystem::remove_all(directory_);
 }
 
 void Rig::start() {
   files_ = std::make_unique<flow::Files>();
   flow::Files::Options options;
-  options.directory = directory_;
+  options.directory = folder_.path();
   options.capacity = capacity_;
   options.region_id = world_.region().header().region_id;
   if (!files_->open(options)) fail(files_->error());
@@ -232,6 +235,7 @@ void Rig::start() {
   setup.servers = world_.region().servers_of(0);
   setup.addresses = world_.region().addresses_of(0);
   setup.sizes = world_.region().header().sizes;
+  setup.snat_lines = std::max(setup.snat_lines, snats_ * kServers * tables::kShardCount * 9 / 8);
   const double from = thread_seconds();
   table_ = std::make_unique<flow::Table>(files_->memory(0), capacity_, steering_->flow_hash(),
                                          to_tick(now_));

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/path/folder.h"
 #include "dataplane/flow/file.h"
 #include "dataplane/path.h"
 #include "dataplane/path_restore.h"
@@ -98,8 +99,9 @@ class Rig {
   Case case_;
   Options options_;
   flow::Capacity capacity_;
+  uint32_t snats_;  ///< addresses of `fullnat`
   world::World world_;
-  std::string directory_;
+  Folder folder_;
   net::Instant now_{1000 * net::kNanosecondsPerSecond};
   std::unique_ptr<tables::Reader> reader_;
   std::unique_ptr<steer::Steering> steering_;
