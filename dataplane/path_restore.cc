@@ -44,13 +44,9 @@ class Judge {
     const bool state_fits =
         tcp ? track.state <= tables::Timeout::closed
             : track.state == tables::Timeout::udp_single || track.state == tables::Timeout::udp;
-    const bool full = track.mode == tables::Mode::fullnat;
-    const bool flag = (track.flags & flow::flag::kFullNat) != 0;
-    const uint8_t shard = steering_.shard_hash()(there.source, there.source_port);
-    if ((!tcp && !udp) || !state_fits || full != flag || track.shard != shard ||
-        (!full && track.mode != tables::Mode::nat)) {
-      return false;
-    }
+    const bool full = is_full(track);
+    const uint8_t shard = steering_.shard_hash()(address(there.source), there.source_port);
+    if ((!tcp && !udp) || !state_fits || !mode_fits(entry) || track.shard != shard) return false;
     const auto left = static_cast<int32_t>(track.deadline - now_);
     if (track.timeout == 0 || track.timeout > kLongest ||
         left > static_cast<int64_t>(track.timeout)) {
@@ -62,6 +58,16 @@ class Judge {
     }
     const uint16_t port = net::swap16(entry.to_client.destination_port);
     return port >= tables::kSnatFirstPort && tables::shard_of_snat_port(port) == shard;
+  }
+
+  static bool mode_fits(const flow::Entry4& entry) {
+    return entry.track.mode == (is_full(entry.track) ? tables::Mode::fullnat : tables::Mode::nat);
+  }
+  static bool mode_fits(const flow::Entry6& entry) {
+    if (is_mixed(entry)) return entry.track.mode == tables::Mode::across && is_full(entry.track);
+    // No IPv6 packet has such an address.
+    if (flow::is_mapped(entry.to_server.source)) return false;
+    return entry.track.mode == (is_full(entry.track) ? tables::Mode::fullnat : tables::Mode::nat);
   }
 
   /// Slots: as they are when they mean the same here, else by identity.

@@ -6,7 +6,10 @@
 // are the tables' numbers on this node: what names a flow elsewhere is its tuples, which hold the
 // identity of the service and of the server.
 //
-// IPv4 flows take one line ("narrow"), all others two ("wide").
+// IPv4 flows take one line ("narrow"), all others two ("wide"). A flow whose client and server are
+// of different families ("mixed") is wide; its IPv4 side stands there as IPv4-mapped addresses
+// (::ffff:a.b.c.d), which no IPv6 packet that the parser passes carries. Each side is filed under
+// the hash of the tuple as packets of that side have it, so that nobody else's look-up changes.
 #pragma once
 
 #include <array>
@@ -119,6 +122,40 @@ inline net::Tuple4 tuple_to_client(const Entry4& e) {
 }
 inline net::Tuple6 tuple_to_client(const Entry6& e) {
   return tuple_to_client(e.to_server, e.to_client);
+}
+
+// --- mixed flows ---------------------------------------------------------------------------------
+
+/// An IPv4 address as it stands in a wide entry.
+inline std::array<uint8_t, 16> mapped(uint32_t raw) { return net::Address::v4_raw(raw).bytes; }
+inline net::Tuple6 mapped(const net::Tuple4& t) {
+  return {mapped(t.source),
+          mapped(t.destination),
+          t.source_port,
+          t.destination_port,
+          t.instance,
+          t.protocol,
+          0,
+          {}};
+}
+inline bool is_mapped(const std::array<uint8_t, 16>& address) {
+  return net::load<uint64_t>(&address[0]) == 0 && net::load<uint32_t>(&address[8]) == 0xffff0000u;
+}
+inline uint32_t unmapped(const std::array<uint8_t, 16>& address) {
+  return net::load<uint32_t>(&address[12]);
+}
+/// Of a tuple with mapped addresses: as the packet has it.
+inline net::Tuple4 unmapped(const net::Tuple6& t) {
+  return {unmapped(t.source),
+          unmapped(t.destination),
+          t.source_port,
+          t.destination_port,
+          t.instance,
+          t.protocol,
+          0};
+}
+inline bool is_mixed(const Entry6& e) {
+  return is_mapped(e.to_server.source) != is_mapped(e.to_client.source);
 }
 
 /// A flow's number in its worker's table, as net::Packet::flow carries it.

@@ -24,6 +24,9 @@ FlowId Table::match(const Bucket& bucket, uint16_t tag, const Tuple& tuple) cons
     if (id.wide() == kWide && is_key(entries<Entry>()[id.entry()], id.direction(), tuple)) {
       return id;
     }
+    if constexpr (!kWide) {
+      if (id.wide() && is_key(wide_[id.entry()], id.direction(), tuple)) return id;
+    }
   }
   return FlowId();
 }
@@ -41,6 +44,8 @@ FlowId Table::find(const net::Tuple4& tuple, uint64_t hash) const {
   return find_in<Entry4>(tuple, hash);
 }
 FlowId Table::find(const net::Tuple6& tuple, uint64_t hash) const {
+  if (is_mapped(tuple.source)) [[unlikely]]
+    return find(unmapped(tuple), hash);
   return find_in<Entry6>(tuple, hash);
 }
 
@@ -102,13 +107,17 @@ uint32_t Table::confirm(net::Burst& burst) const {
           [[likely]] {
         continue;
       }
+      if (guess.exists() && guess.wide() &&
+          is_key(wide_[guess.entry()], guess.direction(), packet.tuple4)) {
+        continue;
+      }
       packet.flow = find(packet.tuple4, packet.hash).word();
     } else {
       if (guess.exists() && guess.wide() &&
           is_key(wide_[guess.entry()], guess.direction(), packet.tuple6)) [[likely]] {
         continue;
       }
-      packet.flow = find(packet.tuple6, packet.hash).word();
+      packet.flow = find_in<Entry6>(packet.tuple6, packet.hash).word();
     }
     missing += packet.flow == net::kNoFlow;
   }

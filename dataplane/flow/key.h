@@ -34,4 +34,16 @@ inline bool is_key(const Entry6& entry, Direction direction, const net::Tuple6& 
           (load<uint32_t>(&entry.to_server.instance) ^ load<uint32_t>(of + 36))) == 0;
 }
 
+/// The IPv4 side of a mixed flow.
+inline bool is_key(const Entry6& entry, Direction direction, const net::Tuple4& tuple) {
+  using net::load;
+  const auto* key = reinterpret_cast<const char*>(&entry) + 48 * index(direction);
+  return (load<uint64_t>(key) | (load<uint32_t>(key + 8) ^ 0xffff0000u) |
+          (load<uint32_t>(key + 12) ^ tuple.source) | load<uint64_t>(key + 16) |
+          (load<uint32_t>(key + 24) ^ 0xffff0000u) |
+          (load<uint32_t>(key + 28) ^ tuple.destination) |
+          (load<uint32_t>(key + 32) ^ load<uint32_t>(&tuple.source_port)) |
+          (load<uint32_t>(&entry.to_server.instance) ^ load<uint32_t>(&tuple.instance))) == 0;
+}
+
 }  // namespace nezu::flow

@@ -109,13 +109,13 @@ Table::Inserted Table::insert_in(const Tuple& to_server, uint64_t there, const H
 
 Table::Inserted Table::insert(const net::Tuple4& to_server, const Half4& to_client,
                               const Track& track) {
-  return insert(to_server, hash_(to_server), to_client,
-                hash_(tuple_to_client(to_server, to_client)), track);
+  return insert(to_server, hash_of(to_server), to_client,
+                hash_of(tuple_to_client(to_server, to_client)), track);
 }
 Table::Inserted Table::insert(const net::Tuple6& to_server, const Half6& to_client,
                               const Track& track) {
-  return insert(to_server, hash_(to_server), to_client,
-                hash_(tuple_to_client(to_server, to_client)), track);
+  return insert(to_server, hash_of(to_server), to_client,
+                hash_of(tuple_to_client(to_server, to_client)), track);
 }
 Table::Inserted Table::insert(const net::Tuple4& to_server, uint64_t there, const Half4& to_client,
                               uint64_t back, const Track& track) {
@@ -140,8 +140,8 @@ template <typename Entry>
 void Table::erase_in(FlowId id) {
   Entry& entry = entries<Entry>()[id.entry()];
   entry.track.retract();
-  buckets_.erase(hash_(entry.to_server), id.towards(Direction::to_server).word());
-  buckets_.erase(hash_(tuple_to_client(entry)), id.towards(Direction::to_client).word());
+  buckets_.erase(hash_of(entry.to_server), id.towards(Direction::to_server).word());
+  buckets_.erase(hash_of(tuple_to_client(entry)), id.towards(Direction::to_client).word());
   Pool& pool = pools_[id.wide()];
   const auto stage = static_cast<size_t>(entry.track.stage);
   pool.wheels[stage].unlink(id.entry());
@@ -153,8 +153,8 @@ void Table::erase(FlowId id) { id.wide() ? erase_in<Entry6>(id) : erase_in<Entry
 
 void Table::prefetch_for_erase(FlowId id) const {
   if (id.wide()) {
-    buckets_.prefetch(hash_(wide(id).to_server));
-    buckets_.prefetch(hash_(tuple_to_client(wide(id))));
+    buckets_.prefetch(hash_of(wide(id).to_server));
+    buckets_.prefetch(hash_of(tuple_to_client(wide(id))));
   } else {
     buckets_.prefetch(hash_(narrow(id).to_server));
     buckets_.prefetch(hash_(tuple_to_client(narrow(id))));
@@ -219,7 +219,7 @@ template <typename Entry>
 bool Table::adopt_in(FlowId id) {
   Entry& entry = entries<Entry>()[id.entry()];
   const auto to_client = tuple_to_client(entry);
-  const uint64_t there = hash_(entry.to_server), back = hash_(to_client);
+  const uint64_t there = hash_of(entry.to_server), back = hash_of(to_client);
   if (find(entry.to_server, there).exists() || find(to_client, back).exists() ||
       !file(id, there, back)) {
     discard(id);

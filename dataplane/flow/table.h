@@ -21,7 +21,7 @@ namespace nezu::flow {
 
 struct Capacity {
   uint32_t narrow = 1 << 20;  ///< IPv4 flows
-  uint32_t wide = 1 << 18;    ///< all others
+  uint32_t wide = 1 << 18;    ///< all others, also those of two families
   bool operator==(const Capacity&) const = default;
 };
 
@@ -56,8 +56,9 @@ class Table {
   void ask(net::Burst& burst, uint32_t from, uint32_t to) const;
   void guess(net::Burst& burst, uint32_t from, uint32_t to) const;
   uint32_t confirm(net::Burst& burst) const;
-  FlowId find(const net::Tuple4& tuple) const { return find(tuple, hash_(tuple)); }
-  FlowId find(const net::Tuple6& tuple) const { return find(tuple, hash_(tuple)); }
+  /// A Tuple6 may be the IPv4 side of a mixed flow (flow/entry.h).
+  FlowId find(const net::Tuple4& tuple) const { return find(tuple, hash_of(tuple)); }
+  FlowId find(const net::Tuple6& tuple) const { return find(tuple, hash_of(tuple)); }
   FlowId find(const net::Tuple4& tuple, uint64_t hash) const;
   FlowId find(const net::Tuple6& tuple, uint64_t hash) const;
 
@@ -124,6 +125,13 @@ class Table {
     return pools_[wide].stages[static_cast<size_t>(stage)];
   }
   const net::FlowHash& hash() const { return hash_; }
+  /// Under which a key is filed.
+  uint64_t hash_of(const net::Tuple4& tuple) const { return hash_(tuple); }
+  uint64_t hash_of(const net::Tuple6& tuple) const {
+    if (is_mapped(tuple.source)) [[unlikely]]
+      return hash_(unmapped(tuple));
+    return hash_(tuple);
+  }
 
   /// Looks at everything; for tests: what does not fit together, or nothing.
   const char* audit() const;

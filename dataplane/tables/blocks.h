@@ -33,7 +33,14 @@ struct Ref {
 
 // --- what a service is ----------------------------------------------------------------------
 
-enum class Mode : uint8_t { nat, fullnat, route, tunnel, redirect };
+enum class Mode : uint8_t {
+  nat,
+  fullnat,
+  route,
+  tunnel,
+  redirect,
+  across,  ///< of a flow only: `nat` or `fullnat` of a client and a server of different families
+};
 
 /// An order to pick members in. A new one is a line here and its compiler in the control plane.
 enum class Scheduler : uint8_t { rr, wrr, lc, wlc, sh, mh };
