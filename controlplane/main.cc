@@ -22,6 +22,7 @@ struct Options {
   publish::Options region;
   api::ServerOptions server;
   std::string listen = "unix:/run/nezu/api.sock";
+  std::string take_over;
   uint64_t heap_mib = 64;
   std::string log_level = "info";
 };
@@ -44,6 +45,9 @@ void add_options(CLI::App& app, Options& options) {
   app.add_option("--key", options.server.tls.key, "its private key (PEM)");
   app.add_option("--client-ca", options.server.tls.client_ca,
                  "certificates (PEM) that a client's certificate must come from");
+  app.add_option("--take-over", options.take_over,
+                 "socket (unix:/path) of the control plane of before: an empty state folder begins "
+                 "with its configuration and the health of its servers");
   tables::Sizes& sizes = options.region.sizes;
   const auto limit = [&](const char* name, uint32_t& value, const char* text) {
     app.add_option(name, value, text)
@@ -109,6 +113,9 @@ int main(int argc, char** argv) {
     set_up_log(options.log_level);
     options.region.sizes.heap_bytes = options.heap_mib << 20;
     options.server.socket = api::socket_of(options.listen);
+    if (!options.take_over.empty()) {
+      options.server.take_over = api::socket_of(options.take_over);
+    }
     return run(options, ends);
   } catch (const std::exception& error) {
     spdlog::error("{}", error.what());

@@ -165,10 +165,24 @@ bool serve(const Options& options, const device::Eal& eal, const tables::Region&
   return same;
 }
 
+/// Before any port is touched: they may be another data plane's. One that has just been killed gets
+/// a second to be gone.
+void be_the_only_one(const std::string& region_dir) {
+  for (int i = 0; i < 20; ++i) {
+    if (tables::Presence::holder(region_dir) == 0) return;
+    const timespec time{0, 50'000'000};
+    nanosleep(&time, nullptr);
+  }
+  throw std::runtime_error("process " + std::to_string(tables::Presence::holder(region_dir)) +
+                           " is a data plane that uses " + region_dir +
+                           " already; end it first, or give another folder by --region-dir");
+}
+
 int run(Options& options, const char* program) {
   for (const std::string& text : options.ports) {
     options.devices.ports.push_back(device::parse_port(text));
   }
+  be_the_only_one(options.region_dir);
   options.devices.workers = options.engine.workers;
   if (options.engine.flow_dir.empty()) options.engine.flow_dir = options.region_dir;
   std::filesystem::create_directories(options.housekeeper.state_dir);

@@ -249,6 +249,9 @@ Status ConfigurationService::ListServices(Context*, const v1::ListServicesReques
   return committer_.read([&](const config::Store& store) {
     const auto& services = store.model().services();
     const std::string& pool = request->pool();
+    if (!pool.empty() && store.model().pools().find(pool) == nullptr) {
+      return not_found("pool", pool);
+    }
     response->set_next_page_token(page(
         services, request->page_token(), page_size_of(request->page_size()),
         response->mutable_services(),

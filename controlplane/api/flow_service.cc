@@ -17,8 +17,9 @@ constexpr uint32_t kUsualLimit = 1000;
 constexpr uint32_t kHighestLimit = 1'000'000;
 constexpr int kFlowsInMessage = 256;
 
-std::chrono::milliseconds timeout_of(uint32_t wanted) {
-  return std::chrono::milliseconds(wanted == 0 ? 5000 : std::clamp(wanted, 100u, 60000u));
+std::chrono::milliseconds timeout_of(uint32_t wanted, config::Problems& problems) {
+  config::check_range(wanted, wanted == 0 ? 0 : 100, 60'000, "", "timeout_ms", problems);
+  return std::chrono::milliseconds(wanted == 0 ? 5000 : wanted);
 }
 
 void put_address(const std::string& text, const std::string& field, net::Address& to,
@@ -38,8 +39,9 @@ void put_port(uint32_t port, const std::string& field, uint16_t& to, config::Pro
   to = static_cast<uint16_t>(port);
 }
 
-/// False when a name of the filter is not in the tables: then nothing matches.
-bool resolve(const v1::FlowFilter& from, const publish::Reading& now, tables::FlowFilter& to,
+/// Names become slots. A name that is not in the tables is a mistake of who asks, not a filter that
+/// nothing matches.
+void resolve(const v1::FlowFilter& from, const publish::Reading& now, tables::FlowFilter& to,
              config::Problems& problems) {
   put_address(from.client(), "filter.client", to.client, problems);
   put_address(from.vip(), "filter.vip", to.vip, problems);
@@ -47,22 +49,27 @@ bool resolve(const v1::FlowFilter& from, const publish::Reading& now, tables::Fl
   put_port(from.client_port(), "filter.client_port", to.client_port, problems);
   put_port(from.service_port(), "filter.service_port", to.service_port, problems);
   put_port(from.server_port(), "filter.server_port", to.server_port, problems);
-  if (from.protocol() != v1::PROTOCOL_UNSPECIFIED) {
+  if (!v1::Protocol_IsValid(from.protocol())) {
+    config::complain(problems, "filter.protocol", std::to_string(from.protocol()),
+                     "There is no such protocol.");
+  } else if (from.protocol() != v1::PROTOCOL_UNSPECIFIED) {
     to.protocol = config::to_net(from.protocol());
   }
-  bool is_known = true;
   if (!from.service().empty()) {
     const auto at = std::find_if(now.services.begin(), now.services.end(),
                                  [&](const auto& one) { return one.name == from.service(); });
-    is_known = at != now.services.end();
-    to.service = is_known ? at->id : to.service;
+    if (at == now.services.end()) {
+      config::complain(problems, "filter.service", from.service(), "There is no such service.");
+    } else {
+      to.service = at->id;
+    }
   }
   if (from.has_server()) {
     auto identity = config::identity_of(from.server());
     if (!identity) {
       config::complain(problems, "filter.server.address", from.server().address(),
                        "This is no IPv4 or IPv6 address.");
-      return false;
+      return;
     }
     const auto find = [&] {
       return std::find_if(now.servers.begin(), now.servers.end(),
@@ -73,10 +80,13 @@ bool resolve(const v1::FlowFilter& from, const publish::Reading& now, tables::Fl
       identity->protocol = net::Protocol::udp;
       at = find();
     }
-    is_known = is_known && at != now.servers.end();
-    to.server_id = at != now.servers.end() ? at->id : to.server_id;
+    if (at == now.servers.end()) {
+      config::complain(problems, "filter.server", config::to_text(*identity),
+                       "There is no such server, nor one that is leaving.");
+    } else {
+      to.server_id = at->id;
+    }
   }
-  return is_known;
 }
 
 v1::FlowState state_of(tables::Timeout state) {
@@ -154,7 +164,9 @@ Status FlowService::ListFlows(grpc::ServerContext* context, const v1::ListFlowsR
     const publish::Reading now = publisher_.read();
     tables::FlowFilter filter;
     config::Problems problems;
-    const bool is_known = resolve(request->filter(), now, filter, problems);
+    resolve(request->filter(), now, filter, problems);
+    const auto timeout = timeout_of(request->timeout_ms(), problems);
+    config::check_range(request->limit(), 0, kHighestLimit, "", "limit", problems);
     if (!problems.empty()) {
       return invalid(problems);
     }
@@ -162,8 +174,7 @@ Status FlowService::ListFlows(grpc::ServerContext* context, const v1::ListFlowsR
     for (const publish::ServiceReading& service : now.services) {
       services[tables::index(service.id)] = service.name;
     }
-    const uint32_t limit =
-        request->limit() == 0 ? kUsualLimit : std::min(request->limit(), kHighestLimit);
+    const uint32_t limit = request->limit() == 0 ? kUsualLimit : request->limit();
     v1::ListFlowsResponse message;
     const auto found = [&](const tables::FlowRecord& record) {
       *message.add_flows() = flow_of(record, services);
@@ -174,10 +185,7 @@ Status FlowService::ListFlows(grpc::ServerContext* context, const v1::ListFlowsR
       message.clear_flows();
       return is_open;
     };
-    publish::FlowAnswer answer{publish::Answer::complete, 0};
-    if (is_known) {
-      answer = publisher_.list_flows(filter, limit, timeout_of(request->timeout_ms()), found);
-    }
+    const publish::FlowAnswer answer = publisher_.list_flows(filter, limit, timeout, found);
     if (!message.flows().empty()) {
       writer->Write(message);
     }
@@ -200,17 +208,17 @@ Status FlowService::EndFlows(grpc::ServerContext*, const v1::EndFlowsRequest* re
           "filter", "",
           "The filter is empty, which would end every flow; set `all` if that is meant.");
     }
+    if (!is_empty(request->filter()) && request->all()) {
+      return invalid("all", "true", "A filter and `all` contradict each other; give one of them.");
+    }
     tables::FlowFilter filter;
     config::Problems problems;
-    const bool is_known = resolve(request->filter(), publisher_.read(), filter, problems);
+    resolve(request->filter(), publisher_.read(), filter, problems);
+    const auto timeout = timeout_of(request->timeout_ms(), problems);
     if (!problems.empty()) {
       return invalid(problems);
     }
-    if (!is_known) {
-      return Status::OK;
-    }
-    const publish::FlowAnswer answer =
-        publisher_.end_flows(filter, timeout_of(request->timeout_ms()));
+    const publish::FlowAnswer answer = publisher_.end_flows(filter, timeout);
     response->set_ended(answer.matched);
     return status_of(answer.answer);
   });

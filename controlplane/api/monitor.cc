@@ -4,6 +4,7 @@
 
 #include <chrono>
 
+#include "controlplane/api/own_addresses.h"
 #include "dataplane/tables/region.h"
 
 namespace nezu::api {
@@ -108,6 +109,11 @@ void Monitor::look() {
     const uint32_t threshold = committer_.read([](const config::Store& store) {
       return store.model().settings().drop_alarm_per_second();
     });
+    const OwnAddresses own = own_addresses();
+    observer_.see_alarms("addresses", committer_.read([&own](const config::Store& store) {
+      return clashes_of(store.model(), own);
+    }),
+                         v1::SEVERITY_ERROR);
     observer_.see_drops(*now, *before, threshold);
     observer_.see_fill(*now, regions);
     observer_.see_regions(regions);

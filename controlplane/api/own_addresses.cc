@@ -34,6 +34,24 @@ OwnAddresses own_addresses() {
   return own;
 }
 
+std::vector<std::string> clashes_of(const config::Model& model, const OwnAddresses& own) {
+  std::vector<std::string> clashes;
+  for (const auto& [address, interface] : own) {
+    const std::string text = net::to_string(address);
+    const auto say = [&](const std::string& whose) {
+      clashes.push_back("Interface " + interface + " has the address " + text + ", which is " +
+                        whose + " as well: remove it there, or the kernel's own connections from " +
+                        "it stall.");
+    };
+    if (const config::Names& services = model.services_at(0, text); !services.empty()) {
+      say("the VIP of service " + *services.begin());
+    } else if (const config::Names& sets = model.snat_sets_at(0, text); !sets.empty()) {
+      say("in SNAT set " + *sets.begin());
+    }
+  }
+  return clashes;
+}
+
 void check_own_addresses(const store::Edit& edit, const OwnAddresses& own,
                          config::Problems& problems) {
   const auto complain = [&problems](const std::string& path, const std::string& text,

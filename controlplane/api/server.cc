@@ -20,6 +20,7 @@
 #include "controlplane/api/own_addresses.h"
 #include "controlplane/api/state_service.h"
 #include "controlplane/api/system_service.h"
+#include "controlplane/api/take_over.h"
 #include "controlplane/api/version.h"
 #include "controlplane/config/names.h"
 #include "controlplane/config/validate.h"
@@ -83,8 +84,14 @@ void admit_group(const std::string& path, const std::string& group) {
   }
 }
 
-/// What the region still knew, as the publisher and the health engine want it.
-publish::Verdicts adopted_verdicts(const publish::Publisher& publisher) {
+/// What the region still knew, or else the control plane of before, as the publisher and the health
+/// engine want it.
+publish::Verdicts adopted_verdicts(config::Store& store, const publish::Publisher& publisher,
+                                   const std::string& before) {
+  if (!before.empty() && store.revision() == 0) {
+    spdlog::info("Taking over from {}.", before);
+    return take_over(store, before);
+  }
   publish::Verdicts verdicts;
   for (const publish::Adopted& adopted : publisher.adopted()) {
     if (adopted.health_known) {
@@ -137,7 +144,7 @@ std::string socket_of(const std::string& listen) {
 struct Server::Parts {
   Parts(const ServerOptions& options, publish::Publisher& publisher)
       : store(options.state_dir),
-        verdicts(adopted_verdicts(publisher)),
+        verdicts(adopted_verdicts(store, publisher, options.take_over)),
         committer(store, publisher, verdicts),
         health(
             {.user_agent = std::string("nezu-health/") + kVersion,

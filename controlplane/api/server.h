@@ -25,6 +25,9 @@ struct ServerOptions {
   std::string socket = "/run/nezu/api.sock";  ///< empty: none
   std::string socket_group;                   ///< may use the socket; empty: the process's
   TlsListener tls;
+  /// Socket of a control plane whose configuration and health a new state folder begins with;
+  /// empty: of none.
+  std::string take_over;
 };
 
 /// "unix:/run/nezu/api.sock" -> "/run/nezu/api.sock". Throws for everything else: a plain TCP

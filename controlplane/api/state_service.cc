@@ -8,6 +8,7 @@
 #include "controlplane/api/plans.h"
 #include "controlplane/api/statistics.h"
 #include "controlplane/config/names.h"
+#include "controlplane/config/validate.h"
 
 namespace nezu::api {
 namespace {
@@ -107,6 +108,17 @@ Status StateService::ListServerStatus(grpc::ServerContext*,
 Status StateService::GetStatistics(grpc::ServerContext*, const v1::GetStatisticsRequest* request,
                                    v1::Statistics* response) {
   return guarded([&] {
+    config::Problems problems;
+    for (int i = 0; i < request->parts_size(); ++i) {
+      if (!v1::StatisticsPart_IsValid(request->parts(i)) ||
+          request->parts(i) == v1::STATISTICS_PART_UNSPECIFIED) {
+        config::complain(problems, "parts[" + std::to_string(i) + "]",
+                         std::to_string(request->parts(i)), "There is no such part.");
+      }
+    }
+    if (!problems.empty()) {
+      return invalid(problems);
+    }
     const publish::Reading now = publisher_.read();
     const auto before = monitor_.earlier();
     const bool is_attached = publisher_.data_plane().attached;

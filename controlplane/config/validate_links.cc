@@ -1,4 +1,5 @@
 // The links between objects: who names whom, and what may not be the same.
+#include <algorithm>
 #include <unordered_set>
 
 #include "controlplane/config/names.h"
@@ -240,10 +241,16 @@ Problems problems_between(const Model& model, const store::Edit& edit) {
 Problems warnings_of(const Model& model, const store::Edit& edit) {
   Problems warnings;
   const auto is_http = [](uint32_t port) { return port == 80 || port == 8080 || port == 8000; };
+  const auto looks_like_http = [&](const v1::Pool& pool, const v1::VirtualService& service) {
+    return service.protocol() == v1::PROTOCOL_TCP &&
+           (is_http(service.port()) ||
+            std::any_of(pool.servers().begin(), pool.servers().end(),
+                        [&](const v1::RealServer& server) { return is_http(server.port()); }));
+  };
   size_t count = 0;
   const auto warn = [&](const v1::Pool& pool, const v1::VirtualService& service) {
-    const bool is_weak = !pool.has_check() || (service.protocol() == v1::PROTOCOL_TCP &&
-                                               is_http(service.port()) && !pool.check().has_http());
+    const bool is_weak =
+        !pool.has_check() || (!pool.check().has_http() && looks_like_http(pool, service));
     if (!is_weak || ++count > kMostWarnings) {
       return;
     }

@@ -76,8 +76,9 @@ class Engine {
     size_t max_in_flight =
         4096;  ///< probes at a time, and at most half of RLIMIT_NOFILE; more wait
     std::chrono::milliseconds stuck_after{5000};  ///< a turn that takes longer is an alarm
-    /// Asked before a failure counts; false: nothing gets through just now, whoever is at fault.
-    /// Looks closer than whoever calls `freeze` now and then. Called on the engine's thread.
+    /// Asked 100 ms after a failure (or at the check's next result) and before it counts; false:
+    /// nothing gets through just now, whoever is at fault. Looks closer than whoever calls `freeze`
+    /// now and then. Called on the engine's thread. Empty: failures count at once.
     std::function<bool()> gets_through = {};
   };
   struct Callbacks {

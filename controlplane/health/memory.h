@@ -26,9 +26,10 @@ struct Entry {
   CheckReport report;  // holds the check
   Loop::Timer due = Loop::Timer::none;
   Loop::Timer deadline = Loop::Timer::none;
-  Ticket ticket{};              // of the probe in flight; 0: none
-  bool waits = false;           // in line for a free place in flight
-  bool counted_broken = false;  // in Memory::broken_checks
+  Loop::Timer doubt = Loop::Timer::none;  // a failure that is not believed yet
+  Ticket ticket{};                        // of the probe in flight; 0: none
+  bool waits = false;                     // in line for a free place in flight
+  bool counted_broken = false;            // in Memory::broken_checks
   Time started{};
   const Check& check() const { return report.check; }
 };

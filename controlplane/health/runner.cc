@@ -14,6 +14,10 @@ namespace {
 /// New checks get their first result within this, however long their interval is.
 constexpr std::chrono::seconds kFirstWithin{1};
 
+/// A failure counts after this, unless it is known by then that nothing gets through: a process
+/// that was killed is seen as gone only when the kernel has taken it apart.
+constexpr std::chrono::milliseconds kDoubt{100};
+
 using SystemClock = std::chrono::system_clock;
 
 Health health_of(const Verdict& verdict) {
@@ -65,10 +69,10 @@ Runner::Runner(Loop& loop, Memory& memory, const Engine::Options& options)
   const std::lock_guard lock(memory_.mutex);
   memory_.in_flight = 0;
   for (const auto& [key, entry] : memory_.entries) {
-    entry->due = entry->deadline = Loop::Timer::none;
+    entry->due = entry->deadline = entry->doubt = Loop::Timer::none;
     entry->ticket = Ticket{};
     entry->waits = false;
-    schedule(*entry, Loop::now() + up_to(entry->check().interval));
+    schedule_first(*entry);
   }
 }
 
@@ -141,9 +145,8 @@ void Runner::add(const Memory::Key& key, Check check, const Engine::Adopted& ado
     entry->report.last_result = "not probed yet";
   }
   entry->report.health = health_of(entry->verdict);
-  const auto within = known ? check.interval : std::min<Milliseconds>(check.interval, kFirstWithin);
   entry->report.check = std::move(check);
-  schedule(*entry, Loop::now() + up_to(within));
+  schedule_first(*entry);
   memory_.entries.emplace(key, std::move(entry));
 }
 
@@ -188,8 +191,16 @@ void Runner::thaw() {
   for (const auto& [key, entry] : memory_.entries) {
     abandon(*entry);  // a probe of the time before may still see what was wrong then
     entry->verdict.forget_counts();
-    schedule(*entry, Loop::now() + up_to(entry->check().interval));
+    schedule_first(*entry);
   }
+}
+
+/// Of a series: soon if nothing is known yet, whatever the interval.
+void Runner::schedule_first(Entry& entry) {
+  const Milliseconds interval = entry.check().interval;
+  const bool is_known = entry.verdict.state() != Verdict::State::unknown;
+  schedule(entry, Loop::now() +
+                      up_to(is_known ? interval : std::min<Milliseconds>(interval, kFirstWithin)));
 }
 
 void Runner::schedule(Entry& entry, Time when) {
@@ -254,6 +265,9 @@ void Runner::finish(Ticket ticket, Outcome outcome) {
 }
 
 void Runner::record(Entry& entry, const Outcome& outcome, Time now) {
+  if (entry.doubt != Loop::Timer::none) {
+    believe(entry, now);
+  }
   CheckReport& report = entry.report;
   const auto took = now - entry.started;
   const bool succeeded = outcome.kind == Outcome::Kind::success;
@@ -269,15 +283,29 @@ void Runner::record(Entry& entry, const Outcome& outcome, Time now) {
     return;  // nothing was learnt about the server
   }
   ++(succeeded ? report.successes : report.failures);
-  const bool gets_through = succeeded || !gets_through_ || gets_through_();
-  if (memory_.freeze_reason.empty() && gets_through) {
-    count(entry, outcome, now);
+  if (!succeeded && gets_through_) {
+    doubt(entry);
+  } else if (memory_.freeze_reason.empty()) {
+    count(entry, succeeded ? Verdict::Result::success : Verdict::Result::failure, now);
   }
 }
 
-void Runner::count(Entry& entry, const Outcome& outcome, Time now) {
-  const auto result =
-      outcome.kind == Outcome::Kind::success ? Verdict::Result::success : Verdict::Result::failure;
+void Runner::doubt(Entry& entry) {
+  entry.doubt = loop_.at(Loop::now() + kDoubt, [this, &entry] {
+    const std::lock_guard lock(memory_.mutex);
+    believe(entry, Loop::now());
+  });
+}
+
+/// The last failure counts now, if anything got through.
+void Runner::believe(Entry& entry, Time now) {
+  loop_.cancel(entry.doubt);
+  if (memory_.freeze_reason.empty() && gets_through_()) {
+    count(entry, Verdict::Result::failure, now);
+  }
+}
+
+void Runner::count(Entry& entry, Verdict::Result result, Time now) {
   const auto action = entry.verdict.on(result, now, thresholds_of(entry.check()));
   CheckReport& report = entry.report;
   report.successes_in_row = entry.verdict.successes_in_row();
@@ -318,6 +346,7 @@ void Runner::judge(const tables::ServerIdentity& server, const std::string& text
 void Runner::abandon(Entry& entry) {
   loop_.cancel(entry.due);
   loop_.cancel(entry.deadline);
+  loop_.cancel(entry.doubt);
   if (entry.waits) {
     std::erase(waiting_, &entry);
     entry.waits = false;

@@ -43,12 +43,15 @@ class Runner {
 
   Prober& prober(Kind kind) { return *probers_.at(static_cast<size_t>(kind)); }
   void schedule(Entry& entry, Time when);
+  void schedule_first(Entry& entry);
   void on_due(Entry& entry);
   void start(Entry& entry);
   void on_deadline(Entry& entry);
   void finish(Ticket ticket, Outcome outcome);
   void record(Entry& entry, const Outcome& outcome, Time now);
-  void count(Entry& entry, const Outcome& outcome, Time now);
+  void doubt(Entry& entry);
+  void believe(Entry& entry, Time now);
+  void count(Entry& entry, Verdict::Result result, Time now);
   void set_broken(Entry& entry, bool broken);
   void judge(const tables::ServerIdentity& server, const std::string& text);
   void abandon(Entry& entry);

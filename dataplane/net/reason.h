@@ -15,7 +15,6 @@ namespace nezu::net {
 #define NEZU_REASONS(X)                                                                       \
   X(none, "not dropped")                                                                      \
   X(ethernet_truncated, "the frame is shorter than its Ethernet and VLAN headers")            \
-  X(ethertype_unknown, "not IPv4, IPv6 or ARP, and no twin takes it")                         \
   X(vlan_unknown, "a VLAN tag that no port of ours carries")                                  \
   X(ipv4_truncated, "the IPv4 header or its total length goes beyond the frame")              \
   X(ipv4_header_invalid, "IPv4 version or header length is impossible")                       \
@@ -38,7 +37,6 @@ namespace nezu::net {
   X(service_disabled, "the service is switched off")                                          \
   X(no_server, "no server of the pool takes new flows")                                       \
   X(tcp_without_flow, "a TCP segment of no flow that does not open one")                      \
-  X(tcp_state_invalid, "a TCP segment that the flow's state does not allow")                  \
   X(flow_table_full, "the flow table is full of live flows")                                  \
   X(flow_bucket_full, "no place in the flow table's buckets for this key")                    \
   X(embryonic_limit, "the share of the table for flows that are not answered yet is used up") \
@@ -54,7 +52,6 @@ namespace nezu::net {
   X(transmit_full, "the port's transmit queue is full")                                       \
   X(port_down, "the way out has no link")                                                     \
   X(twin_full, "the queue to the twin is full")                                               \
-  X(twin_missing, "for the twin, but the port has none")                                      \
   X(not_ready, "the data plane has no configuration yet")                                     \
   X(buffer_missing, "no packet buffer was free")                                              \
   X(answered, "answered by the data plane itself (ARP, NDP, echo)")                           \

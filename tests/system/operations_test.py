@@ -59,6 +59,28 @@ class Operations(Case):
         self.assertNotEqual(0, answer.returncode)
         self.assertIn("has that address", answer.stderr)
 
+    def test_a_vip_that_a_twin_gets_later_is_alarmed(self):
+        world = self.world
+        watch = world.process("watch", world.program("nezu"), *world.cli_options, "watch")
+        world.lb.ip("address", "add", f"{VIP}/32", "dev", "nz-front")
+        try:
+            wait_until("the alarm names both",
+                       lambda: f"nz-front has the address {VIP}" in watch.log.read_text())
+        finally:
+            world.lb.ip("address", "del", f"{VIP}/32", "dev", "nz-front")
+            watch.stop()
+
+    def test_a_second_data_plane_is_refused_before_it_touches_a_port(self):
+        world = self.world
+        second = world.process("second", *world.lb.command(
+            world.program("nezu-dataplane"), "--port", "name=other,dev=net_null0", "--region-dir",
+            world.region_folder, "--state-dir", world.folder / "second", "--", "--no-pci",
+            "--no-shconf", "-m", 64, "--no-huge", "--vdev", "net_null0"))
+        self.assertNotEqual(0, second.wait(20))
+        text = second.log.read_text()
+        self.assertIn("is a data plane that uses", text)
+        self.assertNotIn("EAL", text)
+
 
 if __name__ == "__main__":
     tap.main()

@@ -1,16 +1,16 @@
 #!/usr/bin/python3
 """Programs of different layouts refuse each other; an upgrade to another layout keeps forwarding."""
 import json
-import time
 
 from case import Case, tap
 from namespaces import run, wait_until
-from world import ECHO, HTTP, SERVERS, UNPRIVILEGED, VIP
+from world import ECHO, HTTP, SERVERS, UNPRIVILEGED, VIP, wait_open
 
 CHECKED = """
 services:
   - {{name: web, address: {vip}, port: 80, pool: web}}
   - {{name: echo, address: {vip}, port: 7, pool: echo}}
+  - {{name: rare, address: {vip}, port: {rare}, pool: rare}}
 pools:
   - name: web
     scheduler: wrr
@@ -19,13 +19,18 @@ pools:
   - name: echo
     scheduler: rr
     servers: [{echo}]
+  - name: rare
+    check: {{tcp: {{}}, interval_ms: 3600000, timeout_ms: 300, fall: 1}}
+    servers: [{rarely}]
 """
+RARE = 81  # nothing listens there, and nobody looks again for an hour
 
 
 def configuration():
     def listed(port):
         return ", ".join(f"{{address: {address}, port: {port}}}" for address, _ in SERVERS.values())
-    return CHECKED.format(vip=VIP, web=listed(80), echo=listed(7))
+    return CHECKED.format(vip=VIP, web=listed(HTTP), echo=listed(ECHO), rare=RARE,
+                          rarely=listed(RARE))
 
 
 class Upgrade(Case):
@@ -41,7 +46,8 @@ class Upgrade(Case):
         folder.chmod(0o777)
         world.start_program("controlplane-next", *world.lb.command(
             *UNPRIVILEGED, world.program("nezu-controlplane-next"), "--region-dir",
-            world.region_folder, "--state-dir", folder, "--listen", f"unix:{self.next_socket()}"))
+            world.region_folder, "--state-dir", folder, "--listen", f"unix:{self.next_socket()}",
+            "--take-over", f"unix:{world.socket}"))
 
     def start_next_dataplane(self):
         world, program = self.world, self.world.program
@@ -54,12 +60,17 @@ class Upgrade(Case):
     def next_nezu(self, *words):
         return run(self.world.program("nezu"), "--server", f"unix:{self.next_socket()}", *words)
 
-    def states(self, old=True):
+    def states(self, old=True, port=HTTP):
         """Address -> state of the checked servers, as the old or the new control plane sees it."""
         words = ("server", "list", "--output", "json")
         text = self.world.nezu(*words) if old else self.next_nezu(*words)
         return {one["server"]["address"]: one["state"] for one in json.loads(text)["servers"]
-                if int(one["server"]["port"]) == HTTP}
+                if int(one["server"]["port"]) == port}
+
+    def rarely_checked(self, old):
+        """Whether those servers that are checked once an hour are known to have failed."""
+        return all(state.lower().endswith("failed")
+                   for state in self.states(old, port=RARE).values())
 
     def wait_for_state(self, server, state, old):
         address = SERVERS[server][0]
@@ -87,11 +98,13 @@ class Upgrade(Case):
     def test_2_an_upgrade_keeps_forwarding_and_health_stays_effective(self):
         world = self.world
         hold = world.traffic("hold", VIP, ECHO, "--interval", 0.2, "--patience", 15)
-        time.sleep(1)
+        wait_open(hold)
+        wait_until("the old one has seen who is dead", lambda: self.rarely_checked(old=True))
         self.start_next_controlplane()
-        # Configuration and health come over before the old data plane ends.
-        world.folder.joinpath("old.yaml").write_text(world.nezu("get"))
-        self.next_nezu("apply", "-f", world.folder / "old.yaml")
+        # Configuration and health have come over before the old data plane ends.
+        self.assertEqual(world.nezu("get"), self.next_nezu("get"))
+        self.assertTrue(self.rarely_checked(old=False))
+        # From now on both look after it.
         world.servers["web3"].kill_nginx()
         for old in (True, False):
             self.wait_for_state("web3", "failed", old)

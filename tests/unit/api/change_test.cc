@@ -429,6 +429,59 @@ TEST_F(Api, TakesNothingAwayWhenItsFolderIsEmpty) {
   EXPECT_EQ(publisher.publications, before + 1);
 }
 
+TEST_F(Api, TakesOverConfigurationAndHealthOfTheOneBefore) {
+  v1::Configuration wanted = sample();
+  // Checked within a second, then not again in this test.
+  *wanted.add_pools() = from<v1::Pool>(
+      "{name: local, check: {tcp: , interval_ms: 3600000, fall: 1, address: 127.0.0.1, port: 1}, "
+      "servers: [{address: 10.0.0.7, port: 1}]}");
+  apply(wanted);
+  ASSERT_TRUE(status.ok()) << status.error_message();
+  const auto failed = [](const FakePublisher& shown) {
+    const std::lock_guard lock(shown.mutex);
+    return std::count_if(shown.shown_verdicts.begin(), shown.shown_verdicts.end(),
+                         [](const auto& one) {
+                           return net::to_string(one.first.address) == "10.0.0.7" && !one.second;
+                         }) == 1;
+  };
+  for (int i = 0; i < 1000 && !failed(publisher); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  ASSERT_TRUE(failed(publisher));
+
+  FakePublisher region;
+  ServerOptions options;
+  options.state_dir = folder.at("next");
+  options.socket = folder.at("next.sock");
+  options.take_over = folder.at("api.sock");
+  {
+    const Server next(options, region);
+    EXPECT_TRUE(failed(region)) << "published as failed from the first generation on";
+    EXPECT_EQ(region.published.pools_size(), wanted.pools_size());
+    const std::lock_guard lock(region.mutex);
+    EXPECT_EQ(region.publications, 1);
+  }
+  // The next start has a configuration of its own, and the one before may be gone.
+  server.reset();
+  const Server next(options, region);
+  EXPECT_EQ(region.published.pools_size(), wanted.pools_size());
+}
+
+TEST_F(Api, TakesOverNothingFromNobody) {
+  ServerOptions options;
+  options.state_dir = folder.at("next");
+  options.socket = folder.at("next.sock");
+  options.take_over = folder.at("nobody.sock");
+  FakePublisher region;
+  EXPECT_THROW(
+      try { const Server next(options, region); } catch (const std::runtime_error& error) {
+        EXPECT_THAT(error.what(), HasSubstr("nobody.sock"));
+        throw;
+      },
+      std::runtime_error);
+  EXPECT_EQ(region.publications, 0);
+}
+
 TEST_F(Api, RefusesARegexThatDoesNotCompile) {
   v1::Configuration bad = sample();
   bad.mutable_pools(0)->mutable_check()->mutable_http()->set_body_regex("(");

@@ -31,6 +31,26 @@ TEST(OwnAddresses, AreRefusedForServicesAndSnatSets) {
   EXPECT_THAT(problems[1].description(), testing::HasSubstr("nz-back"));
 }
 
+TEST(OwnAddresses, ThatCameLaterAreToldWithInterfaceAndUser) {
+  config::Model model;
+  store::Edit edit;
+  v1::VirtualService& service = *edit.add_services();
+  service.set_name("shop");
+  service.set_address("192.0.2.10");
+  v1::SnatSet& set = *edit.add_snat_sets();
+  set.set_name("out");
+  set.add_addresses("192.0.2.20-192.0.2.29");
+  model.apply(edit);
+  EXPECT_TRUE(clashes_of(model, {{address("192.0.2.1"), "nz-front"}}).empty());
+  EXPECT_THAT(
+      clashes_of(model, {{address("192.0.2.10"), "nz-front"}, {address("192.0.2.25"), "nz-back"}}),
+      testing::ElementsAre(
+          testing::AllOf(testing::HasSubstr("nz-front"), testing::HasSubstr("192.0.2.10"),
+                         testing::HasSubstr("shop")),
+          testing::AllOf(testing::HasSubstr("nz-back"), testing::HasSubstr("192.0.2.25"),
+                         testing::HasSubstr("out"))));
+}
+
 TEST(OwnAddresses, AreThoseOfTheKernelWithoutLoopback) {
   EXPECT_FALSE(own_addresses().contains(address("127.0.0.1")));
   EXPECT_FALSE(own_addresses().contains(address("::1")));

@@ -200,6 +200,8 @@ TEST(Validate, WarnsOfAWeakCheck) {
   configuration.mutable_pools(1)->clear_check();
   EXPECT_THAT(check(configuration).warnings,
               AllOf(HasSubstr("Service shop looks like HTTP"), HasSubstr("no health check")));
+  configuration.mutable_services(0)->set_port(9000);  // its servers listen on 8080
+  EXPECT_THAT(check(configuration).warnings, HasSubstr("Service shop looks like HTTP"));
 }
 
 TEST(Validate, CountsTheWarningsThatItDoesNotTell) {

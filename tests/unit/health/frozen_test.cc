@@ -98,6 +98,22 @@ TEST(FrozenEngine, by_its_caller_counts_nothing) {
   EXPECT_FALSE(engine.status().frozen);
 }
 
+TEST(FrozenEngine, when_thawed_probes_soon_whom_it_does_not_know) {
+  Recorder recorder;
+  Engine engine({.seed = 5}, recorder.callbacks());
+  Check check = check_of(Kind::tcp, free_port());
+  check.interval = milliseconds{3'600'000};
+  engine.freeze("the data plane is not running");
+  engine.configure({check});
+  ASSERT_TRUE(eventually([&] {
+    const auto reports = engine.explain(check.server);
+    return !reports.empty() && reports[0].failures == 1;
+  }));
+  EXPECT_EQ(engine.health(check.server), Health::unknown);
+  engine.thaw();
+  EXPECT_TRUE(recorder.wait(check.server, Health::down));
+}
+
 TEST(FrozenEngine, that_gets_nothing_through_counts_no_failure) {
   Recorder recorder;
   std::atomic<bool> gets_through{false};
@@ -113,6 +129,25 @@ TEST(FrozenEngine, that_gets_nothing_through_counts_no_failure) {
   EXPECT_EQ(engine.health(check.server), Health::up);
   gets_through = true;
   EXPECT_TRUE(recorder.wait(check.server, Health::down));
+}
+
+TEST(FrozenEngine, asks_only_when_a_killed_data_plane_can_be_seen_as_gone) {
+  // The probe fails at once; a process takes its time to die.
+  Recorder recorder;
+  std::atomic<std::chrono::system_clock::time_point> asked{};
+  Engine engine({.seed = 5,
+                 .gets_through =
+                     [&] {
+                       asked = std::chrono::system_clock::now();
+                       return true;
+                     }},
+                recorder.callbacks());
+  Check check = check_of(Kind::tcp, free_port());
+  check.fall = 1;
+  check.interval = milliseconds{5000};
+  engine.configure({check}, {{check.server, true}});
+  ASSERT_TRUE(recorder.wait(check.server, Health::down));
+  EXPECT_GE(asked.load() - engine.explain(check.server).at(0).last_probe, milliseconds{90});
 }
 
 TEST(FrozenEngine, whose_callback_throws_tells_the_change_again) {
