@@ -30,15 +30,17 @@ void Path::State::opened(const flow::Track& track) {
   line.flows_opened.add(1);
 }
 
-void Path::State::end(FlowId id) {
-  const flow::Track& track = flows.track(id);
-  const flow::Track was = track;
+void Path::State::end(FlowId id) { end(flows.leaving(id)); }
+
+void Path::State::end(const flow::Table::Leaving& leaving) {
+  const FlowId id = leaving.id;
+  const flow::Track was = flows.track(id);
   if ((was.flags & flow::flag::kFullNat) != 0) {
     const uint16_t port = id.wide() ? flows.wide(id).to_client.destination_port
                                     : flows.narrow(id).to_client.destination_port;
     ports.release(was.snat, net::swap16(port), was.server);
   }
-  flows.erase(id);
+  flows.erase(leaving);
   // A slot may be reused when its gauge is 0: the last store of a flow's end.
   if ((was.flags & flow::flag::kFullNat) != 0 && was.snat < setup.sizes.addresses) {
     setup.addresses[was.snat].flows_active.subtract(1);
@@ -52,14 +54,18 @@ void Path::State::end(FlowId id) {
 }
 
 void Path::State::end(std::span<const FlowId> ids) {
-  for (const FlowId id : ids) {
-    flows.prefetch_for_erase(id);
-    const flow::Track& track = flows.track(id);
+  constexpr size_t kAhead = 16;
+  std::array<flow::Table::Leaving, kAhead> asked;
+  for (size_t i = 0; i < ids.size() + kAhead; ++i) {
+    if (i >= kAhead) end(asked[i % kAhead]);
+    if (i >= ids.size()) continue;
+    asked[i % kAhead] = flows.leaving(ids[i]);
+    flows.prefetch(asked[i % kAhead]);
+    const flow::Track& track = flows.track(ids[i]);
     if ((track.flags & flow::flag::kFullNat) != 0) {
       ports.prefetch(track.snat, track.shard, track.server);
     }
   }
-  for (const FlowId id : ids) end(id);
 }
 
 void Path::State::set_state(FlowId id, tables::Timeout to, const tables::View& view,

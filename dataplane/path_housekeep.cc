@@ -6,31 +6,30 @@ namespace {
 
 using flow::FlowId;
 
-constexpr uint32_t kExpireBatch = 32, kExpireBatches = 8;
+constexpr uint32_t kExpirePerTurn = 256;
 constexpr uint32_t kServersPerTick = 1024;  ///< looked at for a deadline that has passed
 constexpr uint32_t kEntriesPerTurn = 256;   ///< of a drained server, looked at in one turn
 
 }  // namespace
 
 void expire(Path::State& state, net::Tick now) {
-  std::array<FlowId, kExpireBatch> due;
-  for (uint32_t i = 0; i < kExpireBatches; ++i) {
-    const uint32_t count = state.flows.expired(now, due);
-    state.end(std::span(due).first(count));
-    state.line.flows_expired.add(count);
-    if (count < kExpireBatch / 2) break;
-  }
+  if (!state.flows.has_due(now)) [[likely]]
+    return;
+  std::array<FlowId, kExpirePerTurn> due;
+  const uint32_t count = state.flows.expired(now, due);
+  state.end(std::span(due).first(count));
+  state.line.flows_expired.add(count);
 }
 
 namespace {
 
-/// Room that is kept free in a great table: what two bursts may open.
-uint32_t reserve_of(uint32_t capacity) {
-  return std::min(2 * net::kBurstCapacity, capacity / 4096);
-}
+/// Room that is made in a great table when there is less than half of it: what four bursts may
+/// open.
+constexpr uint32_t kMostReserve = 4 * net::kBurstCapacity;
+uint32_t reserve_of(uint32_t capacity) { return std::min(kMostReserve, capacity / 4096); }
 
 void recycle(Path::State& state, bool wide, flow::Stage stage, uint64_t wanted, net::Tick now) {
-  std::array<FlowId, net::kBurstCapacity> oldest;
+  std::array<FlowId, kMostReserve> oldest;  // NOLINT: filled up to `count`
   const auto most = static_cast<size_t>(std::min<uint64_t>(wanted, oldest.size()));
   uint32_t count = state.flows.oldest(wide, stage, std::span(oldest).first(most));
   if (stage == flow::Stage::embryonic) {
@@ -45,7 +44,8 @@ void recycle(Path::State& state, bool wide, flow::Stage stage, uint64_t wanted, 
 }  // namespace
 
 /// A table that is nearly full gives up its oldest flows a batch at a time, before the packets come
-/// that need their place: one at a time each would wait for memory by itself.
+/// that need their place: one at a time each would wait for memory by itself, and a batch waits as
+/// long as one.
 void recycle_ahead(Path::State& state, const tables::View& view, net::Tick now) {
   if (!view.is_ready()) return;
   const flow::Table& flows = state.flows;
@@ -53,9 +53,11 @@ void recycle_ahead(Path::State& state, const tables::View& view, net::Tick now) 
     const uint32_t capacity = flows.capacity(wide), reserve = reserve_of(capacity);
     if (reserve == 0) continue;
     const uint64_t limit = embryonic_limit(view.settings(), capacity);
-    const uint64_t embryonic = flows.count(wide, flow::Stage::embryonic) + uint64_t{reserve};
-    if (embryonic > limit) recycle(state, wide, flow::Stage::embryonic, embryonic - limit, now);
-    if (flows.count(wide) + reserve <= capacity) continue;
+    const uint64_t embryonic = flows.count(wide, flow::Stage::embryonic);
+    if (embryonic + reserve / 2 > limit) {
+      recycle(state, wide, flow::Stage::embryonic, embryonic + reserve - limit, now);
+    }
+    if (flows.count(wide) + reserve / 2 <= capacity) continue;
     const flow::Stage stage =
         flows.count(wide, flow::Stage::closed) != 0 ? flow::Stage::closed : flow::Stage::embryonic;
     recycle(state, wide, stage, flows.count(wide) + reserve - capacity, now);

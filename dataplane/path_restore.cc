@@ -193,7 +193,7 @@ void adopt_in_place(Path::State& state, const Judge& judge, bool same_region, Ga
         ++total.dropped;
         continue;
       }
-      state.flows.prefetch_for_erase(id);
+      state.flows.prefetch(state.flows.leaving(id));
       kept[count++] = id;
     }
     for (uint32_t i = 0; i < count; ++i) {

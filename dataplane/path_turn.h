@@ -94,7 +94,8 @@ struct Path::State {
   void opened(const flow::Track& track);
   /// Releases what the flow holds and erases it.
   void end(flow::FlowId id);
-  /// The same for many, with their lines asked for first.
+  void end(const flow::Table::Leaving& flow);
+  /// The same for many whose entries have been asked for: the rest is asked for ahead.
   void end(std::span<const flow::FlowId> ids);
   /// Writes state, timeout and deadline, and the wheel that follows from them.
   void set_state(flow::FlowId id, tables::Timeout state, const tables::View& view, net::Tick now);

@@ -39,8 +39,7 @@ uint32_t Loads::pick(const tables::Pool& pool, uint64_t generation) {
   return (leaf + tree.start) % tree.count;
 }
 
-void Loads::changed(tables::ServerId server) {
-  if (index(server) >= servers_) return;
+void Loads::play_again(tables::ServerId server) {
   const auto load = static_cast<uint32_t>(gauges_[index(server)].flows_active.read());
   uint32_t* link = &heads_[index(server)];
   while (*link != kNone) {

@@ -29,7 +29,12 @@ class Loads {
   uint32_t pick(const tables::Pool& pool, uint64_t generation);
 
   /// The gauge of that server has changed.
-  void changed(tables::ServerId server);
+  void changed(tables::ServerId server) {
+    // Most servers are in no pool that asks for loads.
+    if (index(server) < servers_ && heads_[index(server)] != kNone) [[unlikely]] {
+      play_again(server);
+    }
+  }
 
   uint64_t rebuilds() const { return rebuilds_; }
 
@@ -52,6 +57,7 @@ class Loads {
     uint32_t start = 0;       ///< leaf i is member (i + start) % count
   };
 
+  void play_again(tables::ServerId server);
   bool is_right(const Tree& tree, const tables::Pool& pool) const;
   bool build(Tree& tree, const tables::Pool& pool);
   void forget_all();

@@ -1,6 +1,5 @@
 #include "dataplane/flow/bucket.h"
 
-#include <bit>
 #include <cstring>
 
 namespace nezu::flow {
@@ -13,7 +12,7 @@ void Buckets::place(uint32_t bucket, uint32_t cell, uint16_t tag, uint32_t word,
   at.away = static_cast<uint8_t>(away ? at.away | bit : at.away & ~bit);
 }
 
-bool Buckets::insert(uint64_t hash, uint32_t word) {
+bool Buckets::insert_elsewhere(uint64_t hash, uint32_t word) {
   const uint16_t tag = tag_of(hash);
   const uint32_t at_home = home(hash);
   for (int attempt = 0; attempt < 2; ++attempt) {
@@ -60,7 +59,8 @@ bool Buckets::erase_in(uint32_t bucket, uint16_t tag, uint32_t word, uint32_t ho
   return false;
 }
 
-bool Buckets::erase(uint64_t hash, uint32_t word) {
+/// Also a key of this hash whose home is the other bucket, when that is the same one.
+bool Buckets::erase_elsewhere(uint64_t hash, uint32_t word) {
   const uint16_t tag = tag_of(hash);
   const uint32_t at_home = home(hash);
   return erase_in(at_home, tag, word, at_home) || erase_in(other(at_home, tag), tag, word, at_home);

@@ -9,6 +9,7 @@
 #include <emmintrin.h>
 
 #include <array>
+#include <bit>
 #include <cstdint>
 
 #include "dataplane/flow/entry.h"
@@ -18,7 +19,7 @@ namespace nezu::flow {
 struct alignas(64) Bucket {
   static constexpr uint32_t kCells = 8;
 
-  std::array<uint16_t, kCells> tags{};  ///< 0: free
+  std::array<uint16_t, kCells> tags{};  ///< 0: free, and then `away` has no bit there
   std::array<uint32_t, kCells> words{};
   uint8_t away = 0;      ///< bit of a cell: its home is the other bucket
   uint8_t overflow = 0;  ///< keys of this home that live in their other bucket; 255 sticks
@@ -62,10 +63,31 @@ class Buckets {
     const Bucket& bucket = buckets_[home(hash)];
     return bucket.overflow != 0 || bucket.matching(tag_of(hash)) != 0;
   }
+  /// The home bucket is known to hold no key with this hash: is there none at all?
+  bool stays_home(uint64_t hash) const { return buckets_[home(hash)].overflow == 0; }
+
   /// False: no cell in either bucket, nor one that moving a single key would free.
-  bool insert(uint64_t hash, uint32_t word);
+  bool insert(uint64_t hash, uint32_t word) {
+    Bucket& at = buckets_[home(hash)];
+    const uint32_t vacant = at.vacant();
+    if (vacant == 0) [[unlikely]]
+      return insert_elsewhere(hash, word);
+    const auto cell = static_cast<uint32_t>(std::countr_zero(vacant));
+    at.tags[cell] = tag_of(hash);
+    at.words[cell] = word;
+    return true;
+  }
   /// False: not there.
-  bool erase(uint64_t hash, uint32_t word);
+  bool erase(uint64_t hash, uint32_t word) {
+    Bucket& at = buckets_[home(hash)];
+    for (uint32_t hits = at.matching(tag_of(hash)); hits != 0; hits &= hits - 1) {
+      const auto cell = static_cast<uint32_t>(std::countr_zero(hits));
+      if (at.words[cell] != word || (at.away >> cell & 1) != 0) continue;
+      at.tags[cell] = 0;
+      return true;
+    }
+    return erase_elsewhere(hash, word);
+  }
   void clear();
   uint32_t count() const { return count_; }
 
@@ -74,6 +96,8 @@ class Buckets {
     return static_cast<uint32_t>(uint64_t{hash} * count_ >> 32);
   }
   void place(uint32_t bucket, uint32_t cell, uint16_t tag, uint32_t word, bool away);
+  bool insert_elsewhere(uint64_t hash, uint32_t word);
+  bool erase_elsewhere(uint64_t hash, uint32_t word);
   bool displace(uint32_t bucket);
   bool erase_in(uint32_t bucket, uint16_t tag, uint32_t word, uint32_t home);
   void left_home(uint32_t home) {

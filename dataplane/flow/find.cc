@@ -91,7 +91,8 @@ void Table::guess(net::Burst& burst, uint32_t from, uint32_t to) const {
   }
 }
 
-// Only a packet whose first guess was wrong walks on.
+// Only a packet whose first guess was wrong walks on, or whose guess found nothing at a home that
+// has keys elsewhere.
 uint32_t Table::confirm(net::Burst& burst) const {
   uint32_t missing = 0;
   for (net::Packet& packet : burst.all()) {
@@ -111,13 +112,17 @@ uint32_t Table::confirm(net::Burst& burst) const {
           is_key(wide_[guess.entry()], guess.direction(), packet.tuple4)) {
         continue;
       }
-      packet.flow = find(packet.tuple4, packet.hash).word();
+      if (guess.exists() || !buckets_.stays_home(packet.hash)) {
+        packet.flow = find(packet.tuple4, packet.hash).word();
+      }
     } else {
       if (guess.exists() && guess.wide() &&
           is_key(wide_[guess.entry()], guess.direction(), packet.tuple6)) [[likely]] {
         continue;
       }
-      packet.flow = find_in<Entry6>(packet.tuple6, packet.hash).word();
+      if (guess.exists() || !buckets_.stays_home(packet.hash)) {
+        packet.flow = find_in<Entry6>(packet.tuple6, packet.hash).word();
+      }
     }
     missing += packet.flow == net::kNoFlow;
   }

@@ -1,5 +1,6 @@
 #include "dataplane/flow/table.h"
 
+#include <algorithm>
 #include <cassert>
 
 namespace nezu::flow {
@@ -136,30 +137,30 @@ void Table::prefetch_for_insert(bool wide, uint64_t back, uint32_t waiting) cons
   __builtin_prefetch(&pool.links[entry]);
 }
 
-template <typename Entry>
-void Table::erase_in(FlowId id) {
-  Entry& entry = entries<Entry>()[id.entry()];
-  entry.track.retract();
-  buckets_.erase(hash_of(entry.to_server), id.towards(Direction::to_server).word());
-  buckets_.erase(hash_of(tuple_to_client(entry)), id.towards(Direction::to_client).word());
+Table::Leaving Table::leaving(FlowId id) const {
+  const auto keys = [this, id](const auto& entry) {
+    return Leaving{id, hash_of(entry.to_server), hash_of(tuple_to_client(entry))};
+  };
+  return id.wide() ? keys(wide(id)) : keys(narrow(id));
+}
+
+void Table::prefetch(const Leaving& flow) const {
+  buckets_.prefetch(flow.there);
+  buckets_.prefetch(flow.back);
+  __builtin_prefetch(&pools_[flow.id.wide()].links[flow.id.entry()]);
+}
+
+void Table::erase(const Leaving& flow) {
+  const FlowId id = flow.id;
+  Track& at = track(id);
+  at.retract();
+  buckets_.erase(flow.there, id.towards(Direction::to_server).word());
+  buckets_.erase(flow.back, id.towards(Direction::to_client).word());
   Pool& pool = pools_[id.wide()];
-  const auto stage = static_cast<size_t>(entry.track.stage);
+  const auto stage = static_cast<size_t>(at.stage);
   pool.wheels[stage].unlink(id.entry());
   --pool.stages[stage];
   free_entry(id);
-}
-
-void Table::erase(FlowId id) { id.wide() ? erase_in<Entry6>(id) : erase_in<Entry4>(id); }
-
-void Table::prefetch_for_erase(FlowId id) const {
-  if (id.wide()) {
-    buckets_.prefetch(hash_of(wide(id).to_server));
-    buckets_.prefetch(hash_of(tuple_to_client(wide(id))));
-  } else {
-    buckets_.prefetch(hash_(narrow(id).to_server));
-    buckets_.prefetch(hash_(tuple_to_client(narrow(id))));
-  }
-  __builtin_prefetch(&pools_[id.wide()].links[id.entry()]);
 }
 
 void Table::move(FlowId id, Stage stage) {
@@ -175,21 +176,33 @@ void Table::move(FlowId id, Stage stage) {
 
 // --- time and fullness --------------------------------------------------------------------------
 
+bool Table::has_due(net::Tick now) const {
+  const auto is_due = [now](const Wheel& wheel) { return wheel.has_due(now); };
+  return std::any_of(pools_[0].wheels.begin(), pools_[0].wheels.end(), is_due) ||
+         std::any_of(pools_[1].wheels.begin(), pools_[1].wheels.end(), is_due);
+}
+
 uint32_t Table::expired(net::Tick now, std::span<FlowId> out) {
-  constexpr uint32_t kBatch = 32;
+  constexpr uint32_t kBatch = 256;
   std::array<uint32_t, kBatch> nodes;  // NOLINT: filled up to what `due` returns
   uint32_t count = 0;
   for (const bool wide : {false, true}) {
+    Links* links = pools_[wide].links;
     for (Wheel& wheel : pools_[wide].wheels) {
+      if (!wheel.has_due(now)) continue;
       const size_t room = std::min<size_t>(kBatch, out.size() - count);
       const uint32_t found = wheel.due(now, std::span(nodes).first(room));
       for (uint32_t i = 0; i < found; ++i) prefetch(FlowId(wide, nodes[i], Direction::to_server));
       for (uint32_t i = 0; i < found; ++i) {
         const FlowId id(wide, nodes[i], Direction::to_server);
         const net::Tick deadline = track(id).deadline;
-        // Hung up again in any case: `erase` takes it down.
-        wheel.link(nodes[i], deadline);
-        if (net::has_passed(deadline, now)) out[count++] = id;
+        if (!net::has_passed(deadline, now)) {
+          wheel.link(nodes[i], deadline);
+          continue;
+        }
+        // Hangs by itself: `erase` takes it down from wherever it hangs.
+        links[nodes[i]] = {nodes[i], nodes[i]};
+        out[count++] = id;
       }
     }
   }
@@ -202,7 +215,7 @@ FlowId Table::oldest(bool wide, Stage stage) {
 }
 
 uint32_t Table::oldest(bool wide, Stage stage, std::span<FlowId> out) {
-  constexpr size_t kBatch = 64;
+  constexpr size_t kBatch = 256;
   std::array<uint32_t, kBatch> nodes;  // NOLINT: filled up to `count`
   const uint32_t count = pools_[wide].wheels[static_cast<size_t>(stage)].oldest(
       std::span(nodes).first(std::min(kBatch, out.size())));

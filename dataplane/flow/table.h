@@ -97,15 +97,24 @@ class Table {
                   uint64_t back, const Track& track);
   /// Asks for what inserting a flow will touch, `waiting` others being inserted before it.
   void prefetch_for_insert(bool wide, uint64_t back, uint32_t waiting) const;
-  void erase(FlowId id);
+  /// A flow with the hashes of its keys, by which it is erased.
+  struct Leaving {
+    FlowId id;
+    uint64_t there = 0, back = 0;
+  };
+  Leaving leaving(FlowId id) const;
   /// Asks for the lines that `erase` will need.
-  void prefetch_for_erase(FlowId id) const;
+  void prefetch(const Leaving& flow) const;
+  void erase(const Leaving& flow);
+  void erase(FlowId id) { erase(leaving(id)); }
   /// The entry's stage and the wheel that it hangs in; its deadline is set already.
   void move(FlowId id, Stage stage);
 
   // --- time and fullness -------------------------------------------------------------------------
-  /// Flows that are idle beyond their deadline, at most `out.size()` looked at; they stay in the
-  /// table and must be erased by the caller now.
+  /// Some may be; else `expired` finds none.
+  bool has_due(net::Tick now) const;
+  /// Flows that are idle beyond their deadline, at most 256 of each wheel looked at; they stay in
+  /// the table and must be erased by the caller now.
   uint32_t expired(net::Tick now, std::span<FlowId> out);
   /// About the one that would expire first; the caller may erase it.
   FlowId oldest(bool wide, Stage stage);
@@ -157,8 +166,6 @@ class Table {
   template <typename Entry, typename Tuple, typename Half>
   Inserted insert_in(const Tuple& to_server, uint64_t there, const Half& to_client, uint64_t back,
                      const Track& track);
-  template <typename Entry>
-  void erase_in(FlowId id);
   template <typename Entry>
   bool adopt_in(FlowId id);
   bool file(FlowId id, uint64_t to_server, uint64_t to_client);

@@ -54,6 +54,10 @@ class Wheel {
   }
   void prefetch(uint32_t node) const { __builtin_prefetch(&nodes_[node]); }
 
+  /// A slot's time is over: `due` has something to do.
+  bool has_due(net::Tick now) const {
+    return static_cast<int32_t>(now - turn_) >= static_cast<int32_t>(kSlotTicks);
+  }
   /// Takes nodes out of slots whose time is over: to be expired, or linked again. At most
   /// `out.size()`.
   uint32_t due(net::Tick now, std::span<uint32_t> out);
