@@ -18,13 +18,13 @@ struct Source {
   Reason reason = Reason::none;
 };
 
-template <typename F>
 Source take_source(Turn& turn, const tables::Service& service, uint8_t shard,
                    const tables::Member& member, uint64_t hash) {
   const tables::SnatSet* set = turn.view.snats(service.snats);
   if (set == nullptr) return {{}, 0, 0, Reason::snat_missing};
-  const uint32_t first = F::kWide ? set->ipv4_count : 0;
-  const uint32_t count = F::kWide ? set->count - set->ipv4_count : set->ipv4_count;
+  const bool is_v4 = member.address.is_v4();
+  const uint32_t first = is_v4 ? 0 : set->ipv4_count;
+  const uint32_t count = is_v4 ? set->ipv4_count : set->count - set->ipv4_count;
   if (count == 0) return {{}, 0, 0, Reason::snat_missing};
   const auto from = static_cast<uint32_t>((hash & 0xffffffff) * count >> 32);
   for (uint32_t i = 0; i < count; ++i) {
@@ -141,19 +141,17 @@ Reason Opening::keep_share() {
 
 template <typename F>
 Reason Opening::decide(const net::Packet& packet, const typename F::Tuple& tuple,
-                       const tables::Service& service, uint8_t shard, Waiting<F>& out) {
-  Path::State& state = turn_->state;
-  const tables::Pool* pool = turn_->view.pool(service.pool);
-  if (pool == nullptr) return Reason::no_server;
+                       const tables::Service& service, uint8_t shard, const tables::Member& member,
+                       Waiting<F>& out) {
   if (const Reason full = keep_share<F>(); full != Reason::none) return full;
   if (const Reason full = make_room<F>(); full != Reason::none) return full;
-  const admit::Client client{F::address(tuple.source), net::swap16(tuple.source_port)};
-  const tables::Member* member = state.scheduling.pick(turn_->view, service, *pool, client);
-  if (member == nullptr || member->address.family() != F::kFamily) return Reason::no_server;
+  const net::Address client = F::address(tuple.source);
+  const bool across = F::kWide && client.family() != member.address.family();
+  if (across && service.mode != tables::Mode::fullnat) return Reason::no_server;
 
   flow::Track& track = out.track = {};
   track.service = static_cast<uint16_t>(index(service.id));
-  track.server = static_cast<uint16_t>(index(member->server));
+  track.server = static_cast<uint16_t>(index(member.server));
   track.shard = shard;
   track.mode = service.mode;
   track.state = tuple.protocol == net::Protocol::tcp ? Timeout::syn_sent : Timeout::udp_single;
@@ -163,23 +161,22 @@ Reason Opening::decide(const net::Packet& packet, const typename F::Tuple& tuple
   track.deadline = turn_->tick + track.timeout;
 
   typename F::Half& to_client = out.to_client;
-  to_client = {F::raw(member->address), tuple.source, net::swap16(member->port), tuple.source_port};
-  if (member->port == 0) to_client.source_port = tuple.destination_port;
+  to_client = {F::raw(member.address), tuple.source, net::swap16(member.port), tuple.source_port};
+  if (member.port == 0) to_client.source_port = tuple.destination_port;
   // A server answers a client in its own subnet past us, unless it sees an address of ours.
-  const bool hairpin =
-      service.mode == tables::Mode::nat &&
-      (to_client.source == tuple.source ||
-       turn_->routes.share_subnet(tuple.instance, client.address, member->address));
+  const bool hairpin = service.mode == tables::Mode::nat &&
+                       (to_client.source == tuple.source ||
+                        turn_->routes.share_subnet(tuple.instance, client, member.address));
   if (hairpin && !service.snats.exists()) return Reason::hairpin_refused;
   out.snat_port = 0;
   if (service.mode == tables::Mode::fullnat || hairpin) {
-    const Source source = take_source<F>(*turn_, service, shard, *member, packet.hash);
+    const Source source = take_source(*turn_, service, shard, member, packet.hash);
     if (source.port == 0) return source.reason;
     out.snat_port = source.port;
     to_client.destination = F::raw(source.address);
     to_client.destination_port = net::swap16(source.port);
     track.snat = source.slot;
-    track.mode = tables::Mode::fullnat;
+    track.mode = across ? tables::Mode::across : tables::Mode::fullnat;
     track.flags |= flow::flag::kFullNat;
   }
   return Reason::none;
@@ -188,10 +185,27 @@ Reason Opening::decide(const net::Packet& packet, const typename F::Tuple& tuple
 template <typename F>
 void Opening::prepare(net::Packet& packet, const typename F::Tuple& tuple,
                       const tables::Service& service, uint8_t shard) {
+  const tables::Pool* pool = turn_->view.pool(service.pool);
+  if (pool == nullptr) return refused(packet, service, Reason::no_server);
+  const admit::Client client{F::address(tuple.source), net::swap16(tuple.source_port)};
+  const tables::Member* member = turn_->state.scheduling.pick(turn_->view, service, *pool, client);
+  if (member == nullptr) return refused(packet, service, Reason::no_server);
+  if constexpr (!F::kWide) {
+    if (!member->address.is_v4()) [[unlikely]] {
+      return prepare_entry<V6>(packet, flow::mapped(tuple), service, shard, *member);
+    }
+  }
+  prepare_entry<F>(packet, tuple, service, shard, *member);
+}
+
+template <typename F>
+void Opening::prepare_entry(net::Packet& packet, const typename F::Tuple& tuple,
+                            const tables::Service& service, uint8_t shard,
+                            const tables::Member& member) {
   Queue<F>& queue = this->queue<F>();
   if (queue.count == kMost) settle();
   Waiting<F>& next = queue.waiting[queue.count];
-  if (const Reason reason = decide<F>(packet, tuple, service, shard, next);
+  if (const Reason reason = decide<F>(packet, tuple, service, shard, member, next);
       reason != Reason::none) {
     return refused(packet, service, reason);
   }
@@ -199,7 +213,7 @@ void Opening::prepare(net::Packet& packet, const typename F::Tuple& tuple,
   next.packet = &packet;
   next.service = &service;
   next.tuple = tuple;
-  next.back = flows.hash()(tuple_to_client(tuple, next.to_client));
+  next.back = flows.hash_of(tuple_to_client(tuple, next.to_client));
   flows.prefetch_for_insert(F::kWide, next.back, queue.count);
   // The next one that asks who has the least load counts this one.
   turn_->state.hold_server(next.track.server);

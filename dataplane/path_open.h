@@ -86,9 +86,14 @@ class Opening {
 
   template <typename F>
   Queue<F>& queue();
+  /// `F`: of the entry. A flow between families is wide, its IPv4 side mapped (flow/entry.h).
+  template <typename F>
+  void prepare_entry(net::Packet& packet, const typename F::Tuple& tuple,
+                     const tables::Service& service, uint8_t shard, const tables::Member& member);
   template <typename F>
   net::Reason decide(const net::Packet& packet, const typename F::Tuple& tuple,
-                     const tables::Service& service, uint8_t shard, Waiting<F>& out);
+                     const tables::Service& service, uint8_t shard, const tables::Member& member,
+                     Waiting<F>& out);
   template <typename F>
   net::Reason keep_share();
   template <typename F>

@@ -1,6 +1,8 @@
 // The way out: which next hop, whether the packet fits there, and the Ethernet header.
+#include <algorithm>
 #include <cstring>
 
+#include "dataplane/forward/family.h"
 #include "dataplane/forward/reply.h"
 #include "dataplane/net/headers.h"
 #include "dataplane/path_turn.h"
@@ -71,12 +73,28 @@ bool may_fragment(const net::Packet& packet) {
          (packet.at<net::Ipv4>(packet.l3)->fragment & net::Ipv4::kDontFragment) == 0;
 }
 
+/// What the way of the flow adds to the packet, in bytes; less than nothing when it takes away.
+int32_t growth_of(const Turn& turn, const net::Packet& packet) {
+  const FlowId id(packet.flow);
+  if (!id.exists() || turn.state.flows.track(id).mode != tables::Mode::across) return 0;
+  return forward::family_growth(packet);
+}
+
 void too_big(Turn& turn, net::Packet& packet, uint16_t mtu) {
   // Whoever lets us fragment is not told (RFC 1191), and we do not fragment.
   if (may_fragment(packet)) return packet.drop(Reason::too_big);
   tell(turn, packet, Reason::too_big, [mtu](net::Packet& p, const net::Address& from) {
     return forward::reply_too_big(p, from, mtu);
   });
+}
+
+/// False: the packet is too long for the way out, and has ended. For those that might be.
+[[gnu::noinline]] bool fits(Turn& turn, net::Packet& packet, uint16_t mtu) {
+  const int32_t growth = growth_of(turn, packet);
+  if (packet.ip_length + growth <= mtu) return true;
+  const int32_t least = is_v4(packet) ? 68 : 1280;  // RFC 791, RFC 8200 5
+  too_big(turn, packet, static_cast<uint16_t>(std::clamp(mtu - growth, least, 0xffff)));
+  return false;
 }
 
 /// The frame has or lacks a VLAN tag as it came in: make it what the way out carries.
@@ -115,8 +133,8 @@ void choose_way(Turn& turn) {
       continue;
     }
     const route::NextHop& hop = turn.routes.at(index);
-    if (packet.ip_length > hop.mtu) [[unlikely]] {
-      too_big(turn, packet, hop.mtu);
+    if (packet.ip_length + forward::kFamilyMostGrowth > hop.mtu && !fits(turn, packet, hop.mtu))
+        [[unlikely]] {
       continue;
     }
     turn.hops[i] = &hop;
@@ -131,6 +149,11 @@ void dispatch(Turn& turn) {
       if (packet.verdict == net::Verdict::drop && packet.reason == Reason::ttl_exceeded) {
         tell(turn, packet, Reason::ttl_exceeded, [](net::Packet& p, const net::Address& from) {
           return forward::reply_time_exceeded(p, from);
+        });
+      } else if (packet.reason == Reason::ipv4_source_route &&
+                 packet.verdict == net::Verdict::drop) {
+        tell(turn, packet, packet.reason, [](net::Packet& p, const net::Address& from) {
+          return forward::reply_source_route_failed(p, from);
         });
       }
       continue;

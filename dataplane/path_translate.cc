@@ -72,6 +72,8 @@ void translate(Turn& turn) {
     const FlowId id(packet.flow);
     if (!id.exists()) [[unlikely]] {
       pass(packet);
+    } else if (flows.track(id).mode > tables::Mode::fullnat) [[unlikely]] {
+      translate_across(turn, packet);
     } else if (id.wide()) {
       translate_one(packet, flows.wide(id), id.direction());
     } else {

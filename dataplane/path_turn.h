@@ -83,6 +83,7 @@ struct Path::State {
   Desk desk;
   Errand errand;
   Drain drain;
+  uint16_t packet_id = 0;  ///< of the last IPv4 packet that was made of an IPv6 one
   net::Tick reported = 0;  ///< when the gauges of `line` were set last
 
   // --- the life of a flow (path_flows.cc): everything that it holds, taken and released together
@@ -127,8 +128,9 @@ void admit(Turn& turn);       ///< path_admit.cc    packets without a flow
 void track(Turn& turn);       ///< path_track.cc    states, deadlines
 void choose_way(Turn& turn);  ///< path_route.cc    next hop, MTU
 void translate(Turn& turn);   ///< path_translate.cc
-void dispatch(Turn& turn);    ///< path_route.cc    Ethernet addresses, VLAN, verdict
-void count(Turn& turn);       ///< path_count.cc    every packet, once
+void translate_across(Turn& turn, net::Packet& packet);  ///< path_family.cc, for `translate`
+void dispatch(Turn& turn);  ///< path_route.cc    Ethernet addresses, VLAN, verdict
+void count(Turn& turn);     ///< path_count.cc    every packet, once
 // In slices of a bounded size, between bursts (path_housekeep.cc, path_errand.cc).
 void expire(Path::State& state, net::Tick now);
 void recycle_ahead(Path::State& state, const tables::View& view, net::Tick now);

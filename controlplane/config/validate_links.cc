@@ -46,37 +46,62 @@ bool has_family(const v1::SnatSet& set, bool is_v4) {
 
 const char* family_text(bool is_v4) { return is_v4 ? "IPv4" : "IPv6"; }
 
-/// A service that uses `pool`: protocols and families must agree.
-void check_pool_of(const Model& model, const v1::VirtualService& service, const v1::Pool& pool,
-                   Problems& problems) {
-  const std::string path = service_path(service.name());
-  if (pool.protocol() != service.protocol()) {
-    complain(problems, path + ".pool", pool.name(),
-             "The service is " + std::string(to_text(service.protocol())) + ", but pool " +
-                 pool.name() + " is " + std::string(to_text(pool.protocol())) +
-                 "; set the pool's protocol or use another pool.");
+struct Families {
+  bool has_v4 = false, has_v6 = false;
+};
+
+Families families_of(const v1::Pool& pool) {
+  Families families;
+  for (const v1::RealServer& server : pool.servers()) {
+    if (const auto address = net::parse_address(server.address())) {
+      (address->is_v4() ? families.has_v4 : families.has_v6) = true;
+    }
   }
+  return families;
+}
+
+/// Between IPv4 and IPv6 both addresses change.
+void check_families_of(const v1::VirtualService& service, const v1::Pool& pool,
+                       Problems& problems) {
   const auto vip = net::parse_address(service.address());
-  if (!vip) {
+  if (!vip || service.mode() == v1::MODE_FULLNAT) {
     return;
   }
   for (const v1::RealServer& server : pool.servers()) {
     const auto address = net::parse_address(server.address());
     if (address && address->is_v4() != vip->is_v4()) {
-      complain(problems, path + ".pool", pool.name(),
+      complain(problems, service_path(service.name()) + ".pool", pool.name(),
                std::string("The service is ") + family_text(vip->is_v4()) + ", but server " +
                    server.address() + " of pool " + pool.name() + " is " +
                    family_text(address->is_v4()) +
-                   "; this version does not translate between them: use a pool of one family.");
+                   ", where the client's address cannot stand: use mode fullnat with an SNAT set "
+                   "of the server's family, or a pool of one family.");
       return;
     }
   }
-  const auto* set = model.snat_sets().find(service.snat_set());
-  if (set != nullptr && !has_family(*set, vip->is_v4())) {
-    complain(problems, path + ".snat_set", set->name(),
-             std::string("SNAT set ") + set->name() + " has no " + family_text(vip->is_v4()) +
-                 " address, which the servers of the service need; add one.");
+}
+
+/// Servers see an address of the set, so it must have one of their family.
+void check_snats_of(const v1::VirtualService& service, const v1::SnatSet& set, Families needed,
+                    Problems& problems) {
+  for (const bool is_v4 : {true, false}) {
+    if ((is_v4 ? needed.has_v4 : needed.has_v6) && !has_family(set, is_v4)) {
+      complain(problems, service_path(service.name()) + ".snat_set", set.name(),
+               std::string("SNAT set ") + set.name() + " has no " + family_text(is_v4) +
+                   " address, which the servers of the service need; add one.");
+    }
   }
+}
+
+/// A service that uses `pool`: protocols and families must agree.
+void check_pool_of(const v1::VirtualService& service, const v1::Pool& pool, Problems& problems) {
+  if (pool.protocol() != service.protocol()) {
+    complain(problems, service_path(service.name()) + ".pool", pool.name(),
+             "The service is " + std::string(to_text(service.protocol())) + ", but pool " +
+                 pool.name() + " is " + std::string(to_text(pool.protocol())) +
+                 "; set the pool's protocol or use another pool.");
+  }
+  check_families_of(service, pool, problems);
 }
 
 void check_service(const Scope& scope, const v1::VirtualService& service, Problems& problems) {
@@ -84,7 +109,10 @@ void check_service(const Scope& scope, const v1::VirtualService& service, Proble
   const std::string path = service_path(service.name());
   const auto* pool = model.pools().find(service.pool());
   if (pool != nullptr) {
-    check_pool_of(model, service, *pool, problems);
+    check_pool_of(service, *pool, problems);
+    if (const auto* set = model.snat_sets().find(service.snat_set())) {
+      check_snats_of(service, *set, families_of(*pool), problems);
+    }
   } else if (!service.pool().empty()) {
     std::vector<std::string> names;
     for (const auto& [name, other] : model.pools()) {
@@ -123,20 +151,6 @@ void check_service(const Scope& scope, const v1::VirtualService& service, Proble
   }
 }
 
-struct Families {
-  bool has_v4 = false, has_v6 = false;
-};
-
-Families families_of(const v1::Pool& pool) {
-  Families families;
-  for (const v1::RealServer& server : pool.servers()) {
-    if (const auto address = net::parse_address(server.address())) {
-      (address->is_v4() ? families.has_v4 : families.has_v6) = true;
-    }
-  }
-  return families;
-}
-
 void check_pool(const Scope& scope, const v1::Pool& pool, Problems& problems) {
   const Model& model = scope.model;
   const Families families = families_of(pool);
@@ -147,8 +161,22 @@ void check_pool(const Scope& scope, const v1::Pool& pool, Problems& problems) {
       }
       for (const std::string& name : model.users_of_pool(pool.name(), protocol, is_v4)) {
         if (!scope.services.contains(name)) {
-          check_pool_of(model, *model.services().find(name), pool, problems);
+          check_pool_of(*model.services().find(name), pool, problems);
         }
+      }
+    }
+  }
+  // Few sets lack a family, however many services there are.
+  for (const auto& [name, set] : model.snat_sets()) {
+    const bool lacks = (families.has_v4 && !has_family(*set, true)) ||
+                       (families.has_v6 && !has_family(*set, false));
+    if (!lacks) {
+      continue;
+    }
+    for (const std::string& user : model.users_of_snat_set(name)) {
+      const v1::VirtualService& service = *model.services().find(user);
+      if (service.pool() == pool.name() && !scope.services.contains(user)) {
+        check_snats_of(service, *set, families, problems);
       }
     }
   }
@@ -199,10 +227,16 @@ void check_snat_set(const Model& model, const v1::SnatSet& set, Problems& proble
   }
   for (const std::string& name : model.users_of_snat_set(set.name())) {
     const v1::VirtualService& service = *model.services().find(name);
-    const auto vip = net::parse_address(service.address());
-    if (vip && service.mode() == v1::MODE_FULLNAT && !has_family(set, vip->is_v4())) {
-      complain(problems, path, "",
-               "Service " + name + " needs an " + family_text(vip->is_v4()) + " address; add one.");
+    const auto* pool = model.pools().find(service.pool());
+    if (pool == nullptr || service.mode() != v1::MODE_FULLNAT) {
+      continue;
+    }
+    const Families needed = families_of(*pool);
+    for (const bool is_v4 : {true, false}) {
+      if ((is_v4 ? needed.has_v4 : needed.has_v6) && !has_family(set, is_v4)) {
+        complain(problems, path, "",
+                 "Service " + name + " needs an " + family_text(is_v4) + " address; add one.");
+      }
     }
   }
 }

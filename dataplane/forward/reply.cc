@@ -95,6 +95,7 @@ constexpr Error kPortUnreachable{icmp::kUnreachable, icmp::kCodePort, icmpv6::kU
                                  icmpv6::kCodePort};
 constexpr Error kProhibited{icmp::kUnreachable, icmp::kCodeFiltered, icmpv6::kUnreachable, 1};
 constexpr Error kTimeExceeded{icmp::kTimeExceeded, 0, icmpv6::kTimeExceeded, 0};
+constexpr Error kSourceRouteFailed{icmp::kUnreachable, 5, icmpv6::kUnreachable, 0};
 constexpr Error kTooBig{icmp::kUnreachable, icmp::kCodeTooBig, icmpv6::kTooBig, 0};
 
 bool reply_error(Packet& p, const Address& source, const Error& error, uint32_t rest) {
@@ -189,6 +190,10 @@ bool reply_prohibited(Packet& p) { return reply_error(p, ends_of(p).destination,
 
 bool reply_time_exceeded(Packet& p, const Address& source) {
   return reply_error(p, source, kTimeExceeded, 0);
+}
+
+bool reply_source_route_failed(Packet& p, const Address& source) {
+  return reply_error(p, source, kSourceRouteFailed, 0);
 }
 
 bool reply_too_big(Packet& p, const Address& source, uint16_t mtu) {

@@ -25,6 +25,8 @@ namespace nezu::forward {
 
 /// From `source`, an address of ours of the packet's family.
 [[nodiscard]] bool reply_time_exceeded(net::Packet& packet, const net::Address& source);
+/// IPv4 only: "source route failed", for a route that cannot be followed across families.
+[[nodiscard]] bool reply_source_route_failed(net::Packet& packet, const net::Address& source);
 /// IPv4: fragmentation needed (RFC 1191); IPv6: packet too big. `mtu`: of the IP packet.
 [[nodiscard]] bool reply_too_big(net::Packet& packet, const net::Address& source, uint16_t mtu);
 

@@ -62,7 +62,11 @@ namespace nezu::net {
   X(icmp_inner_invalid, "an ICMP error whose inner packet is cut off before its ports")       \
   X(mac_other, "for another host's MAC address")                                              \
   X(hairpin_refused, "a client in its server's own subnet, and the service has no SNAT set")  \
-  X(transport_checksum, "the port found the TCP or UDP checksum wrong")
+  X(transport_checksum, "the port found the TCP or UDP checksum wrong")                       \
+  X(ipv4_source_route, "an IPv4 source route, which has no form in IPv6")                     \
+  X(udp_checksum_missing, "no UDP checksum where the other IP version needs one")             \
+  X(family_untranslatable, "nothing in the other IP version says the same (RFC 7915)")        \
+  X(client_prefix_refused, "a client whose address may not stand in the well-known prefix")
 
 enum class Reason : uint8_t {
 #define NEZU_REASON_ENUM(name, text) name,

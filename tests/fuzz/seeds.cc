@@ -89,10 +89,24 @@ int main(int count, char** arguments) {
   for (const auto& [name, frame] : seeds()) {
     write(corpus / "parse" / name, {0xff}, frame);
     write(corpus / "forward" / name, translation, frame);
+    write(corpus / "family" / name, translation, frame);
   }
   write(corpus / "parse" / "tcp4_split", {54},
         eth() / ipv4(kA, kB) / tcp(40000, 80).ack(1) / fill(200));
   write(corpus / "parse" / "tcp6_split", {70},
         eth() / ipv6(kA6, kB6) / tcp(40000, 80).ack(1) / fill(200));
+  // The quote of an error filled up, and an extension behind it (RFC 4884).
+  const Frame quoted = eth() / ipv4(kB, kA) / udp(80, 40000) / "x";
+  Bytes quote(quoted.bytes().begin() + 14, quoted.bytes().end());
+  quote.resize(128);
+  for (const uint8_t byte : {0x20, 0, 0xdf, 0xff, 0, 4, 1, 1}) quote.push_back(byte);
+  write(corpus / "family" / "extended4", translation,
+        eth() / ipv4(kA, kB) / icmp(11, 0).rest(32u << 16) / raw(quote));
+  write(corpus / "family" / "source_route4", translation,
+        eth() / ipv4(kA, kB).options({131, 7, 4, 10, 0, 0, 1, 0}) / tcp(40000, 80).syn());
+  write(corpus / "family" / "atomic_fragment6", translation,
+        eth() / ipv6(kA6, kB6) / fragment(0, false, 9) / echo_request6(7, 1) / fill(32));
+  write(corpus / "family" / "large4_no_sum", translation,
+        eth() / ipv4(kA, kB) / udp(40000, 53).no_checksum() / fill(900));
   return 0;
 }

@@ -114,6 +114,50 @@ TEST(Validate, RefusesAddressesThatRunInCircles) {
               HasSubstr("an address is either a VIP or a source address"));
 }
 
+TEST(Validate, FullNatServesServersOfTheOtherFamily) {
+  const auto across = [](v1::Configuration& c) {
+    c.mutable_services(1)->set_address("2001:db8::10");
+  };
+  EXPECT_EQ(problems_with(across), "");
+  // Servers of both families in one pool: a source address for each.
+  EXPECT_EQ(problems_with([](v1::Configuration& c) {
+              c.mutable_pools(1)->mutable_servers(0)->set_address("fd00:1::5");
+              c.mutable_snat_sets(0)->add_addresses("fd00::1");
+              v1::RealServer& other = *c.mutable_pools(1)->add_servers();
+              other.set_address("10.0.0.9");
+              other.set_port(53);
+            }),
+            "");
+  EXPECT_THAT(problems_with([](v1::Configuration& c) {
+                c.mutable_pools(1)->mutable_servers(0)->set_address("fd00:1::5");
+              }),
+              HasSubstr("SNAT set out has no IPv6 address, which the servers of the service need"));
+}
+
+TEST(Validate, NatKeepsTheClientsAddressAndSoItsFamily) {
+  EXPECT_THAT(problems_with(
+                  [](v1::Configuration& c) { c.mutable_services(0)->set_address("2001:db8::10"); }),
+              HasSubstr("services[\"shop\"].pool: web: The service is IPv6, but server 10.0.0.1 of "
+                        "pool web is IPv4, where the client's address cannot stand: use mode "
+                        "fullnat"));
+}
+
+TEST(Validate, APoolThatGetsAServerOfTheOtherFamilyAsksItsUsers) {
+  Model model;
+  Problems none;
+  v1::Configuration before = sample(), after = sample();
+  model.apply(edit_to(model, before, none));
+  v1::RealServer& other = *after.mutable_pools(1)->add_servers();
+  other.set_address("fd00:1::5");
+  other.set_port(53);
+  normalise(after);
+  const store::Edit edit = edit_to(model, after, none);
+  ASSERT_EQ(edit.services_size(), 0);
+  model.apply(edit);
+  EXPECT_THAT(text_of(problems_between(model, edit)),
+              HasSubstr("services[\"names\"].snat_set: out: SNAT set out has no IPv6 address"));
+}
+
 TEST(Validate, AsksForTheSourceAddressesOfFullNat) {
   EXPECT_THAT(problems_with([](v1::Configuration& c) { c.mutable_services(1)->clear_snat_set(); }),
               HasSubstr("A fullnat service needs source addresses"));
