@@ -177,8 +177,7 @@ uint32_t Housekeeper::from_twins() {
 
 /// The packet is as it shall leave, but for the next hop's MAC.
 void Housekeeper::hold(uint16_t worker, void* buffer, net::Instant now) {
-  gate_.take({&buffer, 1}, burst_);
-  net::Packet& packet = burst_.packets[0];
+  net::Packet& packet = gate_.take(buffer, burst_);
   parse::parse(packet);
   if (packet.verdict == net::Verdict::drop) return refuse(worker, buffer, packet.reason);
   const net::Reason reason =
@@ -195,9 +194,7 @@ void Housekeeper::refuse(uint16_t worker, void* buffer, net::Reason reason) {
 void Housekeeper::settle_neighbours(net::Instant now) {
   route::Neighbours& neighbours = routes_->neighbours();
   for (const auto& [buffer, index] : neighbours.sends) {
-    void* one = buffer;
-    gate_.take({&one, 1}, burst_);
-    net::Packet& packet = burst_.packets[0];
+    net::Packet& packet = gate_.take(buffer, burst_);
     const route::NextHop& hop = routes_->hops().at(index);
     packet.sum_l4 = false;
     if (hop.write_addresses(packet.head)) {

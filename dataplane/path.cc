@@ -31,12 +31,15 @@ void Path::take(net::Burst& burst, const tables::View& view, const route::Routes
 
 void Path::housekeep(const tables::View& view, net::Instant now) {
   const net::Tick tick = net::to_tick(now);
+  state_->trains.expire(tick);
   expire(*state_, tick);
   recycle_ahead(*state_, view, tick);
   end_drained(*state_, view, now);
   run_errand(*state_, now);
   report(*state_, view, tick);
 }
+
+uint32_t Path::release(std::span<steer::Given> out) { return state_->trains.release(out); }
 
 Desk& Path::desk() { return state_->desk; }
 

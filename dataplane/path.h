@@ -10,6 +10,7 @@
 //   twin       for the kernel, by the twin of `port`
 //   hand_over  worker `owner` owns its flow: steer::Handover::give moves it
 //   hold       its buffer was taken over by the queue of a next hop that is not resolved yet
+//   kept       an early fragment: the path has its buffer and gives it back by `release`
 //   drop       `reason` says why; counted already
 // `head` may have moved by the four bytes of a VLAN tag that was put in or taken out.
 // The caller frees or moves buffers and counts only what it does itself (sent, transmit_full, ...).
@@ -72,6 +73,9 @@ class Path {
   /// The same for packets that another worker handed over.
   void take(net::Burst& burst, const tables::View& view, const route::Routes& routes,
             net::Instant now);
+  /// Fragments that the path kept and that go on now, for `take`; those with a reason end: the
+  /// caller counts it and frees them.
+  uint32_t release(std::span<steer::Given> out);
   /// Once a turn, whether packets came or not: expiry, drains, requests; each in a bounded slice.
   void housekeep(const tables::View& view, net::Instant now);
 

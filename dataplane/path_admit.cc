@@ -89,6 +89,7 @@ void admit_one(Turn& turn, Opening& opening, net::Packet& packet) {
   if (place.direction == Direction::to_client || packet.shape == net::Shape::icmp_error) {
     return pass_by(turn, packet, place.local);
   }
+  if (packet.shape == net::Shape::fragment) return packet.drop(Reason::fragment_unmatched);
   admit_client<F>(turn, opening, packet, tuple, target.service, place.shard);
 }
 

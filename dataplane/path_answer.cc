@@ -35,17 +35,9 @@ void answer(Turn& turn) {
       packet.drop(net::Reason::vlan_unknown);
       continue;
     }
-    if (packet.shape == net::Shape::transport) [[likely]] {
-      if (packet.first_fragment && packet.verdict == net::Verdict::undecided) {
-        packet.drop(net::Reason::fragment_unsupported);
-      }
-      continue;
-    }
     if (packet.verdict != net::Verdict::undecided) continue;
     if (packet.shape == net::Shape::other || packet.shape == net::Shape::control) {
       answer_or_leave(turn, packet);
-    } else if (packet.shape == net::Shape::fragment) {
-      packet.drop(net::Reason::fragment_unsupported);
     }
   }
 }

@@ -21,6 +21,7 @@ void count_unforwarded(tables::WorkerLine& line, const net::Packet& packet) {
     case net::Verdict::undecided:
     case net::Verdict::forward:
     case net::Verdict::hand_over:  // by whoever moves it
+    case net::Verdict::kept:       // when it comes back
     case net::Verdict::hold:
       break;
   }

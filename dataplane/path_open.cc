@@ -53,6 +53,7 @@ Path::State::~State() = default;
 
 void refuse(Turn& turn, net::Packet& packet, Reason reason, tables::Refusal refusal) {
   packet.drop(reason);
+  if (packet.first_fragment) return;  // what it answers is not all here
   if (refusal != tables::Refusal::refuse || !turn.state.replies.take(turn.now)) return;
   packet.verdict = net::Verdict::undecided;
   const bool sent = packet.protocol == net::Protocol::tcp ? forward::reply_reset(packet)

@@ -38,10 +38,13 @@ inline void run_stages(Turn& turn, After after) {
   const flow::Table& flows = turn.state.flows;
   const uint32_t rest = parse_and_ask(turn.burst, flows);
   after(0);
-  if (!turn.burst.plain) answer(turn);
+  if (!turn.burst.plain) {
+    answer(turn);
+    fragments(turn);
+  }
   after(1);
   flows.guess(turn.burst, rest, turn.burst.count);
-  turn.missing = flows.confirm(turn.burst);
+  turn.missing += flows.confirm(turn.burst);
   after(2);
   admit(turn);
   after(3);

@@ -12,6 +12,7 @@
 #include "dataplane/path.h"
 #include "dataplane/route/routes.h"
 #include "dataplane/steer/steering.h"
+#include "dataplane/steer/trains.h"
 #include "dataplane/tables/view.h"
 
 namespace nezu::path {
@@ -80,6 +81,7 @@ struct Path::State {
   admit::SnatPorts ports;
   const std::unique_ptr<Opening> opening;
   Allowance replies;
+  steer::Trains trains{steer::Trains::Limits{}};
   Desk desk;
   Errand errand;
   Drain drain;
@@ -124,6 +126,7 @@ struct Turn {
 
 // The stages, in their order.
 void answer(Turn& turn);      ///< path_answer.cc   ARP and NDP for our addresses; the twin's own
+void fragments(Turn& turn);   ///< path_fragments.cc   they meet at their train's home
 void admit(Turn& turn);       ///< path_admit.cc    packets without a flow
 void track(Turn& turn);       ///< path_track.cc    states, deadlines
 void choose_way(Turn& turn);  ///< path_route.cc    next hop, MTU

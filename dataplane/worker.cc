@@ -43,12 +43,7 @@ void Worker::turn() {
   const net::Instant now = tables::boot_time();  // one reading serves the whole turn
   load_ = {};
   receive(view, routes, now, began);
-  void* given[net::kBurstCapacity / 2];
-  if (const uint32_t count = is_.handover->take(is_.number, given); count != 0) {
-    is_.gate->take({given, count}, burst_);
-    is_.path->take(burst_, view, routes, now);
-    dispose();
-  }
+  take(view, routes, now);
   count_refusals();
   is_.path->housekeep(view, now);
   load_.packets += is_.gate->flush();
@@ -71,6 +66,27 @@ void Worker::receive(const tables::View& view, const route::Routes& routes, net:
   }
 }
 
+/// What other workers have handed over, and fragments that need not wait any longer.
+void Worker::take(const tables::View& view, const route::Routes& routes, net::Instant now) {
+  steer::Given given[net::kBurstCapacity / 2];
+  uint32_t count = is_.handover->take(is_.number, given);
+  const uint32_t others = count;
+  for (uint32_t left = is_.path->release(std::span(given).subspan(others)), i = 0; i < left; ++i) {
+    const steer::Given& one = given[others + i];
+    if (one.reason == net::Reason::none) {
+      given[count++] = one;
+    } else {
+      is_.line->reasons[static_cast<size_t>(one.reason)].add(1);
+      is_.gate->release(one.buffer);
+    }
+  }
+  if (count == 0) return;
+  is_.gate->take({given, count}, burst_);
+  is_.path->take(burst_, view, routes, now);
+  is_.handover->give(is_.number, burst_, *is_.line);
+  dispose();
+}
+
 /// Every packet goes where its verdict says.
 void Worker::dispose() {
   for (net::Packet& packet : burst_.all()) {
@@ -81,8 +97,9 @@ void Worker::dispose() {
       case net::Verdict::reply:
         is_.gate->send(packet, packet.port);
         break;
-      case net::Verdict::hand_over:
-        break;  // has gone
+      case net::Verdict::hand_over:  // has gone
+      case net::Verdict::kept:       // comes back
+        break;
       case net::Verdict::twin:
         to_housekeeper(is_control(packet) ? errands_.control : errands_.bulk, packet,
                        net::Reason::twin_full);

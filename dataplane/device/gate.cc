@@ -77,14 +77,22 @@ void Gate::receive(uint32_t source, net::Burst& burst) {
   if (line_ != nullptr && received != 0) line_->bursts.add(1);
 }
 
-void Gate::take(std::span<void* const> buffers, net::Burst& burst) {
+void Gate::take(std::span<const steer::Given> given, net::Burst& burst) {
   burst.count = 0;
-  for (void* one : buffers) {
-    auto* buffer = static_cast<rte_mbuf*>(one);
+  for (const steer::Given& one : given) {
+    auto* buffer = static_cast<rte_mbuf*>(one.buffer);
     Packet& packet = burst.packets[burst.count++];
     arrive(packet, buffer, buffer->port);
     packet.handed_over = true;
+    packet.knows_ports = one.knows_ports;
+    packet.ports = one.ports;
   }
+}
+
+Packet& Gate::take(void* buffer, net::Burst& burst) {
+  const steer::Given given{buffer};
+  take({&given, 1}, burst);
+  return burst.packets[0];
 }
 
 void Gate::send(Packet& packet, uint16_t port) {

@@ -12,6 +12,7 @@
 
 #include "dataplane/device/ports.h"
 #include "dataplane/net/packet.h"
+#include "dataplane/steer/handover.h"
 #include "dataplane/tables/layout.h"
 
 struct rte_mbuf;
@@ -32,7 +33,9 @@ class Gate {
   /// A burst from one of this thread's queues; frames for other hosts are dropped on the way.
   void receive(uint32_t source, net::Burst& burst);
   /// Buffers from another thread become packets of this one.
-  void take(std::span<void* const> buffers, net::Burst& burst);
+  void take(std::span<const steer::Given> given, net::Burst& burst);
+  /// One alone.
+  net::Packet& take(void* buffer, net::Burst& burst);
 
   /// To leave by `port` at the next flush.
   void send(net::Packet& packet, uint16_t port);

@@ -24,6 +24,7 @@ enum class Verdict : uint8_t {
   hand_over,  ///< to worker `owner`
   hold,       ///< a queue (a neighbour's) has taken `buffer`; nothing more to do
   reply,      ///< turned into our answer, leaves by the port that it came from
+  kept,       ///< the path has taken `buffer` and will give it back (an early fragment)
 };
 
 /// Source and destination as they stand in a packet, IPv4. Exactly 16 bytes: one vector register.
@@ -116,13 +117,16 @@ struct alignas(64) Packet {
   uint16_t owner = 0;   ///< hand_over: the worker
   /// By device/: came by another worker's ring, must not leave by one.
   bool handed_over = false;
+  /// A fragment whose train told `ports`: it has been at its home.
+  bool knows_ports = false;
   uint32_t flow = kNoFlow;  ///< flow id with direction; kNoFlow: none
 
   union {
     Tuple4 tuple4;
     Tuple6 tuple6;
   };
-  uint64_t hash = 0;  ///< flow hash of the tuple
+  uint64_t hash = 0;   ///< flow hash of the tuple
+  uint32_t ports = 0;  ///< as they lie in the first fragment's transport header
 
   /// device/: a frame has come in. All that the stages do not write before they read it is set.
   void arrive(uint8_t* frame, void* handle, uint32_t contiguous, uint32_t whole, uint32_t writable,
@@ -135,6 +139,7 @@ struct alignas(64) Packet {
     port = ingress;
     vlan = stripped_vlan;
     handed_over = false;
+    knows_ports = false;
   }
   void drop(Reason why) {
     verdict = Verdict::drop;

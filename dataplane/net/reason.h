@@ -29,7 +29,7 @@ namespace nezu::net {
   X(udp_length_invalid, "the UDP length does not fit the packet")                             \
   X(port_zero, "a TCP or UDP port is 0")                                                      \
   X(tcp_flags_invalid, "a combination of TCP flags that no stack sends")                      \
-  X(fragment_unsupported, "a fragment of a packet for a service")                             \
+  X(fragment_unsupported, "a fragment of a ping of an address of ours")                       \
   X(icmp_unmatched, "an ICMP error about a packet of no flow")                                \
   X(ttl_exceeded, "the TTL or hop limit ends here")                                           \
   X(transit_refused, "for no address of ours, and transit is off")                            \
@@ -66,7 +66,10 @@ namespace nezu::net {
   X(ipv4_source_route, "an IPv4 source route, which has no form in IPv6")                     \
   X(udp_checksum_missing, "no UDP checksum where the other IP version needs one")             \
   X(family_untranslatable, "nothing in the other IP version says the same (RFC 7915)")        \
-  X(client_prefix_refused, "a client whose address may not stand in the well-known prefix")
+  X(client_prefix_refused, "a client whose address may not stand in the well-known prefix")   \
+  X(fragment_timeout, "the first fragment did not come in time")                              \
+  X(fragment_table_full, "too many fragments wait for their first one")                       \
+  X(fragment_unmatched, "a later fragment of a packet that found no flow")
 
 enum class Reason : uint8_t {
 #define NEZU_REASON_ENUM(name, text) name,

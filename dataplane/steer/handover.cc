@@ -5,7 +5,7 @@ namespace nezu::steer {
 Handover::Handover(uint16_t workers, uint32_t capacity) : workers_(workers), turns_(workers) {
   rings_.reserve(size_t{workers} * workers);
   for (uint32_t i = 0; i < uint32_t{workers} * workers; ++i) {
-    rings_.push_back(std::make_unique<Ring<void*>>(capacity));
+    rings_.push_back(std::make_unique<Ring<Given>>(capacity));
   }
 }
 
@@ -14,7 +14,7 @@ void Handover::give(uint16_t from, net::Burst& burst, tables::WorkerLine& line) 
   uint64_t given = 0;
   for (net::Packet& packet : burst.all()) {
     if (packet.verdict != net::Verdict::hand_over) continue;
-    if (!ring(from, packet.owner).push(packet.buffer)) {
+    if (!ring(from, packet.owner).push({packet.buffer, packet.ports, packet.knows_ports})) {
       packet.drop(net::Reason::handover_full);
       line.reasons[static_cast<size_t>(net::Reason::handover_full)].add(1);
       continue;
@@ -29,7 +29,7 @@ void Handover::give(uint16_t from, net::Burst& burst, tables::WorkerLine& line) 
   }
 }
 
-uint32_t Handover::take(uint16_t to, std::span<void*> out) {
+uint32_t Handover::take(uint16_t to, std::span<Given> out) {
   uint32_t count = 0;
   const uint16_t first = turns_[to].next;
   for (uint16_t i = 0; i < workers_ && count < out.size(); ++i) {

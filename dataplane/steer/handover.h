@@ -61,6 +61,14 @@ class Ring {
   std::unique_ptr<T[]> records_;
 };
 
+/// A buffer on its way to a path, and what its bytes do not tell.
+struct Given {
+  void* buffer = nullptr;
+  uint32_t ports = 0;                      ///< as Packet::ports
+  bool knows_ports = false;                ///< as in Packet
+  net::Reason reason = net::Reason::none;  ///< the packet ends here
+};
+
 /// workers x workers rings.
 class Handover {
  public:
@@ -72,16 +80,16 @@ class Handover {
   void give(uint16_t from, net::Burst& burst, tables::WorkerLine& line);
 
   /// Worker `to`: buffers that others gave, up to `out.size()`, the givers in turn.
-  uint32_t take(uint16_t to, std::span<void*> out);
+  uint32_t take(uint16_t to, std::span<Given> out);
 
  private:
-  Ring<void*>& ring(uint16_t from, uint16_t to) { return *rings_[from * workers_ + to]; }
+  Ring<Given>& ring(uint16_t from, uint16_t to) { return *rings_[from * workers_ + to]; }
 
   struct alignas(64) Turn {
     uint16_t next = 0;  // the consumer
   };
   uint16_t workers_;
-  std::vector<std::unique_ptr<Ring<void*>>> rings_;
+  std::vector<std::unique_ptr<Ring<Given>>> rings_;
   std::vector<Turn> turns_;
 };
 

@@ -37,6 +37,27 @@ struct Worker {
   std::unique_ptr<path::Path> path;
 };
 
+/// A frame in a buffer of its own; the handle of every packet made of it.
+class Input {
+ public:
+  Input(std::span<const uint8_t> frame, uint16_t port)
+      : bytes_(std::make_unique<uint8_t[]>(kHeadroom + frame.size() + kTailroom)),
+        length_(static_cast<uint32_t>(frame.size())),
+        port_(port) {
+    std::memcpy(bytes_.get() + kHeadroom, frame.data(), frame.size());
+    fuzz::repair_ipv4_sum({bytes_.get() + kHeadroom, frame.size()});
+  }
+  void arrive(Packet& packet) const {
+    packet.arrive(bytes_.get() + kHeadroom, const_cast<Input*>(this), length_, length_,
+                  length_ + kTailroom, port_);
+  }
+
+ private:
+  std::unique_ptr<uint8_t[]> bytes_;
+  uint32_t length_;
+  uint16_t port_;
+};
+
 class Balancer {
  public:
   Balancer() : world_(world::World::small_sizes(kWorkers)), steering_(kWorkers, 7) {
@@ -80,22 +101,25 @@ class Balancer {
   void pass(uint64_t seconds) {
     now_ = after(now_, seconds * kNanosecondsPerSecond);
     for (Worker& worker : workers_) worker.path->housekeep(world_.view(), now_);
+    for (uint16_t worker = 0; worker < kWorkers; ++worker) release(worker);
   }
 
-  void receive(Burst& burst, uint16_t worker, bool taken) {
-    run(worker, burst, taken);
+  /// A packet may be handed over twice: to the home of its train of fragments, and to its owner.
+  void receive(Burst& burst, uint16_t worker, int handed_over) {
+    run(worker, burst, handed_over != 0);
     for (Packet& packet : burst.all()) {
       if (packet.verdict == Verdict::undecided) fail("a packet without a verdict");
       if (packet.verdict == Verdict::drop && packet.reason == Reason::none) fail("no reason");
       if (packet.verdict == Verdict::forward && packet.egress > 1) fail("no such port");
+      kept_ += packet.verdict == Verdict::kept;
       if (packet.verdict != Verdict::hand_over) continue;
-      if (taken || packet.owner >= kWorkers || packet.owner == worker) fail("handed over wrongly");
-      auto one = std::make_unique<Burst>();
-      one->count = 1;
-      one->packets[0].arrive(packet.head, packet.buffer, packet.head_length, packet.length,
-                             packet.room, packet.port);
-      receive(*one, packet.owner, true);
+      if (handed_over == 2 || packet.owner >= kWorkers || packet.owner == worker) {
+        fail("handed over wrongly");
+      }
+      const steer::Given given{packet.buffer, packet.ports, packet.knows_ports};
+      take(given, packet.owner, handed_over + 1);
     }
+    release(worker);
   }
 
   void audit() {
@@ -107,6 +131,7 @@ class Balancer {
   void empty() {
     for (int i = 0; i < 12; ++i) pass(200);
     audit();
+    if (kept_ != 0) fail("fragments that wait for ever");
     for (uint16_t number = 0; number < kWorkers; ++number) {
       if (workers_[number].flows->count(false) + workers_[number].flows->count(true) != 0) {
         fail("flows that never end");
@@ -124,6 +149,22 @@ class Balancer {
   }
 
  private:
+  void take(const steer::Given& given, uint16_t worker, int handed_over) {
+    const Input& input = *static_cast<const Input*>(given.buffer);
+    auto one = std::make_unique<Burst>();
+    one->count = 1;
+    input.arrive(one->packets[0]);
+    one->packets[0].knows_ports = given.knows_ports;
+    one->packets[0].ports = given.ports;
+    receive(*one, worker, handed_over);
+  }
+  void release(uint16_t worker) {
+    steer::Given given;
+    while (workers_[worker].path->release(std::span(&given, 1)) == 1) {
+      if (kept_-- == 0) fail("a fragment that nobody kept");
+      if (given.reason == Reason::none) take(given, worker, 1);
+    }
+  }
   void run(uint16_t worker, Burst& burst, bool taken) {
     path::Path& path = *workers_[worker].path;
     taken ? path.take(burst, world_.view(), world_.routes(), now_)
@@ -133,31 +174,24 @@ class Balancer {
   world::World world_;
   steer::Steering steering_;
   Instant now_{1000 * kNanosecondsPerSecond};
+  uint32_t kept_ = 0;
   std::array<Worker, kWorkers> workers_;
 };
-
-/// A frame in a buffer of its own.
-std::unique_ptr<uint8_t[]> buffer_of(const uint8_t* bytes, size_t length) {
-  auto buffer = std::make_unique<uint8_t[]>(kHeadroom + length + kTailroom);
-  std::memcpy(buffer.get() + kHeadroom, bytes, length);
-  fuzz::repair_ipv4_sum({buffer.get() + kHeadroom, length});
-  return buffer;
-}
 
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
   static auto* balancer = new Balancer;
   static auto* burst = new Burst;
-  std::vector<std::unique_ptr<uint8_t[]>> buffers;
+  std::vector<std::unique_ptr<const Input>> inputs;
   burst->count = 0;
   uint16_t worker = 0;
   const auto flush = [&] {
-    if (burst->count != 0) balancer->receive(*burst, worker, false);
+    if (burst->count != 0) balancer->receive(*burst, worker, 0);
     burst->count = 0;
     balancer->audit();
   };
-  for (size_t at = 0; at + 3 <= size && buffers.size() < 200;) {
+  for (size_t at = 0; at + 3 <= size && inputs.size() < 200;) {
     const uint8_t flags = bytes[at];
     const size_t length =
         std::min<size_t>(size_t{bytes[at + 1]} << 8 | bytes[at + 2], size - at - 3);
@@ -166,10 +200,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
     if ((flags & 8) == 0 || at_worker != worker || burst->count == kBurstCapacity) flush();
     if ((flags & 4) != 0) balancer->pass(1);
     worker = at_worker;
-    buffers.push_back(buffer_of(bytes + at, length));
-    const auto n = static_cast<uint32_t>(length);
-    burst->packets[burst->count++].arrive(buffers.back().get() + kHeadroom, nullptr, n, n,
-                                          n + kTailroom, flags & 1);
+    inputs.push_back(std::make_unique<Input>(std::span(bytes + at, length), flags & 1));
+    inputs.back()->arrive(burst->packets[burst->count++]);
     at += length;
   }
   flush();

@@ -74,6 +74,24 @@ int main(int count, char** arguments) {
          {kOther, eth() / kTo6 / udp(40000, 443) / "x"},
          {kServers, eth() / ipv4("10.0.1.5", "10.0.0.1") / udp(8080, 1024) / "x"},
          {kServers, eth() / ipv6("fd00:1::5", "fd00:1::a") / udp(8080, 30000) / "x"}});
+  const Payload end = raw(Bytes(40, 7), 17);
+  const Stack first = eth() / ipv4("198.51.100.7", "203.0.113.10").id(5).fragment(0, true) /
+                      udp(40000, 80).length(88) / fill(40);
+  const Stack later = eth() / ipv4("198.51.100.7", "203.0.113.10").id(5).fragment(48, false) / end;
+  const Stack first6 = eth() / kTo6 / fragment(0, true, 5) / udp(40000, 443).length(88) / fill(40);
+  const Stack later6 = eth() / kTo6 / fragment(48, false, 5) / end;
+  write(corpus / "fragments", {{0, first},
+                               {kSame, later},
+                               {kOther, later},
+                               {0, later6},
+                               {kSame, first6},
+                               {kOther, first6}});
+  write(corpus / "fragments_early", {{0, later},
+                                     {kOther, later6},
+                                     {0, first},
+                                     {kOther, first6},
+                                     {kLater, later},
+                                     {kLater, later}});
   write(corpus / "flood", flood(70, 80));
   write(corpus / "flood_fullnat", flood(70, 443));
   write(corpus / "ours",

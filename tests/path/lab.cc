@@ -76,13 +76,18 @@ path::Restored Lab::restart(uint16_t workers) {
   return restored_;
 }
 
-std::vector<Fate> Lab::run(uint16_t worker, uint16_t port, std::vector<dsl::Frame>& frames,
+std::vector<Fate> Lab::run(uint16_t worker, uint16_t port, const std::vector<Way>& ways,
                            bool taken) {
   net::Burst burst;
-  for (dsl::Frame& frame : frames) {
-    const net::Packet& from = frame.packet();
+  for (const Way& way : ways) {
+    const net::Packet& from = way.frame->packet();
     net::Packet& packet = burst.packets[burst.count++];
-    packet.arrive(from.head, &frame, from.head_length, from.length, from.room, port);
+    packet.arrive(from.head, way.frame, from.head_length, from.length, from.room, port);
+    packet.knows_ports = way.knows_ports;
+    packet.ports = way.ports;
+    // One that waits outlives this call, and so do its bytes.
+    kept_.push_back(std::make_unique<Kept>(Kept{*way.frame, port}));
+    packet.buffer = kept_.back().get();
   }
   const tables::View view = world_.view();
   taken ? paths_[worker]->take(burst, view, world_.routes(), now_)
@@ -98,16 +103,35 @@ std::vector<Fate> Lab::run(uint16_t worker, uint16_t port, std::vector<dsl::Fram
     fate.worker = worker;
     fate.handed_over = taken;
     if (packet.verdict == net::Verdict::hand_over) {
-      void* handle = nullptr;
-      if (handover_->take(packet.owner, std::span(&handle, 1)) != 1) std::abort();
-      std::vector<dsl::Frame> one{*static_cast<dsl::Frame*>(handle)};
-      fate = run(packet.owner, port, one, true)[0];
-    } else {
+      steer::Given given;
+      if (handover_->take(packet.owner, std::span(&given, 1)) != 1) std::abort();
+      dsl::Frame frame = static_cast<Kept*>(given.buffer)->frame;
+      fate = run(packet.owner, port, {{&frame, given.knows_ports, given.ports}}, true)[0];
+    } else if (packet.verdict != net::Verdict::kept) {
       fate.frame = dsl::Frame(dsl::Bytes(packet.head, packet.head + packet.length));
     }
     fates.push_back(std::move(fate));
   }
+  release(worker);
   return fates;
+}
+
+/// As a worker does each turn.
+void Lab::release(uint16_t worker) {
+  steer::Given given;
+  while (paths_[worker]->release(std::span(&given, 1)) == 1) {
+    const Kept kept = *static_cast<Kept*>(given.buffer);
+    Fate fate;
+    if (given.reason != net::Reason::none) {
+      fate.verdict = net::Verdict::drop;
+      fate.reason = given.reason;
+      line(worker).reasons[static_cast<size_t>(given.reason)].add(1);
+    } else {
+      dsl::Frame frame = kept.frame;
+      fate = run(worker, kept.port, {{&frame, given.knows_ports, given.ports}}, true)[0];
+    }
+    released_.push_back(std::move(fate));
+  }
 }
 
 Fate Lab::send(const dsl::Frame& frame, uint16_t worker, uint16_t port) {
@@ -116,7 +140,9 @@ Fate Lab::send(const dsl::Frame& frame, uint16_t worker, uint16_t port) {
 
 std::vector<Fate> Lab::send(const std::vector<dsl::Frame>& frames, uint16_t worker, uint16_t port) {
   std::vector<dsl::Frame> copies = frames;
-  return run(worker, port, copies, false);
+  std::vector<Way> ways;
+  for (dsl::Frame& frame : copies) ways.push_back({&frame});
+  return run(worker, port, ways, false);
 }
 
 void Lab::advance(double seconds) {
@@ -126,6 +152,7 @@ void Lab::advance(double seconds) {
     for (const auto& path : paths_) {
       for (int turn = 0; turn < 16; ++turn) path->housekeep(world_.view(), now_);
     }
+    for (uint16_t worker = 0; worker < workers(); ++worker) release(worker);
   }
 }
 

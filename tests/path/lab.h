@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "dataplane/flow/file.h"
@@ -41,6 +42,8 @@ class Lab {
   /// Many in one burst, at one worker; in the order in which they were given.
   std::vector<Fate> send(const std::vector<dsl::Frame>& frames, uint16_t worker = 0,
                          uint16_t port = 0);
+  /// What became of early fragments that waited, since the last call.
+  std::vector<Fate> released() { return std::exchange(released_, {}); }
   /// Time passes; housekeeping runs often enough to finish what is due.
   void advance(double seconds);
   net::Instant now() const { return now_; }
@@ -63,8 +66,14 @@ class Lab {
  private:
   void start(uint16_t workers);
   void stop();
-  std::vector<Fate> run(uint16_t worker, uint16_t port, std::vector<dsl::Frame>& frames,
-                        bool taken);
+  /// A frame on its way to a path, with what its bytes do not tell.
+  struct Way {
+    dsl::Frame* frame = nullptr;
+    bool knows_ports = false;
+    uint32_t ports = 0;
+  };
+  std::vector<Fate> run(uint16_t worker, uint16_t port, const std::vector<Way>& ways, bool taken);
+  void release(uint16_t worker);
 
   flow::Capacity capacity_;
   world::World world_;
@@ -76,6 +85,12 @@ class Lab {
   std::vector<std::unique_ptr<flow::Table>> tables_;
   std::vector<std::unique_ptr<path::Path>> paths_;
   path::Restored restored_;
+  struct Kept {
+    dsl::Frame frame;
+    uint16_t port;
+  };
+  std::vector<std::unique_ptr<Kept>> kept_;  ///< early fragments, by their handles
+  std::vector<Fate> released_;
 };
 
 }  // namespace nezu::lab

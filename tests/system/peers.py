@@ -118,7 +118,7 @@ async def converse(options, tally, number, exchange):
     first = None
     for turn in itertools.count():
         began = time.monotonic()
-        text = f"{number}.{turn}"
+        text = f"{number}.{turn}".ljust(options.size, "x")
         try:
             answer = await asyncio.wait_for(exchange(text), options.patience)
         except (OSError, asyncio.TimeoutError) as error:
@@ -259,6 +259,7 @@ def main():
     parser.add_argument("--only", type=lambda text: [int(word) for word in text.split(",")],
                         help="only these flows, by number")
     parser.add_argument("--interval", type=float, default=0.5)
+    parser.add_argument("--size", type=int, default=0, help="of each question, at least so many bytes")
     parser.add_argument("--patience", type=float, default=5, help="seconds for one answer")
     parser.add_argument("--tolerant", action="store_true")
     parser.add_argument("--record", help="fetch: a file for one line a request")

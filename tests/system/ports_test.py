@@ -49,6 +49,11 @@ class LongWorld(WithPorts):
         super().start()
 
 
+class PcapWorld(WithPorts):
+    """libpcap hands out what came in; a fanout of af_packet puts fragments of IPv4 together."""
+    devices = LongWorld.devices
+
+
 class PortCase(Case):
     world_type = WithPorts
 
@@ -69,6 +74,41 @@ class PortCase(Case):
 
     def log(self):
         return self.world.dataplane.log.read_text()
+
+
+class Fragments(PortCase):
+    """Datagrams of 4,000 bytes: the kernels of clients and servers send each in three pieces."""
+    world_type = PcapWorld
+    workers = 2
+
+    def long_datagrams(self, vip, mode):
+        def sum_of(field):
+            return sum(number(worker, field) for worker in self.world.statistics()["workers"])
+        received, handed_over = sum_of("received"), sum_of("handed_over")
+        report = self.fine(self.world.traffic(
+            "ask", vip, ECHO + SHIFT[mode], "--interval", 0.1, "--flows", 96, "--seconds", 3,
+            "--size", 4000))
+        self.assertGreater(report["answers"], 96 * 2)
+        received = sum_of("received") - received
+        self.assertGreaterEqual(received, 6 * report["answers"])
+        # Homes of trains are spread, and so are the owners of flows.
+        self.assertGreater(sum_of("handed_over") - handed_over, received / 2)
+        # What the capture itself loses on a busy machine leaves pieces behind that wait in vain.
+        drops = self.drops()
+        lost = sum(packets for reason, packets in drops.items() if reason.startswith("fragment"))
+        self.assertLess(lost, received / 100, drops)
+
+    def test_nat_ipv4(self):
+        self.long_datagrams(VIP, "nat")
+
+    def test_fullnat_ipv4(self):
+        self.long_datagrams(VIP, "fullnat")
+
+    def test_nat_ipv6(self):
+        self.long_datagrams(VIP6, "nat")
+
+    def test_fullnat_ipv6(self):
+        self.long_datagrams(VIP6, "fullnat")
 
 
 class LongFrames(PortCase):

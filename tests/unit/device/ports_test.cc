@@ -114,7 +114,7 @@ TEST_F(PortsTest, FramesInAndOutByTheOnlyQueue) {
     return burst_.count == 1;
   }));
   void* buffer = burst_.packets[0].buffer;
-  other.take({&buffer, 1}, burst_);
+  other.take(buffer, burst_);
   EXPECT_TRUE(burst_.packets[0].handed_over);
   EXPECT_EQ(burst_.packets[0].port, 0);
   EXPECT_EQ(Gate::bytes_of(buffer)[20], 8);

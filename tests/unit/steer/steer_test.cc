@@ -62,10 +62,10 @@ TEST(Handover, DropsWhatFindsTheRingFullAndCountsIt) {
   EXPECT_EQ(line.handed_over.read(), 8u);
   EXPECT_EQ(line.reasons[static_cast<size_t>(net::Reason::handover_full)].read(), 2u);
   EXPECT_EQ(burst.packets[9].verdict, net::Verdict::drop);
-  std::array<void*, 16> out{};
+  std::array<Given, 16> out{};
   EXPECT_EQ(handover.take(1, out), 0u);
   ASSERT_EQ(handover.take(2, out), 8u);
-  for (uint32_t i = 0; i < 8; ++i) EXPECT_EQ(out[i], &buffers[i]);
+  for (uint32_t i = 0; i < 8; ++i) EXPECT_EQ(out[i].buffer, &buffers[i]);
 }
 
 TEST(Steering, EveryShardHasAnOwnerAndWorkersAreEven) {
