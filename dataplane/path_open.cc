@@ -88,11 +88,14 @@ const Opening::Target& Opening::target(const typename F::Tuple& tuple) {
   };
   if (queue.known && is_like(queue.like)) [[likely]]
     return queue.target;
+  const net::Address address = F::address(tuple.destination);
+  const tables::LocalAddress* local = turn_->view.address(tuple.instance, address);
+  // Answers go to one client after another: they leave what is known of the service alone.
+  static constexpr Target kNobody;
+  if (local == nullptr) return kNobody;
   queue.like = tuple;
   queue.known = true;
-  const net::Address address = F::address(tuple.destination);
-  queue.target = {turn_->view.address(tuple.instance, address), nullptr};
-  if (queue.target.local == nullptr) return queue.target;
+  queue.target = {local, nullptr};
   tables::ServiceKey key{
       address, tuple.instance, net::swap16(tuple.destination_port), tuple.protocol, {}};
   queue.target.service = turn_->view.service(key);

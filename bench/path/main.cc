@@ -29,6 +29,10 @@ constexpr const char* kHelp =
   --steady S      also: new flows for S seconds of the worker's time, by default timeouts and
                   shares, expiry and recycling included (--capacity 16777216, say)
   --lives S       the same with whole TCP lives of seven packets
+  --hand-over     also: the packets of half the flows received by a worker that hands them over
+  --latency       also: from arrival to transmission, packets coming one by one and by half the load
+  --pushes        also: the same packets with 1,000 pushes a second of their service
+  --second-core N for the other end of --hand-over and for who pushes; without: no other end
   --rebuild       also: the time to rebuild the table after a restart
   --runs N        default 5; medians are of these
   --packets N     of each run, default 2000000
@@ -47,7 +51,8 @@ struct Wanted {
   std::string json;
   uint32_t new_flows = 0;
   double steady = 0, lives = 0;  ///< seconds
-  bool rebuild = false;
+  bool rebuild = false, hand_over = false, latency = false, pushes = false;
+  int second_core = -1;
 };
 
 [[noreturn]] void usage(const std::string& problem) {
@@ -80,6 +85,14 @@ Wanted parse_options(int argc, char** argv) {
       wanted.options.one_way = true;
     } else if (option == "--huge") {
       wanted.options.huge = true;
+    } else if (option == "--hand-over") {
+      wanted.hand_over = true;
+    } else if (option == "--latency") {
+      wanted.latency = true;
+    } else if (option == "--pushes") {
+      wanted.pushes = true;
+    } else if (option == "--second-core") {
+      wanted.second_core = static_cast<int>(number());
     } else if (option == "--rebuild") {
       wanted.rebuild = true;
     } else if (option == "--new") {
@@ -108,6 +121,7 @@ Wanted parse_options(int argc, char** argv) {
       (burst & (burst - 1)) != 0) {
     usage("runs must not be 0, a burst is a power of two up to 64");
   }
+  if (wanted.pushes && wanted.second_core < 0) usage("--pushes needs --second-core");
   return wanted;
 }
 
@@ -116,6 +130,53 @@ std::string json_of(const bench::Spread& spread) {
   std::snprintf(text, sizeof text, "{\"min\": %.1f, \"median\": %.1f, \"max\": %.1f}", spread.min,
                 spread.median, spread.max);
   return text;
+}
+
+/// What needs a rig of two workers.
+std::string run_hand_over(const bench::Case& what, bench::Options options, int core) {
+  options.workers = 2;
+  bench::Rig rig(what, options);
+  rig.open_flows();
+  const bench::HandOver cost = bench::measure_hand_over(rig, options, core);
+  std::printf("%-26s hand-over: %.1f cycles, %.1f without, %.1f more (%.1f to %.1f)\n", "",
+              cost.with.median, cost.without.median, cost.more.median, cost.more.min,
+              cost.more.max);
+  std::string json = ",\n   \"hand_over\": {\"without\": " + json_of(cost.without) +
+                     ", \"with\": " + json_of(cost.with) + ", \"more\": " + json_of(cost.more);
+  if (core >= 0) {
+    std::printf(
+        "%-26s on two cores: %.1f cycles (%.1f to %.1f), a line there and back %.0f ns "
+        "(%.0f to %.0f), %zu rounds kept\n",
+        "", cost.apart.median, cost.apart.min, cost.apart.max, cost.bounce.median, cost.bounce.min,
+        cost.bounce.max, cost.kept);
+    json += ", \"two_cores\": " + json_of(cost.apart) + ", \"bounce_ns\": " + json_of(cost.bounce);
+  }
+  return json + "}";
+}
+
+std::string run_latency(bench::Rig& rig, const bench::Options& options, double cycles) {
+  std::string json = ",\n   \"latency_us\": [";
+  for (const double load : {0.0, 0.5}) {
+    const bench::Latency one = bench::measure_latency(rig, options, cycles, load);
+    std::printf("%-26s latency at load %.1f: p50 %.2f us, p99 %.2f us, %.1f packets a burst\n", "",
+                load, one.p50, one.p99, one.packets_a_burst);
+    char text[128];
+    std::snprintf(text, sizeof text, "%s{\"load\": %.1f, \"p50\": %.3f, \"p99\": %.3f}",
+                  load == 0 ? "" : ", ", load, one.p50, one.p99);
+    json += text;
+  }
+  return json + "]";
+}
+
+std::string run_pushes(bench::Rig& rig, const bench::Options& options, int core) {
+  const bench::Pushes cost = bench::measure_pushes(rig, options, core);
+  std::printf("%-26s %.0f pushes a second: %.1f cycles, %.1f without, median ratio %.3f\n", "",
+              cost.per_second, cost.with.median, cost.without.median, cost.ratio);
+  char text[96];
+  std::snprintf(text, sizeof text, "{\"per_second\": %.0f, \"ratio\": %.3f", cost.per_second,
+                cost.ratio);
+  return ",\n   \"pushes\": " + (text + (", \"without\": " + json_of(cost.without)) +
+                                 ", \"with\": " + json_of(cost.with) + "}");
 }
 
 /// One case: a line on the terminal, an object in the file.
@@ -180,6 +241,8 @@ std::string run_case(const bench::Case& what, const Wanted& wanted) {
         static_cast<unsigned long long>(steady.recycled),
         static_cast<unsigned long long>(steady.expired));
   }
+  if (wanted.latency) json << run_latency(rig, options, cost.cycles_per_packet.median);
+  if (wanted.pushes) json << run_pushes(rig, options, wanted.second_core);
   if (wanted.rebuild) {
     std::vector<double> times;
     const double flows = rig.flows().count(false) + rig.flows().count(true);
@@ -188,6 +251,7 @@ std::string run_case(const bench::Case& what, const Wanted& wanted) {
     json << ",\n   \"rebuild_ms_per_million_flows\": " << json_of(spread);
     std::printf("%-26s rebuild: %.0f ms per million flows (median)\n", "", spread.median);
   }
+  if (wanted.hand_over) json << run_hand_over(what, options, wanted.second_core);
   std::fflush(stdout);
   return json.str() + "}";
 }

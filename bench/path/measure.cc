@@ -13,21 +13,6 @@ namespace {
 
 using net::Burst;
 
-class Picker {
- public:
-  Picker(const Rig& rig, bool one_way) : rig_(rig), one_way_(one_way) {}
-  const Template& next() {
-    const uint64_t random = random_.next();
-    const auto flow = static_cast<size_t>((random >> 32) * rig_.there().size() >> 32);
-    return one_way_ || (random & 1) == 0 ? rig_.there()[flow] : rig_.back()[flow];
-  }
-
- private:
-  const Rig& rig_;
-  bool one_way_;
-  Random random_;
-};
-
 /// Fills all buffers outside, runs over all of them inside.
 template <typename Turn>
 void run(Port& port, Picker& picker, const Options& options, uint64_t packets, Turn one_turn) {

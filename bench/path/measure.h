@@ -39,6 +39,35 @@ struct Steady {
 };
 Steady measure_steady(Rig& rig, const Options& options, uint32_t first, double seconds, bool lives);
 
+/// Known flows that another worker receives and hands over to their owner. `rig` has two workers.
+struct HandOver {
+  Spread without, with;  ///< cycles of a packet, both ends in one thread, in turn
+  Spread more;           ///< the difference of each run
+  // Both ends on a core of their own: whoever needs longer counts.
+  Spread apart;     ///< cycles of a packet, of the rounds that were kept
+  Spread bounce;    ///< ns of a line's way there and back, beside those
+  size_t kept = 0;  ///< rounds in which that way was not much longer than the shortest one
+};
+/// `core`: for the one that receives; negative: only in one thread.
+HandOver measure_hand_over(Rig& rig, const Options& options, int core);
+
+/// From a packet's arrival to its transmission, packets coming by chance.
+struct Latency {
+  double load = 0;             ///< share of what the path can do; 0: each comes alone
+  double p50 = 0, p99 = 0;     ///< us
+  double packets_a_burst = 0;  ///< mean
+};
+Latency measure_latency(Rig& rig, const Options& options, double cycles_per_packet, double load);
+
+/// The same packets without and with a push of their service every millisecond, in turn.
+struct Pushes {
+  Spread without, with;  ///< cycles of a packet
+  double ratio = 0;      ///< median of the runs'
+  double per_second = 0;
+};
+/// `core`: for who pushes.
+Pushes measure_pushes(Rig& rig, const Options& options, int core);
+
 double tsc_hz();
 
 }  // namespace nezu::bench

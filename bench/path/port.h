@@ -41,6 +41,7 @@ class Port {
     uint8_t* at = memory_.at() + size_t{n} * kStride + kHeadroom;
     std::memcpy(at, frame.bytes.data(), 80);
     descriptors_[n] = {at, frame.length, frame.port};
+    std::memcpy(at - kHeadroom, &descriptors_[n], sizeof(Descriptor));
   }
   void receive(Burst& burst, uint32_t from, uint32_t count) const {
     burst.count = count;
@@ -48,6 +49,13 @@ class Port {
       const Descriptor& d = descriptors_[from + i];
       burst.packets[i].arrive(d.head, d.head, d.length, d.length, kStride - kHeadroom, d.port);
     }
+  }
+  /// What another worker handed over: its descriptor lies in front of it, as an mbuf does.
+  static void arrive(net::Packet& packet, void* handle) {
+    auto* head = static_cast<uint8_t*>(handle);
+    Descriptor d;
+    std::memcpy(&d, head - kHeadroom, sizeof d);
+    packet.arrive(head, head, d.length, d.length, kStride - kHeadroom, d.port);
   }
   /// As a port's transmit function: looks at every verdict, takes the handle.
   void send(Burst& burst) {
@@ -81,6 +89,31 @@ inline void turn(Rig& rig, Port& port, Burst& burst, uint32_t from, uint32_t cou
   port.send(burst);
   rig.path().housekeep(view, rig.now());
 }
+
+/// Packets of open flows at random, as they come from both sides or from the clients alone.
+class Picker {
+ public:
+  Picker(const Rig& rig, bool one_way) : rig_(rig), one_way_(one_way) {}
+  const Template& next() {
+    const uint64_t random = random_.next();
+    const auto flow = static_cast<size_t>((random >> 32) * rig_.there().size() >> 32);
+    return one_way_ || (random & 1) == 0 ? rig_.there()[flow] : rig_.back()[flow];
+  }
+  /// Of flows that this worker owns.
+  const Template& next_of(uint16_t owner) {
+    for (;;) {
+      const uint64_t random = random_.next();
+      const auto flow = static_cast<size_t>((random >> 32) * rig_.there().size() >> 32);
+      if (rig_.owner(flow) != owner) continue;
+      return one_way_ || (random & 1) == 0 ? rig_.there()[flow] : rig_.back()[flow];
+    }
+  }
+
+ private:
+  const Rig& rig_;
+  bool one_way_;
+  Random random_;
+};
 
 /// Cycles of turns. Those that were interrupted (more than five times the median) count apart.
 class Turns {

@@ -19,6 +19,7 @@ using namespace net;
 
 constexpr uint32_t kServers = 16, kLeastSnats = 4, kMostSnats = 200;
 constexpr uint16_t kPort = 80;
+constexpr uint32_t kNever = 100000 * kTicksPerSecond;
 constexpr size_t kHugePage = 2 << 20;
 
 [[noreturn]] void fail(const std::string& what) {
@@ -26,10 +27,10 @@ constexpr size_t kHugePage = 2 << 20;
   std::exit(1);
 }
 
-tables::Sizes sizes() {
+tables::Sizes sizes(uint16_t workers) {
   tables::Sizes sizes;
   sizes.services = sizes.pools = sizes.servers = sizes.addresses = 256;
-  sizes.workers = 1;
+  sizes.workers = workers;
   sizes.heap_bytes = 8 << 20;
   return sizes;
 }
@@ -184,39 +185,44 @@ Rig::Rig(const Case& what, const Options& options)
       options_(options),
       capacity_(capacity_for(what, options)),
       snats_(snats_for(capacity_)),
-      world_(sizes()),
+      world_(sizes(options.workers)),
       folder_(options.huge) {
   const bool v4 = what.family == Family::ipv4;
-  std::vector<std::string> texts;
   for (uint32_t i = 0; i < kServers; ++i) {
-    texts.push_back((v4 ? "10.0.1." : "fd00:1::") + std::to_string(10 + i));
+    texts_.push_back((v4 ? "10.0.1." : "fd00:1::") + std::to_string(10 + i));
   }
   for (uint32_t i = 0; i < snats_; ++i) {
-    texts.push_back((v4 ? "10.0.0." : "fd00:1::a") + std::to_string(1 + i));
+    texts_.push_back((v4 ? "10.0.0." : "fd00:1::a") + std::to_string(1 + i));
   }
-  world::ServiceSpec spec;
-  spec.vip = v4 ? "203.0.113.10" : "2001:db8::10";
-  spec.port = kPort;
-  spec.protocol = what.protocol;
-  spec.mode = what.mode;
-  for (uint32_t i = 0; i < kServers; ++i) spec.servers.push_back({texts[i], 8080});
+  spec_.vip = v4 ? "203.0.113.10" : "2001:db8::10";
+  spec_.port = kPort;
+  spec_.protocol = what.protocol;
+  spec_.mode = what.mode;
+  for (uint32_t i = 0; i < kServers; ++i) spec_.servers.push_back({texts_[i], 8080});
   if (what.mode == tables::Mode::fullnat) {
-    for (uint32_t i = 0; i < snats_; ++i) spec.snats.push_back(texts[kServers + i]);
+    for (uint32_t i = 0; i < snats_; ++i) spec_.snats.push_back(texts_[kServers + i]);
   }
   // Nothing expires while it is measured, unless a bench wants it.
-  if (!options.default_timeouts) spec.timeouts.fill(100000 * kTicksPerSecond);
-  world_.put(spec);
+  if (!options.default_timeouts) spec_.timeouts.fill(kNever);
+  world_.put(spec_);
   tables::Settings settings;
   if (!options.default_timeouts) settings.embryonic_percent = 100;
   world_.settings(settings);
-  reader_ = tables::Reader::attach(world_.region(), "bench");
+  for (uint16_t worker = 0; worker < options.workers; ++worker) {
+    readers_.push_back(tables::Reader::attach(world_.region(), "bench"));
+  }
   start();
 }
 
 Rig::~Rig() {
-  path_.reset();
-  table_.reset();
+  paths_.clear();
+  tables_.clear();
   files_.reset();
+}
+
+void Rig::push(uint32_t n) {
+  spec_.timeouts.fill(kNever + n % 1000);
+  world_.put(spec_);
 }
 
 void Rig::start() {
@@ -224,33 +230,39 @@ void Rig::start() {
   flow::Files::Options options;
   options.directory = folder_.path();
   options.capacity = capacity_;
+  options.workers = options_.workers;
   options.region_id = world_.region().header().region_id;
   if (!files_->open(options)) fail(files_->error());
   static uint64_t seed = 1;
-  steering_ = std::make_unique<steer::Steering>(uint16_t{1}, ++seed);
+  steering_ = std::make_unique<steer::Steering>(options_.workers, ++seed);
   path::Setup setup;
   setup.steering = steering_.get();
-  setup.line = &world_.region().worker(0);
-  setup.services = world_.region().services_of(0);
-  setup.servers = world_.region().servers_of(0);
-  setup.addresses = world_.region().addresses_of(0);
   setup.sizes = world_.region().header().sizes;
   setup.snat_lines = std::max(setup.snat_lines, snats_ * kServers * tables::kShardCount * 9 / 8);
   const double from = thread_seconds();
-  table_ = std::make_unique<flow::Table>(files_->memory(0), capacity_, steering_->flow_hash(),
-                                         to_tick(now_));
-  setup.flows = table_.get();
-  path_ = std::make_unique<path::Path>(setup);
-  path::Path* paths[] = {path_.get()};
+  std::vector<path::Path*> paths;
+  for (uint16_t worker = 0; worker < options_.workers; ++worker) {
+    setup.worker = worker;
+    setup.line = &world_.region().worker(worker);
+    setup.services = world_.region().services_of(worker);
+    setup.servers = world_.region().servers_of(worker);
+    setup.addresses = world_.region().addresses_of(worker);
+    tables_.push_back(std::make_unique<flow::Table>(files_->memory(worker), capacity_,
+                                                    steering_->flow_hash(), to_tick(now_)));
+    setup.flows = tables_.back().get();
+    paths_.push_back(std::make_unique<path::Path>(setup));
+    paths.push_back(paths_.back().get());
+  }
   restored_ = path::restore(*files_, paths, world_.region(), view(), now_);
   restore_seconds_ = thread_seconds() - from;
 }
 
 double Rig::restart() {
-  const uint32_t before = table_->count(false) + table_->count(true);
+  uint64_t before = 0;
+  for (const auto& table : tables_) before += table->count(false) + table->count(true);
   files_->settle();
-  path_.reset();
-  table_.reset();
+  paths_.clear();
+  tables_.clear();
   files_.reset();
   start();
   if (restored_.kept != before) fail("flows were lost in a restart");
@@ -300,27 +312,39 @@ void Rig::life_frame(uint32_t step, const Template& first, const uint8_t* left,
   set_flags(out, kFlags[step], sequence[step], acknowledged[step]);
 }
 
-Verdict Rig::run(Template& frame) {
+/// To its end; which worker brought it there.
+uint16_t Rig::run(Template& frame) {
   Burst burst;
   burst.count = 1;
-  burst.packets[0].arrive(frame.bytes.data(), &frame, frame.length, frame.length,
-                          static_cast<uint32_t>(frame.bytes.size()), frame.port);
-  path_->receive(burst, view(), routes(), now_);
-  if (burst.packets[0].verdict == Verdict::drop) {
-    fail("a packet was dropped: " + std::string(to_string(burst.packets[0].reason)));
+  Packet& packet = burst.packets[0];
+  const auto arrive = [&] {
+    packet.arrive(frame.bytes.data(), &frame, frame.length, frame.length,
+                  static_cast<uint32_t>(frame.bytes.size()), frame.port);
+  };
+  arrive();
+  paths_[0]->receive(burst, view(), routes(), now_);
+  uint16_t worker = 0;
+  if (packet.verdict == Verdict::hand_over) {
+    worker = packet.owner;
+    arrive();
+    paths_[worker]->take(burst, view(), routes(), now_);
   }
-  return burst.packets[0].verdict;
+  if (packet.verdict != Verdict::forward) {
+    fail("a packet was not forwarded: " + std::string(to_string(packet.reason)));
+  }
+  return worker;
 }
 
 void Rig::open_flows() {
   const bool tcp = case_.protocol == Protocol::tcp;
   there_.resize(case_.flows);
   back_.resize(case_.flows);
+  owners_.resize(case_.flows);
   for (uint32_t n = 0; n < case_.flows; ++n) {
     Template &there = there_[n], &back = back_[n];
     first_frame(n, there);
     Template sent = there;
-    if (run(sent) != Verdict::forward) fail("a flow did not open");
+    owners_[n] = run(sent);
     back.length = there.length;
     back.port = 1;
     mirror(sent.bytes.data(), back);
@@ -328,12 +352,13 @@ void Rig::open_flows() {
     if (tcp) set_flags(back, kTcpSyn | kTcpAck, 0, 1);
     fix_header(back);
     Template answer = back;
-    if (run(answer) != Verdict::forward) fail("an answer did not pass");
+    run(answer);
     if (!tcp) continue;
     set_flags(there, kTcpAck, 1, 1);
     set_flags(back, kTcpAck, 1, 1);
     Template third = there, data = back;
-    if (run(third) != Verdict::forward || run(data) != Verdict::forward) fail("no handshake");
+    run(third);
+    run(data);
   }
 }
 

@@ -35,6 +35,7 @@ struct Options {
   uint64_t packets = 2'000'000;   ///< of a run
   uint32_t capacity = 0;          ///< of the table; 0: what the case needs
   bool default_timeouts = false;  ///< and shares, instead of "nothing expires"
+  uint16_t workers = 1;           ///< each with a table of that capacity
 };
 
 /// 64-byte frames (60 without their checksum); IPv6 TCP needs 74.
@@ -76,14 +77,20 @@ class Rig {
   /// Packets of open flows: to the server, to the client.
   const std::vector<Template>& there() const { return there_; }
   const std::vector<Template>& back() const { return back_; }
+  /// Whose an open flow is.
+  uint16_t owner(size_t flow) const { return owners_[flow]; }
 
-  path::Path& path() { return *path_; }
-  flow::Table& flows() { return *table_; }
-  tables::View view() { return reader_->latest(); }
+  path::Path& path(uint16_t worker = 0) { return *paths_[worker]; }
+  flow::Table& flows(uint16_t worker = 0) { return *tables_[worker]; }
+  /// By that worker's thread alone.
+  tables::View view(uint16_t worker = 0) { return readers_[worker]->latest(); }
   const route::Routes& routes() const { return world_.routes(); }
   net::Instant now() const { return now_; }
   void pass(uint64_t nanoseconds) { now_ = net::after(now_, nanoseconds); }
-  tables::WorkerLine& line() { return world_.region().worker(0); }
+  tables::WorkerLine& line(uint16_t worker = 0) { return world_.region().worker(worker); }
+  /// Gives the service another timeout, as a push of the control plane does. Another thread may,
+  /// one at a time.
+  void push(uint32_t n);
   /// Of the table, with everything around the entries; SNAT lines apart.
   size_t table_bytes() const;
 
@@ -92,7 +99,7 @@ class Rig {
 
  private:
   void start();
-  net::Verdict run(Template& frame);
+  uint16_t run(Template& frame);
   size_t hops_offset() const;
   void fix_header(Template& frame) const;
 
@@ -101,16 +108,19 @@ class Rig {
   flow::Capacity capacity_;
   uint32_t snats_;  ///< addresses of `fullnat`
   world::World world_;
+  std::vector<std::string> texts_;
+  world::ServiceSpec spec_;
   Folder folder_;
   net::Instant now_{1000 * net::kNanosecondsPerSecond};
-  std::unique_ptr<tables::Reader> reader_;
+  std::vector<std::unique_ptr<tables::Reader>> readers_;
   std::unique_ptr<steer::Steering> steering_;
   std::unique_ptr<flow::Files> files_;
-  std::unique_ptr<flow::Table> table_;
-  std::unique_ptr<path::Path> path_;
+  std::vector<std::unique_ptr<flow::Table>> tables_;
+  std::vector<std::unique_ptr<path::Path>> paths_;
   path::Restored restored_;
   double restore_seconds_ = 0;
   std::vector<Template> there_, back_;
+  std::vector<uint16_t> owners_;
 };
 
 }  // namespace nezu::bench
