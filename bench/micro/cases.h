@@ -21,9 +21,12 @@ struct Case {
 std::span<const Case> edit_cases();
 std::span<const Case> parse_cases();
 std::span<const Case> sum_cases();
+std::span<const Case> table_cases();
+std::span<const Case> library_cases();
 
 /// Every list; whoever adds one names it here.
-inline constexpr std::span<const Case> (*kLists[])() = {edit_cases, parse_cases, sum_cases};
+inline constexpr std::span<const Case> (*kLists[])() = {edit_cases, parse_cases, sum_cases,
+                                                        table_cases, library_cases};
 
 /// The value is needed and may have changed: neither dropped nor moved out of a loop.
 template <typename T>
