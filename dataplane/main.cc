@@ -59,7 +59,8 @@ void add_options(CLI::App& app, Options& options) {
                  "folder of the flow tables, in huge pages or tmpfs [as --region-dir]");
   app.add_option("--flows", options.engine.flows.narrow, "most IPv4 flows of each worker")
       ->capture_default_str();
-  app.add_option("--flows6", options.engine.flows.wide, "most IPv6 flows of each worker")
+  app.add_option("--flows6", options.engine.flows.wide,
+                 "most IPv6 flows of each worker, and those between IPv4 and IPv6")
       ->capture_default_str();
   app.add_option("--neighbours", options.housekeeper.hops, "most next hops")
       ->capture_default_str()

@@ -70,7 +70,7 @@ void admit_one(Turn& turn, Opening& opening, net::Packet& packet) {
     if (packet.flow != net::kNoFlow) return;
   }
   const Opening::Target& target = opening.target<F>(tuple);
-  const steer::Place place = turn.state.steering.place(tuple, target.local);
+  const steer::Place place = turn.state.steering.place(tuple, target.local, turn.view.settings());
   if (packet.shape == net::Shape::transport) {
     if (place.local != nullptr && is_echo(packet)) return answer_echo(packet, *place.local);
     if (place.local == nullptr &&

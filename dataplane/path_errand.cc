@@ -26,7 +26,7 @@ tables::FlowRecord record_of(const Entry& entry, uint16_t worker, net::Tick now)
   record.client_port = net::swap16(entry.to_server.source_port);
   record.service_port = net::swap16(entry.to_server.destination_port);
   record.server_port = net::swap16(entry.to_client.source_port);
-  if ((track.flags & flow::flag::kFullNat) != 0) {
+  if ((track.flags & flow::flag::kFullNat) != 0 || track.mode == tables::Mode::across) {
     record.snat = address(entry.to_client.destination);
     record.snat_port = net::swap16(entry.to_client.destination_port);
   }

@@ -1,5 +1,6 @@
 // Packets of flows whose client and server are of different families.
 #include "dataplane/forward/family.h"
+#include "dataplane/net/headers.h"
 #include "dataplane/path_turn.h"
 
 namespace nezu::path {
@@ -25,16 +26,41 @@ forward::HopMtus mtus_of(const Turn& turn, const net::Packet& packet, FlowId id)
   return is_v4(packet) ? forward::HopMtus{back, out} : forward::HopMtus{out, back};
 }
 
+/// Who tells an IPv6 server: the IPv4 router itself where the prefix can say so (RFC 7915 4.2),
+/// else we, as the client.
+std::array<uint8_t, 16> teller_of(const Turn& turn, const net::Packet& packet, FlowId id,
+                                  const std::array<uint8_t, 16>& client) {
+  const flow::Track& track = turn.state.flows.track(id);
+  const tables::Service* service = turn.view.service(tables::ServiceId{track.service});
+  const bool full = (track.flags & flow::flag::kFullNat) != 0;
+  if (full || id.direction() != Direction::to_server || service == nullptr ||
+      !net::embeds(service->client_prefix, client)) {
+    return client;
+  }
+  return net::embedded(service->client_prefix, packet.at<net::Ipv4>(packet.l3)->source.raw());
+}
+
+/// What grows is written into the line in front of the frame, which nobody has touched.
+void ask_for_room(const Turn& turn, const net::Packet& packet) {
+  constexpr ptrdiff_t kAhead = 4;
+  const net::Packet* next = &packet + kAhead;
+  if (next < turn.part.data() + turn.part.size() && is_v4(*next)) {
+    __builtin_prefetch(next->head - forward::kFamilyGrowth, 1);
+  }
+}
+
 }  // namespace
 
 void translate_across(Turn& turn, net::Packet& packet) {
+  ask_for_room(turn, packet);
   const FlowId id(packet.flow);
   const flow::Half6& key = other_key(turn.state.flows.wide(id), id.direction());
   const bool error = packet.shape == net::Shape::icmp_error;
   if (is_v4(packet)) {
     const forward::Translation6 to{{key.destination, key.destination_port},
                                    {key.source, key.source_port}};
-    (void)(error ? forward::icmp_error_to_ipv6(packet, to, to.source.address,
+    (void)(error ? forward::icmp_error_to_ipv6(packet, to,
+                                               teller_of(turn, packet, id, to.source.address),
                                                mtus_of(turn, packet, id))
                  : forward::to_ipv6(packet, to));
     return;

@@ -151,7 +151,15 @@ Reason Opening::decide(const net::Packet& packet, const typename F::Tuple& tuple
   if (const Reason full = make_room<F>(); full != Reason::none) return full;
   const net::Address client = F::address(tuple.source);
   const bool across = F::kWide && client.family() != member.address.family();
-  if (across && service.mode != tables::Mode::fullnat) return Reason::no_server;
+  if (across && service.mode != tables::Mode::fullnat) {
+    if (service.mode != tables::Mode::nat || !client.is_v4() || !service.client_prefix.exists()) {
+      return Reason::no_server;
+    }
+    // RFC 6052 3.1
+    if (net::is_well_known(service.client_prefix) && !net::is_global_v4(client.v4_host())) {
+      return Reason::client_prefix_refused;
+    }
+  }
 
   flow::Track& track = out.track = {};
   track.service = static_cast<uint16_t>(index(service.id));
@@ -167,6 +175,12 @@ Reason Opening::decide(const net::Packet& packet, const typename F::Tuple& tuple
   typename F::Half& to_client = out.to_client;
   to_client = {F::raw(member.address), tuple.source, net::swap16(member.port), tuple.source_port};
   if (member.port == 0) to_client.source_port = tuple.destination_port;
+  if constexpr (F::kWide) {
+    if (across && service.mode == tables::Mode::nat) {
+      to_client.destination = net::embedded(service.client_prefix, client.v4_raw());
+      track.mode = tables::Mode::across;
+    }
+  }
   // A server answers a client in its own subnet past us, unless it sees an address of ours.
   const bool hairpin = service.mode == tables::Mode::nat &&
                        (to_client.source == tuple.source ||

@@ -1,5 +1,6 @@
 #include "dataplane/path_restore.h"
 
+#include <algorithm>
 #include <map>
 #include <vector>
 
@@ -52,19 +53,30 @@ class Judge {
         left > static_cast<int64_t>(track.timeout)) {
       return false;
     }
-    if (!full) {
-      return entry.to_client.destination == there.source &&
-             entry.to_client.destination_port == there.source_port;
-    }
+    if (!full) return is_kept(entry) && entry.to_client.destination_port == there.source_port;
     const uint16_t port = net::swap16(entry.to_client.destination_port);
     return port >= tables::kSnatFirstPort && tables::shard_of_snat_port(port) == shard;
+  }
+
+  /// In `nat` the server sees the client's address, as it is or inside a prefix.
+  static bool is_kept(const flow::Entry4& entry) {
+    return entry.to_client.destination == entry.to_server.source;
+  }
+  static bool is_kept(const flow::Entry6& entry) {
+    const auto& seen = entry.to_client.destination;
+    if (!is_mixed(entry)) return seen == entry.to_server.source;
+    if (!flow::is_mapped(entry.to_server.source)) return false;
+    const uint32_t client = flow::unmapped(entry.to_server.source);
+    return std::ranges::any_of(net::kEmbeddingLengths, [&](uint8_t length) {
+      return net::extracted(length, seen) == client;
+    });
   }
 
   static bool mode_fits(const flow::Entry4& entry) {
     return entry.track.mode == (is_full(entry.track) ? tables::Mode::fullnat : tables::Mode::nat);
   }
   static bool mode_fits(const flow::Entry6& entry) {
-    if (is_mixed(entry)) return entry.track.mode == tables::Mode::across && is_full(entry.track);
+    if (is_mixed(entry)) return entry.track.mode == tables::Mode::across;
     // No IPv6 packet has such an address.
     if (flow::is_mapped(entry.to_server.source)) return false;
     return entry.track.mode == (is_full(entry.track) ? tables::Mode::fullnat : tables::Mode::nat);

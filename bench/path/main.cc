@@ -20,7 +20,7 @@ using namespace nezu;
 constexpr const char* kHelp =
     R"(usage: nezu-bench-path [options] --case MODE,PROTOCOL,FAMILY,FLOWS ...
 
-  --case C        nat|fullnat, udp|tcp, ipv4|ipv6, number of flows; once or more
+  --case C        nat|fullnat, udp|tcp, ipv4|ipv6|ipv4-ipv6|ipv6-ipv4, number of flows; once or more
   --json FILE     one object for each case
   --cold          buffers cycled through more memory than L2 (without: buffers that stay in cache)
   --one-way       packets to servers only (without: both directions mixed)
@@ -116,6 +116,9 @@ Wanted parse_options(int argc, char** argv) {
     }
   }
   if (wanted.cases.empty()) usage("no case");
+  for (const bench::Case& one : wanted.cases) {
+    if (wanted.lives != 0 && one.is_mixed()) usage("lives are of one family only: " + one.text);
+  }
   const uint32_t burst = wanted.options.burst;
   if (wanted.options.runs == 0 || burst == 0 || burst > net::kBurstCapacity ||
       (burst & (burst - 1)) != 0) {

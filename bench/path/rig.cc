@@ -38,7 +38,8 @@ tables::Sizes sizes(uint16_t workers) {
 flow::Capacity capacity_for(const Case& what, const Options& options) {
   const uint32_t wanted = options.capacity != 0 ? options.capacity : what.flows + what.flows / 8;
   const uint32_t flows = std::max(wanted, 4096u);
-  return what.family == Family::ipv4 ? flow::Capacity{flows, 64} : flow::Capacity{64, flows};
+  const bool narrow = what.family == Family::ipv4 && !what.is_mixed();
+  return narrow ? flow::Capacity{flows, 64} : flow::Capacity{64, flows};
 }
 
 /// As many as leave three ports of ten free when the table is full: flows fall upon shards by
@@ -122,11 +123,28 @@ struct Writer {
   }
 };
 
+bool is_v4(const Template& frame) {
+  return load<uint16_t>(frame.bytes.data() + 12) == swap16(kEtherIpv4);
+}
+
+/// As its next sender would send it: a full hop count, and IPv4's sum from scratch.
+void refresh(Template& frame) {
+  uint8_t* at = frame.bytes.data();
+  if (!is_v4(frame)) {
+    reinterpret_cast<Ipv6*>(at + sizeof(Ethernet))->hop_limit = 64;
+    return;
+  }
+  auto& ip = *reinterpret_cast<Ipv4*>(at + sizeof(Ethernet));
+  ip.ttl = 64;
+  ip.checksum = 0;
+  ip.checksum.set_raw(checksum_of(add(0, &ip, sizeof ip)));
+}
+
 /// The answer to a frame as it left for the server: ends swapped, sums kept (they do not change).
 void mirror(const uint8_t* left, Template& out) {
   std::memcpy(out.bytes.data(), left, out.length);
   uint8_t* at = out.bytes.data();
-  const bool v4 = load<uint16_t>(at + 12) == swap16(kEtherIpv4);
+  const bool v4 = is_v4(out);
   const size_t addresses = v4 ? 26 : 22, size = v4 ? 4 : 16, ports = v4 ? 34 : 54;
   uint8_t source[16];
   std::memcpy(source, at + addresses, size);
@@ -140,14 +158,15 @@ void mirror(const uint8_t* left, Template& out) {
 /// Other TCP flags, with the sum from scratch.
 void set_flags(Template& frame, uint8_t flags, uint32_t sequence, uint32_t acknowledgement) {
   uint8_t* at = frame.bytes.data();
-  const bool v4 = load<uint16_t>(at + 12) == swap16(kEtherIpv4);
+  const bool v4 = is_v4(frame);
   const size_t l4 = v4 ? 34 : 54;
   auto& tcp = *reinterpret_cast<Tcp*>(at + l4);
   tcp.flags = flags;
   tcp.sequence = sequence;
   tcp.acknowledgement = acknowledgement;
   tcp.checksum = 0;
-  const auto length = static_cast<uint16_t>(v4 ? 26 : 20);
+  const auto said = swap16(load<uint16_t>(at + (v4 ? 16 : 18)));
+  const auto length = static_cast<uint16_t>(v4 ? said - sizeof(Ipv4) : said);
   const Sum sum = pseudo_header(at + (v4 ? 26 : 22), v4 ? 8 : 32, 6, length);
   tcp.checksum.set_raw(checksum_of(add(sum, at + l4, length)));
 }
@@ -163,10 +182,18 @@ bool parse_case(const std::string& text, Case& out) {
   }
   if (mode != "nat" && mode != "fullnat") return false;
   if (protocol != "udp" && protocol != "tcp") return false;
-  if (family != "ipv4" && family != "ipv6") return false;
+  const auto to = family.find('-');
+  const std::string clients = family.substr(0, to);
+  const std::string servers = to == std::string::npos ? clients : family.substr(to + 1);
+  for (const std::string& one : {clients, servers}) {
+    if (one != "ipv4" && one != "ipv6") return false;
+  }
+  // An IPv6 client's address stands in no IPv4 packet.
+  if (mode == "nat" && clients == "ipv6" && servers == "ipv4") return false;
   out.mode = mode == "nat" ? tables::Mode::nat : tables::Mode::fullnat;
   out.protocol = protocol == "udp" ? Protocol::udp : Protocol::tcp;
-  out.family = family == "ipv4" ? Family::ipv4 : Family::ipv6;
+  out.family = clients == "ipv4" ? Family::ipv4 : Family::ipv6;
+  out.servers = servers == "ipv4" ? Family::ipv4 : Family::ipv6;
   out.flows = static_cast<uint32_t>(std::strtoul(flows.c_str(), nullptr, 10));
   out.text = text;
   return out.flows != 0;
@@ -187,14 +214,14 @@ Rig::Rig(const Case& what, const Options& options)
       snats_(snats_for(capacity_)),
       world_(sizes(options.workers)),
       folder_(options.huge) {
-  const bool v4 = what.family == Family::ipv4;
+  const bool v4 = what.servers == Family::ipv4;
   for (uint32_t i = 0; i < kServers; ++i) {
     texts_.push_back((v4 ? "10.0.1." : "fd00:1::") + std::to_string(10 + i));
   }
   for (uint32_t i = 0; i < snats_; ++i) {
     texts_.push_back((v4 ? "10.0.0." : "fd00:1::a") + std::to_string(1 + i));
   }
-  spec_.vip = v4 ? "203.0.113.10" : "2001:db8::10";
+  spec_.vip = what.family == Family::ipv4 ? "203.0.113.10" : "2001:db8::10";
   spec_.port = kPort;
   spec_.protocol = what.protocol;
   spec_.mode = what.mode;
@@ -202,11 +229,15 @@ Rig::Rig(const Case& what, const Options& options)
   if (what.mode == tables::Mode::fullnat) {
     for (uint32_t i = 0; i < snats_; ++i) spec_.snats.push_back(texts_[kServers + i]);
   }
+  if (what.mode == tables::Mode::nat && what.is_mixed()) {
+    spec_.client_prefix = {{0x20, 0x01, 0x0d, 0xb8, 0, 0x64}, 96};
+  }
   // Nothing expires while it is measured, unless a bench wants it.
   if (!options.default_timeouts) spec_.timeouts.fill(kNever);
   world_.put(spec_);
   tables::Settings settings;
   if (!options.default_timeouts) settings.embryonic_percent = 100;
+  settings.client_prefixes[0] = spec_.client_prefix;
   world_.settings(settings);
   for (uint16_t worker = 0; worker < options.workers; ++worker) {
     readers_.push_back(tables::Reader::attach(world_.region(), "bench"));
@@ -306,20 +337,22 @@ void Rig::life_frame(uint32_t step, const Template& first, const uint8_t* left,
   if (kBack[step]) {
     out.port = 1;
     mirror(left, out);
-    out.bytes[hops_offset()] = 64;
-    fix_header(out);
+    refresh(out);
   }
   set_flags(out, kFlags[step], sequence[step], acknowledged[step]);
 }
 
-/// To its end; which worker brought it there.
+/// To its end, as what it left, which may be longer in front; which worker brought it there.
 uint16_t Rig::run(Template& frame) {
+  constexpr size_t kHeadroom = 64;
+  std::array<uint8_t, kHeadroom + kFrameRoom> buffer{};
+  uint8_t* at = buffer.data() + kHeadroom;
+  std::memcpy(at, frame.bytes.data(), frame.length);
   Burst burst;
   burst.count = 1;
   Packet& packet = burst.packets[0];
   const auto arrive = [&] {
-    packet.arrive(frame.bytes.data(), &frame, frame.length, frame.length,
-                  static_cast<uint32_t>(frame.bytes.size()), frame.port);
+    packet.arrive(at, &frame, frame.length, frame.length, kFrameRoom, frame.port);
   };
   arrive();
   paths_[0]->receive(burst, view(), routes(), now_);
@@ -332,6 +365,8 @@ uint16_t Rig::run(Template& frame) {
   if (packet.verdict != Verdict::forward) {
     fail("a packet was not forwarded: " + std::string(to_string(packet.reason)));
   }
+  frame.length = static_cast<uint16_t>(packet.length);
+  std::memcpy(frame.bytes.data(), packet.head, packet.length);
   return worker;
 }
 
@@ -345,12 +380,12 @@ void Rig::open_flows() {
     first_frame(n, there);
     Template sent = there;
     owners_[n] = run(sent);
-    back.length = there.length;
+    back = sent;
+    back.length = std::max<uint16_t>(back.length, 60);  // as Ethernet pads what has become shorter
     back.port = 1;
     mirror(sent.bytes.data(), back);
-    back.bytes[hops_offset()] = 64;
+    refresh(back);
     if (tcp) set_flags(back, kTcpSyn | kTcpAck, 0, 1);
-    fix_header(back);
     Template answer = back;
     run(answer);
     if (!tcp) continue;
@@ -360,16 +395,6 @@ void Rig::open_flows() {
     run(third);
     run(data);
   }
-}
-
-size_t Rig::hops_offset() const { return case_.family == Family::ipv4 ? 22 : 21; }
-
-/// The IPv4 header's sum from scratch.
-void Rig::fix_header(Template& frame) const {
-  if (case_.family != Family::ipv4) return;
-  auto& ip = *reinterpret_cast<Ipv4*>(frame.bytes.data() + sizeof(Ethernet));
-  ip.checksum = 0;
-  ip.checksum.set_raw(checksum_of(add(0, &ip, sizeof ip)));
 }
 
 }  // namespace nezu::bench

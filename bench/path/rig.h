@@ -19,11 +19,13 @@ namespace nezu::bench {
 struct Case {
   tables::Mode mode = tables::Mode::nat;
   net::Protocol protocol = net::Protocol::udp;
-  net::Family family = net::Family::ipv4;
+  net::Family family = net::Family::ipv4;   ///< of clients
+  net::Family servers = net::Family::ipv4;  ///< of servers
   uint32_t flows = 1;
   std::string text;  ///< as it was given
+  bool is_mixed() const { return family != servers; }
 };
-/// "nat,udp,ipv4,1000000"; false: not one.
+/// "nat,udp,ipv4,1000000", "fullnat,tcp,ipv6-ipv4,1000" (clients, then servers); false: not one.
 bool parse_case(const std::string& text, Case& out);
 
 struct Options {
@@ -100,8 +102,6 @@ class Rig {
  private:
   void start();
   uint16_t run(Template& frame);
-  size_t hops_offset() const;
-  void fix_header(Template& frame) const;
 
   Case case_;
   Options options_;

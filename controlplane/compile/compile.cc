@@ -118,6 +118,16 @@ tables::Timeouts timeouts_of(const v1::Timeouts& from) {
   return timeouts;
 }
 
+net::EmbeddingPrefix prefix_of(const std::string& text) {
+  net::EmbeddingPrefix prefix;
+  const auto parsed = net::parse_prefix(text);
+  if (parsed && !parsed->address.is_v4()) {
+    std::copy_n(parsed->address.bytes.begin(), prefix.bytes.size(), prefix.bytes.begin());
+    prefix.length = parsed->length;
+  }
+  return prefix;
+}
+
 /// Whether VIPs answer pings, which may depend on the pools of their services.
 class Pings {
  public:
@@ -174,6 +184,9 @@ tables::Settings settings_of(const v1::Settings& from) {
                                                             : tables::Transit::drop;
   settings.embryonic_percent =
       from.embryonic_percent() != 0 ? static_cast<uint8_t>(from.embryonic_percent()) : 50;
+  for (int i = 0; i < from.client_prefixes_size() && i < int{tables::kClientPrefixes}; ++i) {
+    settings.client_prefixes[static_cast<size_t>(i)] = prefix_of(from.client_prefixes(i));
+  }
   return settings;
 }
 
@@ -261,6 +274,7 @@ ServiceImage compile_service(const v1::VirtualService& service) {
   image.pool = service.pool();
   image.snat_set = service.snat_set();
   image.timeouts = timeouts_of(service.timeouts());
+  image.client_prefix = prefix_of(service.client_prefix());
   return image;
 }
 

@@ -58,6 +58,7 @@ struct ServiceImage {
   std::string pool;
   std::string snat_set;
   tables::Timeouts timeouts{};
+  net::EmbeddingPrefix client_prefix;
 };
 
 struct SnatSetImage {

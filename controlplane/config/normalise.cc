@@ -16,6 +16,12 @@ void canonical_address(std::string& text) {
   }
 }
 
+void canonical_prefix(std::string& text) {
+  if (const auto prefix = net::parse_prefix(text)) {
+    text = net::to_string(*prefix);
+  }
+}
+
 void canonical_range(std::string& text) {
   const auto range = net::parse_range(text);
   if (!range) {
@@ -111,6 +117,9 @@ void normalise(v1::VirtualService& service) {
   if (!service.has_enabled()) {
     service.set_enabled(true);
   }
+  if (!service.client_prefix().empty()) {
+    canonical_prefix(*service.mutable_client_prefix());
+  }
   normalise(*service.mutable_timeouts());
 }
 
@@ -149,6 +158,9 @@ void normalise(v1::Settings& settings) {
   }
   if (!settings.has_drop_alarm_per_second()) {
     settings.set_drop_alarm_per_second(100);
+  }
+  for (std::string& prefix : *settings.mutable_client_prefixes()) {
+    canonical_prefix(prefix);
   }
 }
 

@@ -4,7 +4,9 @@
 #include <set>
 
 #include "controlplane/config/names.h"
+#include "dataplane/net/embedded.h"
 #include "dataplane/net/range.h"
+#include "dataplane/tables/blocks.h"
 
 namespace nezu::config {
 namespace {
@@ -78,6 +80,33 @@ void check_known(Enum value, bool (*is_valid)(int), const std::string& path, Pro
   }
 }
 
+/// RFC 6052 2.2. Returns the prefix when clients can stand in it.
+std::optional<net::Prefix> check_client_prefix(const std::string& text, const std::string& path,
+                                               Problems& problems) {
+  const auto prefix = net::parse_prefix(text);
+  if (!prefix || prefix->address.is_v4()) {
+    complain(problems, path, text, "This is no IPv6 prefix; write it as 2001:db8:64::/96.");
+    return std::nullopt;
+  }
+  const auto& lengths = net::kEmbeddingLengths;
+  if (std::find(lengths.begin(), lengths.end(), prefix->length) == lengths.end()) {
+    complain(problems, path, text,
+             "IPv4 addresses stand in prefixes of 32, 40, 48, 56, 64 or 96 bits (RFC 6052); choose "
+             "one of these.");
+    return std::nullopt;
+  }
+  if (prefix->address.bytes[net::kPassedOver] != 0) {
+    complain(problems, path, text,
+             "Bits 64 to 71 of such a prefix must be 0 (RFC 6052); choose another one.");
+    return std::nullopt;
+  }
+  if (prefix->address.is_multicast() || prefix->address.is_link_local()) {
+    complain(problems, path, text, "The prefix holds no unicast addresses that can be routed.");
+    return std::nullopt;
+  }
+  return prefix;
+}
+
 void check_timeouts(const v1::Timeouts& timeouts, const std::string& path, Problems& problems) {
   std::vector<const google::protobuf::FieldDescriptor*> fields;
   timeouts.GetReflection()->ListFields(timeouts, &fields);
@@ -102,6 +131,20 @@ void check_server(const v1::Pool& pool, const v1::RealServer& server, Problems& 
   if (server.has_drain_deadline() && server.state() != v1::ADMIN_STATE_DRAIN) {
     complain(problems, path + ".drain_deadline", "",
              "Only a draining server has a deadline; set state: drain or leave it out.");
+  }
+}
+
+/// Within the service; Settings are checked where links are.
+void check_client_prefix_of(const v1::VirtualService& service, const std::string& path,
+                            Problems& problems) {
+  if (service.client_prefix().empty()) {
+    return;
+  }
+  check_client_prefix(service.client_prefix(), path + ".client_prefix", problems);
+  const auto vip = net::parse_address(service.address());
+  if (service.mode() != v1::MODE_NAT || (vip && !vip->is_v4())) {
+    complain(problems, path + ".client_prefix", service.client_prefix(),
+             "A client prefix is for IPv4 clients of IPv6 servers in mode nat; leave it out.");
   }
 }
 
@@ -159,6 +202,7 @@ void validate(const v1::VirtualService& service, Problems& problems) {
                  : std::to_string(service.mode()),
              "This version forwards by nat and fullnat only; choose one of them.");
   }
+  check_client_prefix_of(service, path, problems);
   if (is_fullnat && service.snat_set().empty()) {
     complain(problems, path + ".snat_set", "",
              "A fullnat service needs source addresses; name an SNAT set.");
@@ -235,6 +279,23 @@ void validate(const v1::SnatSet& set, Problems& problems) {
 }
 
 void validate(const v1::Settings& settings, Problems& problems) {
+  if (settings.client_prefixes_size() > static_cast<int>(tables::kClientPrefixes)) {
+    complain(problems, "settings.client_prefixes", std::to_string(settings.client_prefixes_size()),
+             "There may be at most " + std::to_string(tables::kClientPrefixes) +
+                 " client prefixes; services can share one.");
+  }
+  for (int i = 0; i < settings.client_prefixes_size(); ++i) {
+    const std::string path = "settings.client_prefixes[" + std::to_string(i) + "]";
+    const auto one = check_client_prefix(settings.client_prefixes(i), path, problems);
+    for (int j = 0; one && j < i; ++j) {
+      const auto other = net::parse_prefix(settings.client_prefixes(j));
+      if (other && (other->contains(one->address) || one->contains(other->address))) {
+        complain(problems, path, settings.client_prefixes(i),
+                 "The prefix overlaps " + settings.client_prefixes(j) +
+                     ", so that an address in both would have two meanings; keep one of them.");
+      }
+    }
+  }
   check_known(settings.transit(), v1::Transit_IsValid, "settings.transit", problems);
   check_range(settings.embryonic_percent(), 1, 100, "%", "settings.embryonic_percent", problems);
 }

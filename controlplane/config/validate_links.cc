@@ -64,7 +64,8 @@ Families families_of(const v1::Pool& pool) {
 void check_families_of(const v1::VirtualService& service, const v1::Pool& pool,
                        Problems& problems) {
   const auto vip = net::parse_address(service.address());
-  if (!vip || service.mode() == v1::MODE_FULLNAT) {
+  const bool is_embedded = vip && vip->is_v4() && !service.client_prefix().empty();
+  if (!vip || service.mode() == v1::MODE_FULLNAT || is_embedded) {
     return;
   }
   for (const v1::RealServer& server : pool.servers()) {
@@ -75,7 +76,9 @@ void check_families_of(const v1::VirtualService& service, const v1::Pool& pool,
                    server.address() + " of pool " + pool.name() + " is " +
                    family_text(address->is_v4()) +
                    ", where the client's address cannot stand: use mode fullnat with an SNAT set "
-                   "of the server's family, or a pool of one family.");
+                   "of the server's family" +
+                   (vip->is_v4() ? ", or mode nat with a client_prefix" : "") +
+                   ", or a pool of one family.");
       return;
     }
   }
@@ -104,6 +107,17 @@ void check_pool_of(const v1::VirtualService& service, const v1::Pool& pool, Prob
   check_families_of(service, pool, problems);
 }
 
+/// Answers to what no setting names would not find the worker that knows the flow.
+void check_prefix_of(const v1::VirtualService& service, const v1::Settings& settings,
+                     Problems& problems) {
+  const auto& known = settings.client_prefixes();
+  if (!service.client_prefix().empty() &&
+      std::find(known.begin(), known.end(), service.client_prefix()) == known.end()) {
+    complain(problems, service_path(service.name()) + ".client_prefix", service.client_prefix(),
+             "The prefix is not one of settings.client_prefixes; add it there.");
+  }
+}
+
 void check_service(const Scope& scope, const v1::VirtualService& service, Problems& problems) {
   const Model& model = scope.model;
   const std::string path = service_path(service.name());
@@ -130,6 +144,7 @@ void check_service(const Scope& scope, const v1::VirtualService& service, Proble
     complain(problems, path + ".snat_set", service.snat_set(),
              "There is no such SNAT set; create it or name another.");
   }
+  check_prefix_of(service, model.settings(), problems);
   const Names& alike = model.services_like(service);
   if (alike.size() > 1) {
     Names others = alike;
@@ -254,6 +269,13 @@ Problems problems_between(const Model& model, const store::Edit& edit) {
   }
   for (const v1::SnatSet& set : edit.snat_sets()) {
     check_snat_set(model, set, problems);
+  }
+  if (edit.has_settings()) {
+    for (const auto& [name, service] : model.services()) {
+      if (!scope.services.contains(name)) {
+        check_prefix_of(*service, model.settings(), problems);
+      }
+    }
   }
   for (const std::string& name : edit.removed_pools()) {
     if (const Names& users = model.users_of_pool(name); !users.empty()) {

@@ -168,6 +168,7 @@ void Publication::stage_services(const compile::Image& image) {
     block.enabled = service.enabled ? 1 : 0;
     block.identity = service.identity;
     block.timeouts = service.timeouts;
+    block.client_prefix = service.client_prefix;
     block.name = name_of(service.name);
     block.base = live != nullptr ? live->base : counters_of(region_, id);
     block.pool = pools_.find(service.pool);

@@ -129,7 +129,7 @@ Change icmpv6_pseudo(const Translation6& to, uint32_t length) {
                              swap16(static_cast<uint16_t>(Protocol::icmpv6)));
 }
 
-bool transport_to_ipv6(Packet& p, const Ipv4& old, const Translation6& to) {
+bool transport_to_ipv6(Packet& p, const Translation6& to) {
   if (p.shape != Shape::transport) return true;  // a later fragment
   if (!is_ported(p.protocol)) {
     const bool request = p.at<Icmp>(p.l4)->type == icmp::kEchoRequest;
@@ -141,7 +141,8 @@ bool transport_to_ipv6(Packet& p, const Ipv4& old, const Translation6& to) {
   if (p.protocol == Protocol::udp && p.at<Udp>(p.l4)->checksum == 0) [[unlikely]] {
     return sum_up_udp(p, to);
   }
-  const auto pseudo = static_cast<Change>(sum_of(to) - add(0, &old.source, 8));
+  const Sum before = add(0, p.head + p.l3 + offsetof(Ipv4, source), 8);
+  const auto pseudo = static_cast<Change>(sum_of(to) - before);
   translate_ports(p, to.source.port | uint32_t{to.destination.port} << 16, pseudo);
   return true;
 }
@@ -150,8 +151,14 @@ bool transport_to_ipv6(Packet& p, const Ipv4& old, const Translation6& to) {
 void resize(Packet& p, uint32_t size, uint16_t type, Family family) {
   const auto shift = static_cast<int32_t>(p.l4 - p.l3) - static_cast<int32_t>(size);
   uint8_t* to = p.head + shift;
-  std::memmove(to, p.head, p.l3);
-  store(to + p.l3 - 2, swap16(type));
+  if (p.l3 == sizeof(Ethernet)) [[likely]] {
+    const auto first = load<uint64_t>(p.head), last = load<uint64_t>(p.head + 6);
+    store(to, first);
+    store(to + 6, (last & 0xffff'ffff'ffff) | uint64_t{swap16(type)} << 48);
+  } else {
+    std::memmove(to, p.head, p.l3);
+    store(to + p.l3 - 2, swap16(type));
+  }
   p.head = to;
   const auto less = static_cast<uint32_t>(shift);
   // Padding of a short frame is not wanted behind a longer one.
@@ -169,24 +176,26 @@ void resize(Packet& p, uint32_t size, uint16_t type, Family family) {
 
 bool to_ipv6(Packet& p, const Translation6& to) {
   if (!may_hop<Edit4>(p)) return false;
-  const Ipv4 old = *p.at<Ipv4>(p.l3);
-  const uint16_t fragment = old.fragment;
-  const bool is_fragment = (fragment & (Ipv4::kMoreFragments | Ipv4::kOffset)) != 0;
+  const Ipv4& ip = *p.at<Ipv4>(p.l3);
+  const bool is_fragment = (ip.fragment & (Ipv4::kMoreFragments | Ipv4::kOffset)) != 0;
   if (is_fragment || p.l4 - p.l3 != sizeof(Ipv4) || !is_ported(p.protocol) ||
       p.ip_length > kLongestThatMayGrow) [[unlikely]] {
-    if (!can_be_ipv6(p, old)) return false;
+    if (!can_be_ipv6(p, ip)) return false;
   }
-  if (!transport_to_ipv6(p, old, to)) return false;
+  if (!transport_to_ipv6(p, to)) return false;
   if (p.protocol == Protocol::icmp) p.protocol = Protocol::icmpv6;
   const uint32_t payload = payload_of(p);
-  resize(p, sizeof(Ipv6) + (is_fragment ? sizeof(Ipv6Fragment) : 0), kEtherIpv6, Family::ipv6);
-  Ipv6Header header{old.service, static_cast<uint8_t>(old.ttl - 1),
-                    static_cast<uint8_t>(p.protocol), static_cast<uint16_t>(payload)};
+  Ipv6Header header{ip.service, static_cast<uint8_t>(ip.ttl - 1), static_cast<uint8_t>(p.protocol),
+                    static_cast<uint16_t>(payload)};
   if (is_fragment) [[unlikely]] {
+    const Ipv6Fragment fragment = fragment_header(ip, header.next);
+    resize(p, sizeof(Ipv6) + sizeof(Ipv6Fragment), kEtherIpv6, Family::ipv6);
     p.fragment_header = static_cast<uint16_t>(p.l3 + sizeof(Ipv6));
-    *p.at<Ipv6Fragment>(p.fragment_header) = fragment_header(old, header.next);
+    *p.at<Ipv6Fragment>(p.fragment_header) = fragment;
     header.next = kNextFragment;
     header.payload = static_cast<uint16_t>(payload + sizeof(Ipv6Fragment));
+  } else {
+    resize(p, sizeof(Ipv6), kEtherIpv6, Family::ipv6);
   }
   write(*p.at<Ipv6>(p.l3), header, to.source.address, to.destination.address);
   return true;
@@ -212,9 +221,9 @@ bool can_be_ipv4(Packet& p, const Ipv6& ip) {
   return is_ported(p.protocol) || echo || end(p, Reason::family_untranslatable);
 }
 
-void transport_to_ipv4(Packet& p, const Ipv6& old, const Translation4& to) {
+void transport_to_ipv4(Packet& p, const Translation4& to) {
   if (p.shape != Shape::transport) return;
-  const Sum before = add(0, &old.source, 32);
+  const Sum before = add(0, p.head + p.l3 + offsetof(Ipv6, source), 32);
   if (!is_ported(p.protocol)) {
     const bool request = p.at<Icmp>(p.l4)->type == icmpv6::kEchoRequest;
     const Sum pseudo =
@@ -232,18 +241,18 @@ void transport_to_ipv4(Packet& p, const Ipv6& old, const Translation4& to) {
 
 bool to_ipv4(Packet& p, const Translation4& to, uint16_t id) {
   if (!may_hop<Edit6>(p)) return false;
-  const Ipv6 old = *p.at<Ipv6>(p.l3);
+  const Ipv6& ip = *p.at<Ipv6>(p.l3);
   if (p.l4 - p.l3 != sizeof(Ipv6) || !is_ported(p.protocol)) [[unlikely]] {
-    if (!can_be_ipv4(p, old)) return false;
+    if (!can_be_ipv4(p, ip)) return false;
   }
   if (p.protocol == Protocol::udp && p.shape == Shape::transport && p.at<Udp>(p.l4)->checksum == 0)
       [[unlikely]] {
     return end(p, Reason::udp_checksum_missing);
   }
-  transport_to_ipv4(p, old, to);
+  transport_to_ipv4(p, to);
   if (p.protocol == Protocol::icmpv6) p.protocol = Protocol::icmp;
-  Ipv4Header header{static_cast<uint8_t>(old.version_class_label >> 20),
-                    static_cast<uint8_t>(old.hop_limit - 1),
+  Ipv4Header header{static_cast<uint8_t>(ip.version_class_label >> 20),
+                    static_cast<uint8_t>(ip.hop_limit - 1),
                     static_cast<uint8_t>(p.protocol),
                     static_cast<uint16_t>(payload_of(p) + sizeof(Ipv4)),
                     id,

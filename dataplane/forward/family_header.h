@@ -20,10 +20,9 @@ struct Ipv6Header {
 };
 inline void write(net::Ipv6& ip, const Ipv6Header& header, const std::array<uint8_t, 16>& source,
                   const std::array<uint8_t, 16>& destination) {
-  ip.version_class_label = 6u << 28 | uint32_t{header.traffic_class} << 20;  // flow label 0
-  ip.payload_length = header.payload;
-  ip.next = header.next;
-  ip.hop_limit = header.hops;
+  const uint32_t label = net::swap32(6u << 28 | uint32_t{header.traffic_class} << 20);  // no flow
+  net::store(&ip, label | uint64_t{net::swap16(header.payload)} << 32 |
+                      uint64_t{header.next} << 48 | uint64_t{header.hops} << 56);
   ip.source = source;
   ip.destination = destination;
 }
@@ -36,20 +35,17 @@ struct Ipv4Header {
   uint16_t id;
   uint16_t fragment;
 };
+/// Put together in registers: a header that is read back for its sum would stall.
 inline void write(net::Ipv4& ip, const Ipv4Header& header, uint32_t source, uint32_t destination) {
-  net::Ipv4 made{};
-  made.version_length = 0x45;
-  made.service = header.service;
-  made.total_length = header.total;
-  made.id = header.id;
-  made.fragment = header.fragment;
-  made.ttl = header.hops;
-  made.protocol = header.protocol;
-  made.checksum = 0;
-  made.source.set_raw(source);
-  made.destination.set_raw(destination);
-  made.checksum.set_raw(net::checksum_of(net::add(0, &made, sizeof made)));
-  ip = made;
+  const uint64_t front =
+      0x45u | uint64_t{header.service} << 8 | uint64_t{net::swap16(header.total)} << 16 |
+      uint64_t{net::swap16(header.id)} << 32 | uint64_t{net::swap16(header.fragment)} << 48;
+  const uint32_t middle = header.hops | uint32_t{header.protocol} << 8;
+  const net::Sum sum = (front >> 32) + (front & 0xffffffff) + middle + source + destination;
+  auto* at = reinterpret_cast<uint8_t*>(&ip);
+  net::store(at, front);
+  net::store(at + 8, middle | uint32_t{net::checksum_of(sum)} << 16);
+  net::store(at + 12, source | uint64_t{destination} << 32);
 }
 
 inline net::Ipv6Fragment fragment_header(const net::Ipv4& from, uint8_t next) {

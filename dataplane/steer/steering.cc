@@ -43,11 +43,25 @@ Place Steering::place(const net::Tuple4& tuple, const tables::LocalAddress* loca
 Place Steering::place(const net::Tuple6& tuple, const tables::LocalAddress* local) const {
   return place_in(tuple, local);
 }
+Place Steering::place(const net::Tuple6& tuple, const tables::LocalAddress* local,
+                      const tables::Settings& settings) const {
+  Place place = place_in(tuple, local);
+  if (local != nullptr) return place;
+  for (const net::EmbeddingPrefix& prefix : settings.client_prefixes) {
+    if (!prefix.exists()) break;
+    if (!net::embeds(prefix, tuple.destination)) continue;
+    place.shard =
+        shard_hash_(net::extracted(prefix.length, tuple.destination), tuple.destination_port);
+    break;
+  }
+  return place;
+}
 Place Steering::place(const net::Tuple4& tuple, const tables::View& view) const {
   return place_in(tuple, view.address(tuple.instance, net::Address::v4_raw(tuple.destination)));
 }
 Place Steering::place(const net::Tuple6& tuple, const tables::View& view) const {
-  return place_in(tuple, view.address(tuple.instance, net::Address::v6(tuple.destination.data())));
+  const auto* local = view.address(tuple.instance, net::Address::v6(tuple.destination.data()));
+  return view.is_ready() ? place(tuple, local, view.settings()) : place_in(tuple, local);
 }
 
 }  // namespace nezu::steer

@@ -39,6 +39,14 @@ class Steering {
   /// The same when it is known whose the destination is (null: not ours).
   Place place(const net::Tuple4& tuple, const tables::LocalAddress* local) const;
   Place place(const net::Tuple6& tuple, const tables::LocalAddress* local) const;
+  /// What decides beside that: an IPv4 client that IPv6 servers see inside a prefix (RFC 6052) is
+  /// the IPv4 client.
+  Place place(const net::Tuple4& tuple, const tables::LocalAddress* local,
+              const tables::Settings&) const {
+    return place(tuple, local);
+  }
+  Place place(const net::Tuple6& tuple, const tables::LocalAddress* local,
+              const tables::Settings& settings) const;
 
   uint16_t owner(uint8_t shard) const { return owners_[shard]; }
   uint16_t workers() const { return workers_; }

@@ -18,6 +18,7 @@
 #include <type_traits>
 
 #include "dataplane/net/address.h"
+#include "dataplane/net/embedded.h"
 #include "dataplane/net/time.h"
 #include "dataplane/tables/ids.h"
 
@@ -109,8 +110,11 @@ struct alignas(64) Service {
   Timeouts timeouts{};
   CounterBase base;  ///< not read by workers
   Name name{};
+  /// `nat`: where IPv6 servers see IPv4 clients (RFC 6052).
+  net::EmbeddingPrefix client_prefix;
   bool operator==(const Service&) const = default;
 };
+static_assert(sizeof(Service) == 256);
 
 /// The source addresses of a `fullnat` service, both families mixed.
 struct alignas(64) SnatSet {
@@ -253,10 +257,15 @@ struct alignas(64) HashDirectory {
 
 enum class Transit : uint8_t { drop, forward, kernel };
 
+inline constexpr size_t kClientPrefixes = 4;
+
 struct Settings {
   Transit transit = Transit::drop;
   uint8_t embryonic_percent = 50;  ///< most of the flow table that unanswered flows may hold
-  std::array<uint8_t, 62> reserved{};
+  /// Addresses below these are steered as the IPv4 address that they embed. The first without a
+  /// length ends the list.
+  std::array<net::EmbeddingPrefix, kClientPrefixes> client_prefixes{};
+  std::array<uint8_t, 10> reserved{};
   bool operator==(const Settings&) const = default;
 };
 static_assert(sizeof(Settings) == 64);

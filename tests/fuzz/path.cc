@@ -26,6 +26,8 @@ using namespace nezu::net;
 constexpr uint32_t kHeadroom = 128, kTailroom = 512, kWorkers = 2;
 constexpr flow::Capacity kCapacity{24, 12};
 
+constexpr EmbeddingPrefix kPrefix{{0x20, 0x01, 0x0d, 0xb8, 0, 0x64}, 96};
+
 [[noreturn]] void fail(const char* what) {
   std::fprintf(stderr, "%s\n", what);
   std::abort();
@@ -74,8 +76,22 @@ class Balancer {
         spec.mode = tables::Mode::fullnat;
         spec.snats = {v6 ? "fd00:1::a" : "10.0.0.1"};
         world_.put(spec);
+        // Servers of the other family: by an address of ours, or by the client's inside a prefix.
+        spec.port = 4443;
+        spec.servers = {{v6 ? "10.0.1.5" : "fd00:1::5", 8080}};
+        spec.snats = {v6 ? "10.0.0.1" : "fd00:1::a"};
+        world_.put(spec);
+        if (v6) continue;
+        spec.port = 8443;
+        spec.mode = tables::Mode::nat;
+        spec.snats = {};
+        spec.client_prefix = kPrefix;
+        world_.put(spec);
       }
     }
+    tables::Settings settings;
+    settings.client_prefixes[0] = kPrefix;
+    world_.settings(settings);
     for (uint16_t number = 0; number < kWorkers; ++number) {
       Worker& worker = workers_[number];
       worker.memory.resize(flow::Extent(kCapacity).bytes + 64);

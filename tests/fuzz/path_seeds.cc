@@ -92,6 +92,21 @@ int main(int count, char** arguments) {
                                      {kOther, first6},
                                      {kLater, later},
                                      {kLater, later}});
+  write(corpus / "family",
+        {{0, eth() / kTo / udp(40000, 4443).no_checksum() / "x"},
+         {kOther, eth() / kTo6 / tcp(40000, 4443).syn()},
+         {kServers, eth() / ipv4("10.0.1.5", "10.0.0.1") / tcp(8080, 30000).syn().ack(1)},
+         {kServers, eth() / ipv6("fd00:1::5", "fd00:1::a") / udp(8080, 1024) / "x"},
+         {kSame, eth() / ipv4("198.51.100.7", "203.0.113.10").options({131, 7, 4, 10, 0, 0, 1, 0}) /
+                     udp(40000, 4443) / "x"}});
+  write(corpus / "family_kept",
+        {{0, eth() / kTo / udp(40000, 8443) / "question"},
+         {kServers, eth() / ipv6("fd00:1::5", "2001:db8:64::c633:6407") / udp(8080, 40000) / "x"},
+         {kServers | kOther,
+          eth() / ipv6("fd00:9::1", "2001:db8:64::c633:6407") / packet_too_big(1300) /
+              ipv6("2001:db8:64::c633:6407", "fd00:1::5") / udp(40000, 8080) / "question"},
+         {kOther, eth() / ipv4("192.0.2.9", "203.0.113.10") / fragmentation_needed(1300) /
+                      ipv4("203.0.113.10", "198.51.100.7") / udp(8443, 40000) / "x"}});
   write(corpus / "flood", flood(70, 80));
   write(corpus / "flood_fullnat", flood(70, 443));
   write(corpus / "ours",

@@ -227,6 +227,34 @@ TEST(Family, HopCountsEndHereInTheSendersFamily) {
   EXPECT_EQ(six.frame.bytes()[54], 3);
 }
 
+TEST(Family, FragmentsCrossWithAndWithoutTheirHeader) {
+  Lab lab(1);
+  lab.world().put(to_six(net::Protocol::udp));
+  const auto part = ipv4(kClient4, kVip4).id(7);
+  const auto datagram = udp(40000, 80).length(96);
+  const Fate first = lab.send(from_client() / Ipv4(part).fragment(0, true) / datagram / fill(64));
+  ASSERT_EQ(first.verdict, Verdict::forward) << to_string(first.reason);
+  const Fate later =
+      lab.send(from_client() / Ipv4(part).fragment(72, false) / raw(Bytes(24, 5), 17));
+  ASSERT_EQ(later.verdict, Verdict::forward) << to_string(later.reason);
+  const auto six = ipv6("fd00:1::a", "fd00:1::5").hops(63);
+  const uint16_t port = net::swap16(net::load<uint16_t>(&first.frame.bytes()[14 + 40 + 8]));
+  EXPECT_EQ(first.frame,
+            to_server() / six / fragment(0, true, 7) / udp(port, 8080).length(96) / fill(64));
+  EXPECT_EQ(later.frame, to_server() / six / fragment(72, false, 7) / raw(Bytes(24, 5), 17));
+  // And back.
+  const auto answer = ipv6("fd00:1::5", "fd00:1::a");
+  const Fate back = lab.send(
+      from_server() / answer / fragment(0, true, 0x10009) / udp(8080, port).length(96) / fill(64),
+      0, 1);
+  const Fate rest =
+      lab.send(from_server() / answer / fragment(72, false, 0x10009) / raw(Bytes(24, 5), 17), 0, 1);
+  const auto four = ipv4(kVip4, kClient4).ttl(63).id(9);
+  EXPECT_EQ(back.frame,
+            to_client() / Ipv4(four).fragment(0, true) / udp(80, 40000).length(96) / fill(64));
+  EXPECT_EQ(rest.frame, to_client() / Ipv4(four).fragment(72, false) / raw(Bytes(24, 5), 17));
+}
+
 TEST(Family, ErrorsThatAreSentAreLimited) {
   Lab lab(1);
   lab.world().put(to_six());
@@ -313,6 +341,95 @@ TEST(Family, AFullTableOfTwoFamiliesLeavesOthersAlone) {
   EXPECT_EQ(refused, 14u);  // half of four places are for flows that nobody has answered
   EXPECT_EQ(lab.count(Reason::embryonic_limit), 14u);
   EXPECT_EQ(lab.audit(), "");
+}
+
+// --- nat: the client's address inside a prefix (RFC 6052) ----------------------------------------
+
+net::EmbeddingPrefix prefix(std::string_view text) {
+  const auto parsed = net::parse_prefix(text);
+  net::EmbeddingPrefix made;
+  std::copy_n(parsed->address.bytes.begin(), made.bytes.size(), made.bytes.begin());
+  made.length = parsed->length;
+  return made;
+}
+/// Kept clients below `of`, which the whole box knows.
+world::ServiceSpec kept(Lab& lab, std::string_view of,
+                        net::Protocol protocol = net::Protocol::tcp) {
+  tables::Settings settings;
+  settings.client_prefixes[0] = prefix("2001:db8:dead::/48");
+  settings.client_prefixes[1] = prefix(of);
+  lab.world().settings(settings);
+  world::ServiceSpec spec = to_six(protocol);
+  spec.mode = tables::Mode::nat;
+  spec.snats = {};
+  spec.client_prefix = prefix(of);
+  return spec;
+}
+std::string inside(std::string_view of, std::string_view client) {
+  const auto address = net::embedded(prefix(of), net::parse_address(client)->v4_raw());
+  return net::to_string(net::Address::v6(address.data()));
+}
+
+TEST(FamilyKept, EveryPrefixLengthThereAndBackAtWhateverWorker) {
+  for (const char* of : {"2001:db8::/32", "2001:db8:100::/40", "2001:db8:122::/48",
+                         "2001:db8:122:300::/56", "2001:db8:122:344::/64", "64:ff9b::/96"}) {
+    Lab lab(3);
+    lab.world().put(kept(lab, of));
+    uint32_t handed_over = 0;
+    for (uint16_t n = 0; n < 24; ++n) {
+      const std::string client = "203.0." + std::to_string(n) + ".7", seen = inside(of, client);
+      const Fate there =
+          lab.send(from_client() / ipv4(client, kVip4) / tcp(40000, 80).syn().seq(7), n % 3);
+      ASSERT_EQ(there.verdict, Verdict::forward) << to_string(there.reason);
+      EXPECT_EQ(there.frame,
+                to_server() / ipv6(seen, "fd00:1::5").hops(63) / tcp(40000, 8080).syn().seq(7));
+      for (const uint16_t receiver : {0, 1, 2}) {
+        const Fate back = lab.send(
+            from_server() / ipv6("fd00:1::5", seen) / tcp(8080, 40000).seq(9).ack(8), receiver, 1);
+        ASSERT_EQ(back.verdict, Verdict::forward) << of << ' ' << to_string(back.reason);
+        EXPECT_EQ(ends_of(back.frame).source, world::address(kVip4));
+        EXPECT_EQ(ends_of(back.frame).destination, world::address(client));
+        EXPECT_EQ(ends_of(back.frame).destination_port, 40000);
+        handed_over += back.handed_over;
+      }
+    }
+    EXPECT_EQ(handed_over, 48u) << of;
+    EXPECT_EQ(lab.restart(2).kept, 24u);
+    EXPECT_EQ(lab.audit(), "");
+  }
+}
+
+TEST(FamilyKept, TheWellKnownPrefixTakesGlobalClientsOnly) {
+  Lab lab(1);
+  lab.world().put(kept(lab, "64:ff9b::/96"));
+  EXPECT_EQ(lab.send(from_client() / ipv4("10.9.9.9", kVip4) / tcp(40000, 80).syn()).reason,
+            Reason::client_prefix_refused);
+  EXPECT_EQ(lab.send(from_client() / ipv4(kClient4, kVip4) / tcp(40000, 80).syn()).verdict,
+            Verdict::forward);
+}
+
+TEST(FamilyKept, ErrorsComeAndGoWithTheAddressesOfBothSides) {
+  Lab lab(2);
+  lab.world().put(kept(lab, "2001:db8:122::/48", net::Protocol::udp));
+  const std::string seen = inside("2001:db8:122::/48", kClient4),
+                    router = inside("2001:db8:122::/48", "198.51.100.1");
+  for (const uint16_t worker : {0, 1}) {
+    ASSERT_EQ(lab.send(from_client() / ipv4(kClient4, kVip4) / udp(40000, 80) / "question").verdict,
+              Verdict::forward);
+    const Fate error =
+        lab.send(from_client() / ipv4("198.51.100.1", kVip4) / fragmentation_needed(1400) /
+                     ipv4(kVip4, kClient4).ttl(9) / udp(80, 40000) / "answer",
+                 worker);
+    ASSERT_EQ(error.verdict, Verdict::forward) << to_string(error.reason);
+    EXPECT_EQ(error.frame, to_server() / ipv6(router, "fd00:1::5").hops(63) / packet_too_big(1420) /
+                               ipv6("fd00:1::5", seen).hops(9) / udp(8080, 40000) / "answer");
+    const Fate back = lab.send(from_server() / ipv6("fd00:9::1", seen) / icmpv6(1, 4) /
+                                   ipv6(seen, "fd00:1::5").hops(60) / udp(40000, 8080) / "question",
+                               worker, 1);
+    ASSERT_EQ(back.verdict, Verdict::forward) << to_string(back.reason);
+    EXPECT_EQ(ends_of(back.frame).source, world::address(kVip4));
+    EXPECT_EQ(ends_of(back.frame).destination, world::address(kClient4));
+  }
 }
 
 }  // namespace

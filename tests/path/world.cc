@@ -196,6 +196,7 @@ ServiceId World::put(const ServiceSpec& spec) {
   service.mode = spec.mode;
   service.refusal = spec.refusal;
   service.timeouts = spec.timeouts;
+  service.client_prefix = spec.client_prefix;
   for (size_t i = 0; i < service.timeouts.size(); ++i) {
     if (service.timeouts[i] == 0) service.timeouts[i] = flow::default_timeouts()[i];
   }

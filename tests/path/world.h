@@ -43,6 +43,7 @@ struct ServiceSpec {
   std::vector<ServerSpec> servers;
   std::vector<std::string_view> snats;  ///< fullnat
   tables::Timeouts timeouts{};          ///< 0: LVS's default
+  net::EmbeddingPrefix client_prefix{};
 };
 
 class World {

@@ -1,12 +1,14 @@
 #!/usr/bin/python3
 """IPv4 clients of IPv6 servers and IPv6 clients of IPv4 servers, both at once."""
 import hashlib
+import ipaddress
 
 from case import Case, tap
 from services import SHIFT, configuration, pool, service
 from world import CLIENTS, ECHO, HTTP, SERVERS, VIP, VIP6, number
 
 FULLNAT = SHIFT["fullnat"]
+PREFIX = "2001:db8:64::/96"
 
 
 def across():
@@ -19,7 +21,10 @@ def across():
             name = f"{kind}{clients}"
             pools.append(pool(name, port, 1 - family, protocol))
             services.append(service(name, name, port, family, protocol, mode="fullnat"))
-    return configuration(services, pools)
+    # IPv6 servers that see each IPv4 client by its own address, below a prefix.
+    services.append(service("kept", "http4", HTTP, 0) + f'\n  client_prefix: "{PREFIX}"')
+    services.append(service("kept-udp", "udp4", ECHO, 0, "udp") + f'\n  client_prefix: "{PREFIX}"')
+    return configuration(services, pools) + f'settings: {{ client_prefixes: ["{PREFIX}"] }}\n'
 
 
 class Family(Case):
@@ -43,6 +48,15 @@ class Family(Case):
             self.assertIn("2001:db8:2::1", one["server"], one)
         for one in world.flows("udp6"):
             self.assertIn("10.0.0.1", one["server"], one)
+
+    def test_servers_see_ipv4_clients_by_their_own_addresses(self):
+        world = self.world
+        pages = world.traffic("fetch", VIP, HTTP, "--rate", 40, "--seconds", 3)
+        asked = world.traffic("ask", VIP, ECHO, "--interval", 0.2, "--flows", 64, "--seconds", 3)
+        self.assertEqual(set(SERVERS), set(self.fine(pages)["servers"]))
+        seen = {word.split()[1] for word in self.fine(asked)["seen"].values()}
+        base = ipaddress.ip_network(PREFIX).network_address
+        self.assertEqual({str(base + int(ipaddress.ip_address(one))) for one in CLIENTS}, seen)
 
     def test_a_large_page_arrives_byte_by_byte(self):
         expected = hashlib.sha256(b"nezu" * (1 << 18)).hexdigest()

@@ -142,6 +142,46 @@ TEST(Validate, NatKeepsTheClientsAddressAndSoItsFamily) {
                         "fullnat"));
 }
 
+TEST(Validate, NatServesIpv6ServersWhereTheClientStandsInAPrefix) {
+  const auto embedded = [](v1::Configuration& c, const char* prefix) {
+    for (v1::RealServer& server : *c.mutable_pools(0)->mutable_servers()) {
+      server.set_address("fd00:1::" + std::to_string(server.weight() + 1));
+    }
+    c.mutable_services(0)->set_client_prefix(prefix);
+    c.mutable_settings()->add_client_prefixes("64:ff9b::/96");
+    c.mutable_settings()->add_client_prefixes("2001:db8:100::/40");
+  };
+  const auto problems = [&](const char* prefix, auto more) {
+    return problems_with([&](v1::Configuration& c) {
+      embedded(c, prefix);
+      more(c);
+    });
+  };
+  const auto nothing = [](v1::Configuration&) {};
+  EXPECT_EQ(problems("64:ff9b:0:0::/96", nothing), "");
+  EXPECT_THAT(problems("2001:db8::/32", nothing),
+              HasSubstr("services[\"shop\"].client_prefix: 2001:db8::/32: The prefix is not one of "
+                        "settings.client_prefixes; add it there."));
+  EXPECT_THAT(problems("2001:db8::/33", nothing), HasSubstr("32, 40, 48, 56, 64 or 96 bits"));
+  EXPECT_THAT(problems("2001:db8:0:0:100::/96", nothing), HasSubstr("Bits 64 to 71"));
+  EXPECT_THAT(problems("10.0.0.0/8", nothing), HasSubstr("This is no IPv6 prefix"));
+  EXPECT_THAT(problems("64:ff9b::/96",
+                       [](v1::Configuration& c) {
+                         c.mutable_services(0)->set_mode(v1::MODE_FULLNAT);
+                         c.mutable_services(0)->set_snat_set("out");
+                       }),
+              HasSubstr("A client prefix is for IPv4 clients of IPv6 servers in mode nat"));
+  EXPECT_THAT(
+      problems("64:ff9b::/96",
+               [](v1::Configuration& c) { c.mutable_services(0)->set_address("2001:db8::10"); }),
+      HasSubstr("A client prefix is for IPv4 clients of IPv6 servers in mode nat"));
+  EXPECT_THAT(problems("64:ff9b::/96",
+                       [](v1::Configuration& c) {
+                         c.mutable_settings()->add_client_prefixes("2001:db8:140::/48");
+                       }),
+              HasSubstr("The prefix overlaps 2001:db8:100::/40"));
+}
+
 TEST(Validate, APoolThatGetsAServerOfTheOtherFamilyAsksItsUsers) {
   Model model;
   Problems none;
