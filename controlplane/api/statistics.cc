@@ -79,6 +79,9 @@ void put(const WorkerReading& now, const WorkerReading& before, double seconds,
   to.set_cycles_per_packet(ratio(busy, to.received_per_second() + taken));
   to.set_packets_per_burst(
       ratio(to.received_per_second(), per_second(now.bursts, before.bursts, seconds)));
+  to.set_longest_turn_us(
+      ratio(1e6 * static_cast<double>(now.longest_turn), static_cast<double>(now.tsc_hz)));
+  to.set_turns_too_long(now.turns_too_long);
 }
 
 void put(const PortReading& now, const PortReading& before, double seconds,

@@ -83,6 +83,8 @@ struct WorkerReading {
   uint32_t number = 0;
   std::array<uint64_t, net::kReasonCount> reasons{};
   uint64_t turns = 0, busy_cycles = 0, idle_cycles = 0, bursts = 0;
+  uint64_t longest_turn = 0;  ///< TSC cycles
+  uint64_t turns_too_long = 0;
   uint64_t received = 0, received_bytes = 0, sent = 0, sent_bytes = 0;
   uint64_t handed_over = 0, taken_over = 0, to_twin = 0;
   uint64_t flows_opened = 0, flows_expired = 0, flows_recycled = 0, flows_ended = 0;

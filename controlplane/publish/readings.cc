@@ -34,6 +34,8 @@ WorkerReading read_worker(const tables::WorkerLine& line, uint32_t number) {
   worker.busy_cycles = line.busy_cycles.read();
   worker.idle_cycles = line.idle_cycles.read();
   worker.bursts = line.bursts.read();
+  worker.longest_turn = line.longest_turn.read();
+  worker.turns_too_long = line.turns_too_long.read();
   worker.received = line.received.read();
   worker.received_bytes = line.received_bytes.read();
   worker.sent = line.sent.read();

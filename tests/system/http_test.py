@@ -78,6 +78,9 @@ class TwoWorkers(OneWorker):
         """(packets handed from worker to worker, packets of the service) so far."""
         statistics = self.world.statistics()
         self.assertEqual(2, len(statistics["workers"]))
+        for worker in statistics["workers"]:
+            self.assertGreater(worker["longest_turn_us"], 0, worker)
+        self.assertIn("longest turn", self.world.nezu("stats", "workers"))
         counters = [one["counters"] for one in statistics["services"] if one["name"] == service]
         return (sum(number(worker, "handed_over") for worker in statistics["workers"]),
                 number(counters[0], "packets_to_server") + number(counters[0], "packets_to_client"))

@@ -53,12 +53,13 @@ Table servers_table(const v1::Statistics& statistics) {
 
 Table workers_table(const v1::Statistics& statistics) {
   Table table({">worker", ">load", ">pkt/s in", ">pkt/s out", ">cycles/pkt", ">pkts/burst",
-               ">handed over/s", ">new/s", ">live", ">embryonic", ">closed", ">expired",
-               ">dropped/s", ">dropped"});
+               ">longest turn", ">too long", ">handed over/s", ">new/s", ">live", ">embryonic",
+               ">closed", ">expired", ">dropped/s", ">dropped"});
   for (const auto& worker : statistics.workers()) {
     table.add({std::to_string(worker.worker()), percent(worker.busy_share()),
                scaled(worker.received_per_second()), scaled(worker.sent_per_second()),
                scaled(worker.cycles_per_packet()), scaled(worker.packets_per_burst()),
+               scaled(worker.longest_turn_us()) + " us", number(worker.turns_too_long()),
                scaled(worker.handed_over_per_second()), scaled(worker.flows_opened_per_second()),
                number(worker.flows_live()), number(worker.flows_embryonic()),
                number(worker.flows_closed()), number(worker.flows_expired()),

@@ -177,6 +177,9 @@ TEST_F(Api, CountsAndRates) {
     publisher.reading.services[1].traffic.packets_to_server = packets;
     publisher.reading.workers.resize(1);
     publisher.reading.workers[0].received = packets;
+    publisher.reading.workers[0].tsc_hz = 2'000'000'000;
+    publisher.reading.workers[0].longest_turn = 250'000;
+    publisher.reading.workers[0].turns_too_long = packets / 1000;
     publisher.reading.workers[0].reasons[static_cast<size_t>(net::Reason::no_route)] = packets / 10;
   };
   count(1000);
@@ -193,6 +196,8 @@ TEST_F(Api, CountsAndRates) {
   EXPECT_GE(statistics.rate_window_ms(), 900u);
   EXPECT_LE(statistics.rate_window_ms(), 2800u);
   EXPECT_NEAR(statistics.workers(0).received_per_second(), expected, expected / 50);
+  EXPECT_DOUBLE_EQ(statistics.workers(0).longest_turn_us(), 125);
+  EXPECT_EQ(statistics.workers(0).turns_too_long(), 101u);
   ASSERT_EQ(statistics.drops_size(), 1);
   EXPECT_EQ(statistics.drops(0).reason(), "no_route");
   EXPECT_TRUE(statistics.data_plane_attached());

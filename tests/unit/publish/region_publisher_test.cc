@@ -355,6 +355,19 @@ TEST_F(RegionPublisherTest, ADataPlaneThatDoesNotAnswerInTimeIsLateAnOlderOneRef
   EXPECT_EQ(publisher_->end_flows({}, std::chrono::seconds(10)).answer, Answer::refused);
 }
 
+TEST_F(RegionPublisherTest, ReadsHowLongTurnsWere) {
+  publish(configuration(kShop), {}, 1);
+  region_->worker(1).shards.set(128);
+  region_->worker(1).longest_turn.set(250'000);
+  region_->worker(1).turns_too_long.add(3);
+  const auto reading = publisher_->read();
+  const auto worker = std::find_if(reading.workers.begin(), reading.workers.end(),
+                                   [](const WorkerReading& one) { return one.number == 1; });
+  ASSERT_NE(worker, reading.workers.end());
+  EXPECT_EQ(worker->longest_turn, 250'000u);
+  EXPECT_EQ(worker->turns_too_long, 3u);
+}
+
 TEST_F(RegionPublisherTest, NamesALateReader) {
   publish(configuration(kShop), {}, 1);
   const auto reader = tables::Reader::attach(*region_, "worker 1");
