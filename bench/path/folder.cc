@@ -7,18 +7,19 @@
 #include <cstdlib>
 #include <filesystem>
 #include <mutex>
+#include <set>
 #include <thread>
 
 namespace nezu::bench {
 namespace {
 
 std::mutex mutex;
-std::string present;  ///< empty: none; under `mutex`
+std::set<std::string> present;  ///< under `mutex`
 
 void remove_present() {
   const std::scoped_lock lock(mutex);
   std::error_code ignored;
-  if (!present.empty()) std::filesystem::remove_all(present, ignored);
+  for (const std::string& folder : present) std::filesystem::remove_all(folder, ignored);
   present.clear();
 }
 
@@ -47,9 +48,14 @@ Folder::Folder(bool huge)
     std::fprintf(stderr, "nezu-bench-path: cannot make a directory like %s\n", path_.c_str());
     std::_Exit(1);
   }
-  present = path_;
+  present.insert(path_);
 }
 
-Folder::~Folder() { remove_present(); }
+Folder::~Folder() {
+  const std::scoped_lock lock(mutex);
+  std::error_code ignored;
+  std::filesystem::remove_all(path_, ignored);
+  present.erase(path_);
+}
 
 }  // namespace nezu::bench

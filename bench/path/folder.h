@@ -10,7 +10,7 @@ namespace nezu::bench {
 /// thread that removes what is there.
 void remove_folders_at_end();
 
-/// In hugetlbfs (/dev/hugepages) or tmpfs (/dev/shm). One at a time.
+/// In hugetlbfs (/dev/hugepages) or tmpfs (/dev/shm).
 class Folder {
  public:
   explicit Folder(bool huge);

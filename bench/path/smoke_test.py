@@ -30,6 +30,7 @@ class Smoke(unittest.TestCase):
         with tempfile.NamedTemporaryFile(suffix=".json") as file:
             cases = ["nat,udp,ipv4,500", "fullnat,tcp,ipv6,500"]
             done = start(*SMALL, "--json", file.name, "--new", "600", "--rebuild",
+                         "--hand-over", "--latency",
                          *[word for case in cases for word in ("--case", case)])
             _, errors = done.communicate(timeout=60)
             self.assertEqual(done.returncode, 0, errors)
