@@ -9,11 +9,17 @@
 
 namespace nezu::dataplane {
 
+/// A packet as it shall leave, but for the MAC of the next hop.
+struct Held {
+  void* buffer = nullptr;
+  net::Address destination;  ///< where it goes, which need not be what its header says
+};
+
 struct Errands {
   // worker -> housekeeper, buffers
   steer::Ring<void*> control{512};  ///< to the twin, first
   steer::Ring<void*> bulk{256};     ///< to the twin
-  steer::Ring<void*> held{512};     ///< waiting for a next hop to answer
+  steer::Ring<Held> held{512};      ///< waiting for a next hop to answer
   // housekeeper -> worker
   steer::Ring<net::Reason> refused{1024};  ///< why held packets were dropped: the worker counts
 };

@@ -9,7 +9,6 @@
 
 #include "dataplane/link/announce.h"
 #include "dataplane/net/headers.h"
-#include "dataplane/parse/parse.h"
 #include "dataplane/version.h"
 
 namespace nezu::dataplane {
@@ -17,11 +16,6 @@ namespace {
 
 constexpr uint64_t kLookEvery = net::kNanosecondsPerSecond / 10;
 constexpr uint32_t kPacketsPerRing = 64, kPacketsPerTwin = 32;
-
-net::Address destination_of(const net::Packet& packet) {
-  return packet.family == net::Family::ipv4 ? net::Address::v4_raw(packet.tuple4.destination)
-                                            : net::Address::v6(packet.tuple6.destination.data());
-}
 
 /// Who forwards by this region now.
 void introduce_us(tables::Header& header, net::Instant now) {
@@ -135,8 +129,9 @@ uint32_t Housekeeper::serve_workers(net::Instant now) {
       for (uint32_t i = 0; i < count; ++i) to_twin(buffers[i]);
       packets += count;
     }
-    const uint32_t count = errands.held.pop(buffers);
-    for (uint32_t i = 0; i < count; ++i) hold(worker, buffers[i], now);
+    Held waiting[kPacketsPerRing];
+    const uint32_t count = errands.held.pop(waiting);
+    for (uint32_t i = 0; i < count; ++i) hold(worker, waiting[i], now);
     packets += count;
     errands.refused.publish();
   }
@@ -175,14 +170,10 @@ uint32_t Housekeeper::from_twins() {
   return packets;
 }
 
-/// The packet is as it shall leave, but for the next hop's MAC.
-void Housekeeper::hold(uint16_t worker, void* buffer, net::Instant now) {
-  net::Packet& packet = gate_.take(buffer, burst_);
-  parse::parse(packet);
-  if (packet.verdict == net::Verdict::drop) return refuse(worker, buffer, packet.reason);
+void Housekeeper::hold(uint16_t worker, const Held& held, net::Instant now) {
   const net::Reason reason =
-      routes_->hold(net::Instance::standard, destination_of(packet), buffer, now);
-  if (reason != net::Reason::none) refuse(worker, buffer, reason);
+      routes_->hold(net::Instance::standard, held.destination, held.buffer, now);
+  if (reason != net::Reason::none) refuse(worker, held.buffer, reason);
 }
 
 void Housekeeper::refuse(uint16_t worker, void* buffer, net::Reason reason) {

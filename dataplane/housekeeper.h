@@ -68,7 +68,7 @@ class Housekeeper {
   uint32_t serve_workers(net::Instant now);
   uint32_t from_twins();
   void to_twin(void* buffer);
-  void hold(uint16_t worker, void* buffer, net::Instant now);
+  void hold(uint16_t worker, const Held& held, net::Instant now);
   void refuse(uint16_t worker, void* buffer, net::Reason reason);
   void settle_neighbours(net::Instant now);
   void look_at_links(net::Instant now);

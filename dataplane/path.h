@@ -9,7 +9,7 @@
 //   reply      our own answer, made in the packet's buffer; leaves by the port that it came from
 //   twin       for the kernel, by the twin of `port`
 //   hand_over  worker `owner` owns its flow: steer::Handover::give moves it
-//   hold       its buffer was taken over by the queue of a next hop that is not resolved yet
+//   hold       its buffer waits in a queue until the next hop towards `awaited` is resolved
 //   kept       an early fragment: the path has its buffer and gives it back by `release`
 //   drop       `reason` says why; counted already
 // `head` may have moved by the four bytes of a VLAN tag that was put in or taken out.

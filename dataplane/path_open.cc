@@ -151,7 +151,7 @@ Reason Opening::decide(const net::Packet& packet, const typename F::Tuple& tuple
   if (const Reason full = make_room<F>(); full != Reason::none) return full;
   const net::Address client = F::address(tuple.source);
   const bool across = F::kWide && client.family() != member.address.family();
-  if (across && service.mode != tables::Mode::fullnat) {
+  if (across && service.mode != tables::Mode::fullnat && !tables::is_tunnel(service.mode)) {
     if (service.mode != tables::Mode::nat || !client.is_v4() || !service.client_prefix.exists()) {
       return Reason::no_server;
     }
@@ -181,6 +181,11 @@ Reason Opening::decide(const net::Packet& packet, const typename F::Tuple& tuple
       track.mode = tables::Mode::across;
     }
   }
+  if (service.mode == tables::Mode::route &&
+      turn_->routes.port_of_neighbour(tuple.instance, member.address) == route::kNoPort) {
+    return Reason::server_off_link;
+  }
+  if (service.mode == tables::Mode::tunnel_gue) track.snat = service.gue_port;
   // A server answers a client in its own subnet past us, unless it sees an address of ours.
   const bool hairpin = service.mode == tables::Mode::nat &&
                        (to_client.source == tuple.source ||

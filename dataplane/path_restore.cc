@@ -64,7 +64,8 @@ class Judge {
   }
   static bool is_kept(const flow::Entry6& entry) {
     const auto& seen = entry.to_client.destination;
-    if (!is_mixed(entry)) return seen == entry.to_server.source;
+    if (!is_mixed(entry) || tables::is_tunnel(entry.track.mode))
+      return seen == entry.to_server.source;
     if (!flow::is_mapped(entry.to_server.source)) return false;
     const uint32_t client = flow::unmapped(entry.to_server.source);
     return std::ranges::any_of(net::kEmbeddingLengths, [&](uint8_t length) {
@@ -72,14 +73,20 @@ class Judge {
     });
   }
 
-  static bool mode_fits(const flow::Entry4& entry) {
-    return entry.track.mode == (is_full(entry.track) ? tables::Mode::fullnat : tables::Mode::nat);
+  static bool mode_fits(const flow::Track& track) {
+    if (is_full(track)) return track.mode == tables::Mode::fullnat;
+    if (track.mode == tables::Mode::tunnel_gue) return track.snat != 0;
+    return track.mode == tables::Mode::nat || track.mode == tables::Mode::route ||
+           tables::is_tunnel(track.mode);
   }
+  static bool mode_fits(const flow::Entry4& entry) { return mode_fits(entry.track); }
   static bool mode_fits(const flow::Entry6& entry) {
-    if (is_mixed(entry)) return entry.track.mode == tables::Mode::across;
+    if (is_mixed(entry)) {
+      if (tables::is_tunnel(entry.track.mode)) return mode_fits(entry.track);
+      return entry.track.mode == tables::Mode::across;
+    }
     // No IPv6 packet has such an address.
-    if (flow::is_mapped(entry.to_server.source)) return false;
-    return entry.track.mode == (is_full(entry.track) ? tables::Mode::fullnat : tables::Mode::nat);
+    return !flow::is_mapped(entry.to_server.source) && mode_fits(entry.track);
   }
 
   /// Slots: as they are when they mean the same here, else by identity.
@@ -232,7 +239,8 @@ void move_all(const Entry* entries, uint32_t capacity, std::span<Path* const> pa
     const uint16_t owner = paths[0]->state().steering.owner(entry.track.shard);
     Path::State& state = paths[owner]->state();
     if (state.flows.find(entry.to_server).exists() ||
-        state.flows.find(tuple_to_client(entry)).exists()) {
+        (!tables::is_one_way(entry.track.mode) &&
+         state.flows.find(tuple_to_client(entry)).exists())) {
       continue;
     }
     const auto inserted = state.flows.insert(entry.to_server, entry.to_client, entry.track);

@@ -4,6 +4,7 @@
 
 #include "dataplane/forward/family.h"
 #include "dataplane/forward/reply.h"
+#include "dataplane/forward/tunnel.h"
 #include "dataplane/net/headers.h"
 #include "dataplane/path_turn.h"
 
@@ -30,9 +31,18 @@ net::Instance instance_of(const net::Packet& packet) {
   return is_v4(packet) ? packet.tuple4.instance : packet.tuple6.instance;
 }
 
+bool is_routed_flow(const Turn& turn, FlowId id) {
+  return id.exists() && turn.state.flows.track(id).mode == tables::Mode::route;
+}
+
 uint32_t look_up(Turn& turn, const net::Packet& packet, FlowId id) {
-  return turn.routes.find(instance_of(packet), future_destination(turn, packet, id),
-                          static_cast<uint32_t>(packet.hash >> 16));
+  const net::Address to = future_destination(turn, packet, id);
+  // Only a neighbour can be told from its VIP by a MAC address alone.
+  if (is_routed_flow(turn, id) &&
+      turn.routes.port_of_neighbour(instance_of(packet), to) == route::kNoPort) {
+    return route::kNoRoute;
+  }
+  return turn.routes.find(instance_of(packet), to, static_cast<uint32_t>(packet.hash >> 16));
 }
 
 /// By the index that the flow keeps, as long as it belongs to these routes.
@@ -73,11 +83,17 @@ bool may_fragment(const net::Packet& packet) {
          (packet.at<net::Ipv4>(packet.l3)->fragment & net::Ipv4::kDontFragment) == 0;
 }
 
+constexpr uint32_t kMostGrowth =
+    std::max<uint32_t>(forward::kFamilyMostGrowth, forward::kMostTunnelBytes);
+
 /// What the way of the flow adds to the packet, in bytes; less than nothing when it takes away.
 int32_t growth_of(const Turn& turn, const net::Packet& packet) {
   const FlowId id(packet.flow);
-  if (!id.exists() || turn.state.flows.track(id).mode != tables::Mode::across) return 0;
-  return forward::family_growth(packet);
+  if (!id.exists()) return 0;
+  const tables::Mode mode = turn.state.flows.track(id).mode;
+  if (mode == tables::Mode::across) return forward::family_growth(packet);
+  if (!tables::is_tunnel(mode)) return 0;
+  return static_cast<int32_t>(forward::tunnel_bytes(mode, server_of(turn, id).family()));
 }
 
 void too_big(Turn& turn, net::Packet& packet, uint16_t mtu) {
@@ -129,12 +145,12 @@ void choose_way(Turn& turn) {
       continue;
     const uint32_t index = next_hop(turn, packet);
     if (index == route::kNoRoute) [[unlikely]] {
-      packet.drop(Reason::no_route);
+      packet.drop(is_routed_flow(turn, FlowId(packet.flow)) ? Reason::server_off_link
+                                                            : Reason::no_route);
       continue;
     }
     const route::NextHop& hop = turn.routes.at(index);
-    if (packet.ip_length + forward::kFamilyMostGrowth > hop.mtu && !fits(turn, packet, hop.mtu))
-        [[unlikely]] {
+    if (packet.ip_length + kMostGrowth > hop.mtu && !fits(turn, packet, hop.mtu)) [[unlikely]] {
       continue;
     }
     turn.hops[i] = &hop;
@@ -171,6 +187,7 @@ void dispatch(Turn& turn) {
       packet.drop(Reason::neighbour_unresolved);
     } else {
       packet.verdict = net::Verdict::hold;
+      packet.awaited = future_destination(turn, packet, FlowId(packet.flow));
     }
   }
 }

@@ -37,10 +37,21 @@ void track_tcp(Turn& turn, const net::Packet& packet, FlowId id, flow::Track& tr
     return;
   }
   const flow::Tcp before{track.state, track.flags, track.end};
-  const flow::Tcp after = flow::advance(before, segment);
+  const flow::Tcp after = tables::is_one_way(track.mode) ? flow::advance_one_way(before, segment)
+                                                         : flow::advance(before, segment);
   track.flags = after.flags;
   track.end = after.end;
   if (after.state != before.state) turn.state.set_state(id, after.state, turn.view, turn.tick);
+}
+
+/// Datagrams: answered, or, where answers pass us by, a second one from the client.
+bool becomes_live(flow::Track& track, Direction direction) {
+  if (track.state != Timeout::udp_single) return false;
+  if (direction == Direction::to_client) return true;
+  if (!tables::is_one_way(track.mode)) return false;
+  const bool again = (track.flags & flow::flag::kSeenToServer) != 0;
+  track.flags |= flow::flag::kSeenToServer;
+  return again;
 }
 
 void track_one(Turn& turn, const net::Packet& packet) {
@@ -48,7 +59,7 @@ void track_one(Turn& turn, const net::Packet& packet) {
   flow::Track& track = turn.state.flows.track(id);
   if (packet.protocol == net::Protocol::tcp) {
     track_tcp(turn, packet, id, track);
-  } else if (track.state == Timeout::udp_single && id.direction() == Direction::to_client) {
+  } else if (becomes_live(track, id.direction())) {
     turn.state.set_state(id, Timeout::udp, turn.view, turn.tick);
   }
   // A closed flow ends when its time is over, whatever still comes.

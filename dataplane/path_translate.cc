@@ -1,6 +1,7 @@
 // What the packet becomes: addresses and ports of the other side of its flow.
 #include "dataplane/forward/full_nat.h"
 #include "dataplane/forward/icmp_error.h"
+#include "dataplane/forward/segment_size.h"
 #include "dataplane/path_turn.h"
 
 namespace nezu::path {
@@ -53,27 +54,36 @@ void translate_one(net::Packet& packet, const flow::Entry6& entry, Direction dir
   }
 }
 
-/// Transit: one hop further, nothing else.
-void pass(net::Packet& packet) {
-  if (is_v4(packet)) {
-    if (forward::may_hop<net::Edit4>(packet)) net::Edit4(packet, net::Touch::addresses).hop();
-  } else {
-    if (forward::may_hop<net::Edit6>(packet)) net::Edit6(packet, net::Touch::addresses).hop();
+/// What a service says about the SYNs of its flows, both ways.
+void lower_segment_sizes(Turn& turn) {
+  for (net::Packet& packet : turn.part) {
+    const FlowId id(packet.flow);
+    if (packet.verdict != net::Verdict::undecided || (packet.tcp_flags & net::kTcpSyn) == 0 ||
+        !id.exists()) {
+      continue;
+    }
+    const tables::ServiceId number{turn.state.flows.track(id).service};
+    const tables::Service* service = turn.view.service(number);
+    if (service != nullptr && service->max_segment_size != 0) {
+      forward::lower_segment_size(packet, service->max_segment_size);
+    }
   }
 }
 
 }  // namespace
 
 void translate(Turn& turn) {
+  if ((turn.burst.tcp_flags & net::kTcpSyn) != 0) lower_segment_sizes(turn);
   const flow::Table& flows = turn.state.flows;
   for (net::Packet& packet : turn.part) {
     if (packet.verdict != net::Verdict::undecided) [[unlikely]]
       continue;
     const FlowId id(packet.flow);
     if (!id.exists()) [[unlikely]] {
-      pass(packet);
-    } else if (flows.track(id).mode > tables::Mode::fullnat) [[unlikely]] {
-      translate_across(turn, packet);
+      (void)forward::pass_on(packet);  // transit
+    } else if (const tables::Mode mode = flows.track(id).mode; mode > tables::Mode::fullnat)
+        [[unlikely]] {
+      tables::is_one_way(mode) ? send_one_way(turn, packet) : translate_across(turn, packet);
     } else if (id.wide()) {
       translate_one(packet, flows.wide(id), id.direction());
     } else {

@@ -132,6 +132,7 @@ void track(Turn& turn);       ///< path_track.cc    states, deadlines
 void choose_way(Turn& turn);  ///< path_route.cc    next hop, MTU
 void translate(Turn& turn);   ///< path_translate.cc
 void translate_across(Turn& turn, net::Packet& packet);  ///< path_family.cc, for `translate`
+void send_one_way(Turn& turn, net::Packet& packet);      ///< path_one_way.cc, for `translate`
 void dispatch(Turn& turn);  ///< path_route.cc    Ethernet addresses, VLAN, verdict
 void count(Turn& turn);     ///< path_count.cc    every packet, once
 // In slices of a bounded size, between bursts (path_housekeep.cc, path_errand.cc).
@@ -149,6 +150,12 @@ inline net::Tuple4 tuple4_of(const net::Packet& p) {
 }
 inline net::Tuple6 tuple6_of(const net::Packet& p) {
   return p.shape == net::Shape::icmp_error ? p.tuple6.mirrored() : p.tuple6;
+}
+/// As the flow's `to_client` names it.
+inline net::Address server_of(const Turn& turn, flow::FlowId id) {
+  const flow::Table& flows = turn.state.flows;
+  return id.wide() ? net::Address::v6(flows.wide(id).to_client.source.data())
+                   : net::Address::v4_raw(flows.narrow(id).to_client.source);
 }
 inline net::Address destination_of(const net::Packet& p) {
   return is_v4(p) ? net::Address::v4_raw(p.tuple4.destination)

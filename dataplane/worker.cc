@@ -105,7 +105,7 @@ void Worker::dispose() {
                        net::Reason::twin_full);
         break;
       case net::Verdict::hold:
-        to_housekeeper(errands_.held, packet, net::Reason::neighbour_queue_full);
+        hold(packet);
         break;
       case net::Verdict::drop:
       case net::Verdict::undecided:
@@ -122,8 +122,17 @@ void Worker::dispose() {
 
 void Worker::to_housekeeper(steer::Ring<void*>& ring, net::Packet& packet, net::Reason full) {
   device::Gate::settle(packet);
-  if (ring.push(packet.buffer)) return;
-  is_.line->reasons[static_cast<size_t>(full)].add(1);
+  if (!ring.push(packet.buffer)) refuse(packet, full);
+}
+
+void Worker::hold(net::Packet& packet) {
+  device::Gate::settle(packet);
+  if (errands_.held.push({packet.buffer, packet.awaited})) return;
+  refuse(packet, net::Reason::neighbour_queue_full);
+}
+
+void Worker::refuse(net::Packet& packet, net::Reason reason) {
+  is_.line->reasons[static_cast<size_t>(reason)].add(1);
   is_.gate->release(packet);
 }
 

@@ -50,6 +50,8 @@ class Worker {
   void take(const tables::View& view, const route::Routes& routes, net::Instant now);
   void dispose();
   void to_housekeeper(steer::Ring<void*>& ring, net::Packet& packet, net::Reason full);
+  void hold(net::Packet& packet);
+  void refuse(net::Packet& packet, net::Reason reason);
   void count_refusals();
   void rest(uint64_t began, net::Instant now);
 

@@ -20,10 +20,12 @@ using namespace nezu;
 constexpr const char* kHelp =
     R"(usage: nezu-bench-path [options] --case MODE,PROTOCOL,FAMILY,FLOWS ...
 
-  --case C        nat|fullnat, udp|tcp, ipv4|ipv6|ipv4-ipv6|ipv6-ipv4, number of flows; once or more
+  --case C        nat|fullnat|route|tunnel|gre|gue, udp|tcp, ipv4|ipv6|ipv4-ipv6|ipv6-ipv4, number
+                  of flows; once or more (tunnel: IP in IP)
   --json FILE     one object for each case
   --cold          buffers cycled through more memory than L2 (without: buffers that stay in cache)
-  --one-way       packets to servers only (without: both directions mixed)
+  --one-way       packets to servers only (without: both directions mixed, but for modes in which
+                  answers pass the balancer by)
   --huge          tables and buffers in 2 MiB pages (/dev/hugepages)
   --new N         also: N further flows, each packet opening one
   --steady S      also: new flows for S seconds of the worker's time, by default timeouts and
@@ -185,6 +187,10 @@ std::string run_pushes(bench::Rig& rig, const bench::Options& options, int core)
 /// One case: a line on the terminal, an object in the file.
 std::string run_case(const bench::Case& what, const Wanted& wanted) {
   bench::Options options = wanted.options;
+  if (tables::is_one_way(what.mode)) {
+    if (wanted.lives != 0) usage("whole lives are measured in nat and fullnat only");
+    options.one_way = true;
+  }
   if (options.capacity == 0) {
     const uint32_t flows = what.flows + wanted.new_flows;
     options.capacity = flows + flows / 8;

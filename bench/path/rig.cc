@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <map>
 #include <sstream>
 
 #include "dataplane/flow/table.h"
@@ -180,7 +181,13 @@ bool parse_case(const std::string& text, Case& out) {
       !std::getline(in, family, ',') || !std::getline(in, flows)) {
     return false;
   }
-  if (mode != "nat" && mode != "fullnat") return false;
+  using tables::Mode;
+  static const std::map<std::string, Mode> kModes = {
+      {"nat", Mode::nat},        {"fullnat", Mode::fullnat},
+      {"route", Mode::route},    {"tunnel", Mode::tunnel_ipip},
+      {"gre", Mode::tunnel_gre}, {"gue", Mode::tunnel_gue}};
+  const auto known = kModes.find(mode);
+  if (known == kModes.end()) return false;
   if (protocol != "udp" && protocol != "tcp") return false;
   const auto to = family.find('-');
   const std::string clients = family.substr(0, to);
@@ -190,7 +197,8 @@ bool parse_case(const std::string& text, Case& out) {
   }
   // An IPv6 client's address stands in no IPv4 packet.
   if (mode == "nat" && clients == "ipv6" && servers == "ipv4") return false;
-  out.mode = mode == "nat" ? tables::Mode::nat : tables::Mode::fullnat;
+  if (mode == "route" && clients != servers) return false;
+  out.mode = known->second;
   out.protocol = protocol == "udp" ? Protocol::udp : Protocol::tcp;
   out.family = clients == "ipv4" ? Family::ipv4 : Family::ipv6;
   out.servers = servers == "ipv4" ? Family::ipv4 : Family::ipv6;
@@ -225,7 +233,8 @@ Rig::Rig(const Case& what, const Options& options)
   spec_.port = kPort;
   spec_.protocol = what.protocol;
   spec_.mode = what.mode;
-  for (uint32_t i = 0; i < kServers; ++i) spec_.servers.push_back({texts_[i], 8080});
+  const uint16_t port = tables::is_one_way(what.mode) ? kPort : uint16_t{8080};
+  for (uint32_t i = 0; i < kServers; ++i) spec_.servers.push_back({texts_[i], port});
   if (what.mode == tables::Mode::fullnat) {
     for (uint32_t i = 0; i < snats_; ++i) spec_.snats.push_back(texts_[kServers + i]);
   }
@@ -365,8 +374,9 @@ uint16_t Rig::run(Template& frame) {
   if (packet.verdict != Verdict::forward) {
     fail("a packet was not forwarded: " + std::string(to_string(packet.reason)));
   }
-  frame.length = static_cast<uint16_t>(packet.length);
-  std::memcpy(frame.bytes.data(), packet.head, packet.length);
+  // In a tunnel a frame may get too long to be kept whole.
+  frame.length = static_cast<uint16_t>(std::min<size_t>(packet.length, frame.bytes.size()));
+  std::memcpy(frame.bytes.data(), packet.head, frame.length);
   return worker;
 }
 
@@ -380,6 +390,13 @@ void Rig::open_flows() {
     first_frame(n, there);
     Template sent = there;
     owners_[n] = run(sent);
+    if (tables::is_one_way(case_.mode)) {
+      // The client's next packet makes it live; `there` becomes what it sends from then on.
+      if (tcp) set_flags(there, kTcpAck, 1, 1);
+      Template again = there;
+      run(again);
+      continue;
+    }
     back = sent;
     back.length = std::max<uint16_t>(back.length, 60);  // as Ethernet pads what has become shorter
     back.port = 1;

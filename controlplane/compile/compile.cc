@@ -27,9 +27,11 @@ tables::Mode mode_of(v1::Mode mode) {
     case v1::MODE_ROUTE:
       return tables::Mode::route;
     case v1::MODE_TUNNEL_IPIP:
+      return tables::Mode::tunnel_ipip;
     case v1::MODE_TUNNEL_GRE:
+      return tables::Mode::tunnel_gre;
     case v1::MODE_TUNNEL_GUE:
-      return tables::Mode::tunnel;
+      return tables::Mode::tunnel_gue;
     case v1::MODE_REDIRECT:
       return tables::Mode::redirect;
     default:
@@ -267,6 +269,8 @@ ServiceImage compile_service(const v1::VirtualService& service) {
   image.key.port = static_cast<uint16_t>(service.port());
   image.key.protocol = protocol_of(service.protocol());
   image.mode = mode_of(service.mode());
+  image.gue_port = static_cast<uint16_t>(service.gue_port());
+  image.max_segment_size = static_cast<uint16_t>(service.max_segment_size());
   image.refusal = service.without_server() == v1::WITHOUT_SERVER_DROP ? tables::Refusal::drop
                                                                       : tables::Refusal::refuse;
   image.enabled = !service.has_enabled() || service.enabled();

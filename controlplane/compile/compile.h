@@ -52,6 +52,8 @@ struct ServiceImage {
   std::string name;
   tables::ServiceKey key;
   tables::Mode mode = tables::Mode::nat;
+  uint16_t gue_port = 0;
+  uint16_t max_segment_size = 0;
   tables::Refusal refusal = tables::Refusal::refuse;
   bool enabled = true;
   uint64_t identity = 0;

@@ -48,8 +48,8 @@ bool pings_with_pool(const v1::VirtualService& service) {
   return service.ping() == v1::PING_POLICY_ANY || service.ping() == v1::PING_POLICY_ALL;
 }
 
-template <typename Index>
-void drop(Index& index, const std::string& key, const std::string& name) {
+template <typename Index, typename Key>
+void drop(Index& index, const Key& key, const std::string& name) {
   const auto at = index.find(key);
   if (at == index.end()) {
     return;
@@ -68,6 +68,10 @@ const Names& look_up(const Index& index, const std::string& key) {
 }
 
 }  // namespace
+
+bool keeps_port(v1::Mode mode) {
+  return mode != v1::MODE_UNSPECIFIED && mode != v1::MODE_NAT && mode != v1::MODE_FULLNAT;
+}
 
 v1::Configuration Snapshot::configuration() const {
   v1::Configuration all;
@@ -157,6 +161,9 @@ void Model::put(const v1::VirtualService& service) {
   if (pings_with_pool(service)) {
     pingers_by_pool_[service.pool()].insert(name);
   }
+  if (keeps_port(service.mode())) {
+    ports_kept_by_pool_[service.pool()][service.port()].insert(name);
+  }
   services_by_snat_set_[service.snat_set()].insert(name);
   services_by_key_[service_key(service)].insert(name);
   services_by_address_[address_key(service.instance(), service.address())].insert(name);
@@ -194,6 +201,13 @@ void Model::unlink(const v1::VirtualService& service) {
   drop(services_by_pool_, service.pool(), name);
   drop(services_by_pool_and_kind_, kind_key(service), name);
   drop(pingers_by_pool_, service.pool(), name);
+  if (keeps_port(service.mode())) {
+    auto& ports = ports_kept_by_pool_[service.pool()];
+    drop(ports, service.port(), name);
+    if (ports.empty()) {
+      ports_kept_by_pool_.erase(service.pool());
+    }
+  }
   drop(services_by_snat_set_, service.snat_set(), name);
   drop(services_by_key_, service_key(service), name);
   drop(services_by_address_, address_key(service.instance(), service.address()), name);
@@ -218,6 +232,11 @@ const Names& Model::users_of_pool(const std::string& pool) const {
 const Names& Model::users_of_pool(const std::string& pool, v1::Protocol protocol,
                                   bool is_v4) const {
   return look_up(services_by_pool_and_kind_, kind_key(pool, protocol, is_v4));
+}
+const std::map<uint32_t, Names>& Model::ports_kept_of_pool(const std::string& pool) const {
+  static const std::map<uint32_t, Names> kNone;
+  const auto at = ports_kept_by_pool_.find(pool);
+  return at == ports_kept_by_pool_.end() ? kNone : at->second;
 }
 const Names& Model::pingers_of_pool(const std::string& pool) const {
   return look_up(pingers_by_pool_, pool);

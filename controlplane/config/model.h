@@ -55,6 +55,9 @@ struct Snapshot {
 
 using Names = std::set<std::string>;
 
+/// Nothing is translated in this mode: servers are asked at the service's own port.
+bool keeps_port(v1::Mode mode);
+
 class Model {
  public:
   Model();
@@ -76,6 +79,8 @@ class Model {
   const Names& users_of_pool(const std::string& pool) const;
   /// Those of them with this protocol and a VIP of this family.
   const Names& users_of_pool(const std::string& pool, v1::Protocol protocol, bool is_v4) const;
+  /// Those of them whose mode keeps the port, by port.
+  const std::map<uint32_t, Names>& ports_kept_of_pool(const std::string& pool) const;
   /// Those of them whose VIP answers pings as long as servers of the pool are ready.
   const Names& pingers_of_pool(const std::string& pool) const;
   const Names& users_of_snat_set(const std::string& set) const;
@@ -109,6 +114,7 @@ class Model {
   v1::Settings settings_;
   Index services_by_pool_, services_by_pool_and_kind_, pingers_by_pool_, services_by_snat_set_;
   Index services_by_key_, services_by_address_;
+  std::unordered_map<std::string, std::map<uint32_t, Names>> ports_kept_by_pool_;
   Index pools_by_server_, pools_by_address_;
   Index snat_sets_by_address_;
 };

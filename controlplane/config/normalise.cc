@@ -108,6 +108,9 @@ void normalise(v1::VirtualService& service) {
   if (service.mode() == v1::MODE_UNSPECIFIED) {
     service.set_mode(v1::MODE_NAT);
   }
+  if (service.mode() == v1::MODE_TUNNEL_GUE && service.gue_port() == 0) {
+    service.set_gue_port(6080);
+  }
   if (service.ping() == v1::PING_POLICY_UNSPECIFIED) {
     service.set_ping(v1::PING_POLICY_ALWAYS);
   }

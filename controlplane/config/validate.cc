@@ -148,6 +148,55 @@ void check_client_prefix_of(const v1::VirtualService& service, const std::string
   }
 }
 
+bool is_supported(v1::Mode mode) {
+  return v1::Mode_IsValid(mode) && mode != v1::MODE_UNSPECIFIED && mode != v1::MODE_REDIRECT;
+}
+
+/// 88: what TCP over IPv4 needs at least (RFC 791's 68 bytes would leave too little to be of use).
+void check_segment_size(const v1::VirtualService& service, const std::string& path,
+                        Problems& problems) {
+  check_range(service.max_segment_size(), 88, 65495, "bytes", path, problems);
+  if (service.protocol() != v1::PROTOCOL_TCP) {
+    complain(problems, path, std::to_string(service.max_segment_size()),
+             "Only TCP has segments; leave it out.");
+  }
+  if (keeps_port(service.mode())) {
+    complain(problems, path, std::to_string(service.max_segment_size()),
+             "In this mode the server's SYN-ACK passes the balancer by; set advmss on the servers' "
+             "route instead, or use nat or fullnat.");
+  }
+}
+
+void check_mode(const v1::VirtualService& service, const std::string& path, Problems& problems) {
+  if (!is_supported(service.mode())) {
+    complain(
+        problems, path + ".mode",
+        v1::Mode_IsValid(service.mode())
+            ? short_name(*v1::Mode_descriptor()->FindValueByNumber(service.mode()))
+            : std::to_string(service.mode()),
+        "This version forwards by nat, fullnat, route, tunnel_ipip, tunnel_gre and tunnel_gue; "
+        "choose one of them.");
+  }
+  if (service.max_segment_size() != 0) {
+    check_segment_size(service, path + ".max_segment_size", problems);
+  }
+  if (service.mode() == v1::MODE_TUNNEL_GUE) {
+    check_port(service.gue_port(), path + ".gue_port", problems);
+  } else if (service.gue_port() != 0) {
+    complain(problems, path + ".gue_port", std::to_string(service.gue_port()),
+             "Only mode tunnel_gue has this port; leave it out.");
+  }
+  if (service.mode() == v1::MODE_FULLNAT && service.snat_set().empty()) {
+    complain(problems, path + ".snat_set", "",
+             "A fullnat service needs source addresses; name an SNAT set.");
+  }
+  if (is_supported(service.mode()) && keeps_port(service.mode()) && !service.snat_set().empty()) {
+    complain(problems, path + ".snat_set", service.snat_set(),
+             "No source address is translated in this mode; leave the SNAT set out, or use nat or "
+             "fullnat.");
+  }
+}
+
 }  // namespace
 
 void complain(Problems& problems, std::string field, std::string_view value, std::string text) {
@@ -194,19 +243,8 @@ void validate(const v1::VirtualService& service, Problems& problems) {
   if (service.pool().empty()) {
     complain(problems, path + ".pool", "", "The pool is missing; name the pool that serves it.");
   }
-  const bool is_fullnat = service.mode() == v1::MODE_FULLNAT;
-  if (!is_fullnat && service.mode() != v1::MODE_NAT) {
-    complain(problems, path + ".mode",
-             v1::Mode_IsValid(service.mode())
-                 ? short_name(*v1::Mode_descriptor()->FindValueByNumber(service.mode()))
-                 : std::to_string(service.mode()),
-             "This version forwards by nat and fullnat only; choose one of them.");
-  }
   check_client_prefix_of(service, path, problems);
-  if (is_fullnat && service.snat_set().empty()) {
-    complain(problems, path + ".snat_set", "",
-             "A fullnat service needs source addresses; name an SNAT set.");
-  }
+  check_mode(service, path, problems);
 }
 
 void validate(const v1::Pool& pool, Problems& problems) {

@@ -46,6 +46,27 @@ bool has_family(const v1::SnatSet& set, bool is_v4) {
 
 const char* family_text(bool is_v4) { return is_v4 ? "IPv4" : "IPv6"; }
 
+std::string mode_text(v1::Mode mode) {
+  return short_name(*v1::Mode_descriptor()->FindValueByNumber(mode));
+}
+
+/// A mode that translates nothing: servers are asked at the service's port.
+void check_ports_of(const v1::VirtualService& service, const v1::Pool& pool, Problems& problems) {
+  if (!keeps_port(service.mode())) {
+    return;
+  }
+  for (const v1::RealServer& server : pool.servers()) {
+    if (server.port() != service.port()) {
+      complain(problems, service_path(service.name()) + ".pool", pool.name(),
+               "Mode " + mode_text(service.mode()) + " changes no port: server " +
+                   server.address() + " of pool " + pool.name() + " has port " +
+                   std::to_string(server.port()) + ", the service " +
+                   std::to_string(service.port()) + "; give them the same one.");
+      return;
+    }
+  }
+}
+
 struct Families {
   bool has_v4 = false, has_v6 = false;
 };
@@ -60,12 +81,27 @@ Families families_of(const v1::Pool& pool) {
   return families;
 }
 
-/// Between IPv4 and IPv6 both addresses change.
+bool is_tunnel(v1::Mode mode) {
+  return mode == v1::MODE_TUNNEL_IPIP || mode == v1::MODE_TUNNEL_GRE || mode == v1::MODE_TUNNEL_GUE;
+}
+
+std::string remedy_between(v1::Mode mode, bool is_v4) {
+  if (mode == v1::MODE_ROUTE) {
+    return ", and mode route translates nothing: use a tunnel mode, or fullnat with an SNAT set of "
+           "the server's family, or a pool of one family.";
+  }
+  return std::string(
+             ", where the client's address cannot stand: use mode fullnat with an SNAT set "
+             "of the server's family") +
+         (is_v4 ? ", or mode nat with a client_prefix" : "") + ", or a pool of one family.";
+}
+
+/// Between IPv4 and IPv6 both addresses change, but for those in a tunnel.
 void check_families_of(const v1::VirtualService& service, const v1::Pool& pool,
                        Problems& problems) {
   const auto vip = net::parse_address(service.address());
   const bool is_embedded = vip && vip->is_v4() && !service.client_prefix().empty();
-  if (!vip || service.mode() == v1::MODE_FULLNAT || is_embedded) {
+  if (!vip || service.mode() == v1::MODE_FULLNAT || is_embedded || is_tunnel(service.mode())) {
     return;
   }
   for (const v1::RealServer& server : pool.servers()) {
@@ -74,11 +110,7 @@ void check_families_of(const v1::VirtualService& service, const v1::Pool& pool,
       complain(problems, service_path(service.name()) + ".pool", pool.name(),
                std::string("The service is ") + family_text(vip->is_v4()) + ", but server " +
                    server.address() + " of pool " + pool.name() + " is " +
-                   family_text(address->is_v4()) +
-                   ", where the client's address cannot stand: use mode fullnat with an SNAT set "
-                   "of the server's family" +
-                   (vip->is_v4() ? ", or mode nat with a client_prefix" : "") +
-                   ", or a pool of one family.");
+                   family_text(address->is_v4()) + remedy_between(service.mode(), vip->is_v4()));
       return;
     }
   }
@@ -104,6 +136,7 @@ void check_pool_of(const v1::VirtualService& service, const v1::Pool& pool, Prob
                  pool.name() + " is " + std::string(to_text(pool.protocol())) +
                  "; set the pool's protocol or use another pool.");
   }
+  check_ports_of(service, pool, problems);
   check_families_of(service, pool, problems);
 }
 
@@ -178,6 +211,17 @@ void check_pool(const Scope& scope, const v1::Pool& pool, Problems& problems) {
         if (!scope.services.contains(name)) {
           check_pool_of(*model.services().find(name), pool, problems);
         }
+      }
+    }
+  }
+  for (const auto& [port, names] : model.ports_kept_of_pool(pool.name())) {
+    const auto agrees = [port = port](const v1::RealServer& one) { return one.port() == port; };
+    if (std::all_of(pool.servers().begin(), pool.servers().end(), agrees)) {
+      continue;
+    }
+    for (const std::string& name : names) {
+      if (!scope.services.contains(name)) {
+        check_ports_of(*model.services().find(name), pool, problems);
       }
     }
   }

@@ -164,6 +164,8 @@ void Publication::stage_services(const compile::Image& image) {
     block.key = service.key;
     block.id = id;
     block.mode = service.mode;
+    block.gue_port = service.gue_port;
+    block.max_segment_size = service.max_segment_size;
     block.refusal = service.refusal;
     block.enabled = service.enabled ? 1 : 0;
     block.identity = service.identity;

@@ -55,6 +55,16 @@ bool pull_up(rte_mbuf* first, uint32_t wanted) {
   return true;
 }
 
+/// Moves the first segment's bytes back until there is room in front of them.
+bool make_headroom(rte_mbuf* buffer) {
+  const auto missing = static_cast<uint16_t>(kHeadroom - rte_pktmbuf_headroom(buffer));
+  if (missing > rte_pktmbuf_tailroom(buffer)) return false;
+  uint8_t* from = rte_pktmbuf_mtod(buffer, uint8_t*);
+  std::memmove(from + missing, from, buffer->data_len);
+  buffer->data_off = static_cast<uint16_t>(buffer->data_off + missing);
+  return true;
+}
+
 /// Where the checksum of L4 stands, and what it begins with.
 struct L4Sum {
   uint8_t* field;
@@ -86,6 +96,9 @@ bool arrive(Packet& packet, rte_mbuf* buffer, uint16_t port) {
   if ((buffer->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) != 0) [[unlikely]] {
     buffer->ol_flags &= ~(RTE_MBUF_F_RX_VLAN_STRIPPED | RTE_MBUF_F_RX_VLAN);
     whole = whole && rte_vlan_insert(&buffer) == 0;
+  }
+  if (rte_pktmbuf_headroom(buffer) < kHeadroom) [[unlikely]] {
+    whole = whole && make_headroom(buffer);
   }
   packet.arrive(rte_pktmbuf_mtod(buffer, uint8_t*), buffer, buffer->data_len, buffer->pkt_len,
                 static_cast<uint32_t>(buffer->data_len) + rte_pktmbuf_tailroom(buffer), port);

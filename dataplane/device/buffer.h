@@ -15,6 +15,10 @@ namespace nezu::device {
 /// inner packet), so that at least these are made contiguous.
 inline constexpr uint32_t kContiguous = 512;
 
+/// Room in front of every frame: a tunnel's headers (forward/tunnel.h) and a VLAN tag.
+inline constexpr uint32_t kHeadroom = 64;
+static_assert(kHeadroom + 64 <= RTE_PKTMBUF_HEADROOM, "frames may come in again after that");
+
 inline rte_mbuf* mbuf_of(const net::Packet& packet) {
   return static_cast<rte_mbuf*>(packet.buffer);
 }
@@ -34,8 +38,8 @@ inline net::Reason fault_of(const rte_mbuf* buffer) {
              : net::Reason::none;
 }
 
-/// False when the headers could not be made contiguous, or a tag that the device took off could not
-/// be put back.
+/// False when the headers could not be made contiguous, a tag that the device took off could not be
+/// put back, or there is no room in front.
 bool arrive(net::Packet& packet, rte_mbuf* buffer, uint16_t port);
 
 /// What stages changed (begin, length) comes into the buffer; call before it goes anywhere.

@@ -46,7 +46,8 @@ inline constexpr uint8_t kFinToServer = 0x01, kFinToClient = 0x02,  // a FIN was
 
 inline constexpr uint16_t kNoHop = 0xffff;
 
-/// What both kinds of entry keep beside the tuples.
+/// What both kinds of entry keep beside the tuples. A flow of a mode that is one-way
+/// (tables::is_one_way) is found by its client's tuple alone: `to_client` says who serves it.
 struct Track {
   uint16_t service = 0;                            ///< slot
   uint16_t server = 0;                             ///< slot
@@ -55,7 +56,7 @@ struct Track {
   std::array<uint32_t, 2> end{};                   ///< TCP: next sequence number, by Direction
   uint32_t routes_version = 0;                     ///< `hops` belong to these routes
   std::array<uint16_t, 2> hops{kNoHop, kNoHop};    ///< next hop's index, by Direction
-  uint16_t snat = 0;                               ///< slot of the SNAT address
+  uint16_t snat = 0;                               ///< slot of the SNAT address; gue: the UDP port
   uint8_t shard = 0;                               ///< of its client: decides the owner
   tables::Timeout state = tables::Timeout::other;  ///< also which timeout it is under
   Stage stage = Stage::embryonic;
@@ -84,7 +85,8 @@ struct Half6 {
   uint16_t source_port = 0, destination_port = 0;
 };
 
-/// Client -> virtual service, as it comes in; server -> client (or SNAT address), as answers do.
+/// Client -> virtual service, as it comes in; server -> client (or SNAT address), as answers do (or
+/// would, where they do not come through us).
 struct alignas(64) Entry4 {
   net::Tuple4 to_server;
   Half4 to_client;

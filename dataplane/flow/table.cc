@@ -9,6 +9,9 @@ namespace {
 constexpr size_t kLine = 64;
 constexpr uint32_t kSentinels = Wheel::kSlots * static_cast<uint32_t>(kStageCount);
 
+/// Answers that never come need no key.
+bool has_both_keys(const Track& track) { return !tables::is_one_way(track.mode); }
+
 constexpr size_t rounded(size_t bytes) { return (bytes + kLine - 1) / kLine * kLine; }
 
 }  // namespace
@@ -65,9 +68,10 @@ void Table::build_pool(Pool& pool, Links* links, uint32_t* free, uint32_t capaci
 
 // --- changing -----------------------------------------------------------------------------------
 
-bool Table::file(FlowId id, uint64_t to_server, uint64_t to_client) {
+bool Table::file(FlowId id, uint64_t to_server, uint64_t to_client, bool both) {
   const uint32_t there = id.towards(Direction::to_server).word();
   if (!buckets_.insert(to_server, there)) return false;
+  if (!both) return true;
   if (buckets_.insert(to_client, id.towards(Direction::to_client).word())) return true;
   buckets_.erase(to_server, there);
   return false;
@@ -97,11 +101,12 @@ Table::Inserted Table::insert_in(const Tuple& to_server, uint64_t there, const H
   entry.to_client = to_client;
   entry.track = track;
   entry.track.valid = 0;
+  const bool both = has_both_keys(track);
   // With `nat` a client may use one port towards two VIPs of the same server.
-  if (buckets_.may_hold(back) && find(tuple_to_client(entry), back).exists()) {
+  if (both && buckets_.may_hold(back) && find(tuple_to_client(entry), back).exists()) {
     return {FlowId(), net::Reason::flow_bucket_full};
   }
-  if (!file(id, there, back)) return {FlowId(), net::Reason::flow_bucket_full};
+  if (!file(id, there, back, both)) return {FlowId(), net::Reason::flow_bucket_full};
   ++pool.used;
   hang(id, track);
   entry.track.publish();
@@ -155,7 +160,7 @@ void Table::erase(const Leaving& flow) {
   Track& at = track(id);
   at.retract();
   buckets_.erase(flow.there, id.towards(Direction::to_server).word());
-  buckets_.erase(flow.back, id.towards(Direction::to_client).word());
+  if (has_both_keys(at)) buckets_.erase(flow.back, id.towards(Direction::to_client).word());
   Pool& pool = pools_[id.wide()];
   const auto stage = static_cast<size_t>(at.stage);
   pool.wheels[stage].unlink(id.entry());
@@ -233,8 +238,9 @@ bool Table::adopt_in(FlowId id) {
   Entry& entry = entries<Entry>()[id.entry()];
   const auto to_client = tuple_to_client(entry);
   const uint64_t there = hash_of(entry.to_server), back = hash_of(to_client);
-  if (find(entry.to_server, there).exists() || find(to_client, back).exists() ||
-      !file(id, there, back)) {
+  const bool both = has_both_keys(entry.track);
+  if (find(entry.to_server, there).exists() || (both && find(to_client, back).exists()) ||
+      !file(id, there, back, both)) {
     discard(id);
     return false;
   }
@@ -252,6 +258,7 @@ void Table::discard(FlowId id) {
 // --- for tests ----------------------------------------------------------------------------------
 
 const char* Table::audit() const {
+  uint64_t expected = 0;
   for (const bool wide : {false, true}) {
     const Pool& pool = pools_[wide];
     uint32_t valid = 0, unused = 0;
@@ -262,11 +269,13 @@ const char* Table::audit() const {
       if (at.valid == 0) continue;
       ++valid;
       ++stages[static_cast<size_t>(at.stage)];
+      const bool both = has_both_keys(at);
+      expected += both ? 2 : 1;
       const FlowId there = wide ? find(this->wide(id).to_server) : find(narrow(id).to_server);
       const FlowId back =
           wide ? find(tuple_to_client(this->wide(id))) : find(tuple_to_client(narrow(id)));
       if (there != id) return "a valid entry is not found by the tuple of its client";
-      if (back != id.towards(Direction::to_client)) return "... of its server";
+      if (both && back != id.towards(Direction::to_client)) return "... of its server";
       const Links& links = pool.links[i];
       if (pool.links[links.next].previous != i || pool.links[links.previous].next != i) {
         return "a valid entry hangs in no wheel";
@@ -284,7 +293,7 @@ const char* Table::audit() const {
   for (uint32_t i = 0; i < buckets_.count(); ++i) {
     keys += Bucket::kCells - static_cast<uint32_t>(__builtin_popcount(buckets_[i].vacant()));
   }
-  return keys == 2 * (uint64_t{pools_[0].used} + pools_[1].used) ? nullptr : "keys of no flow";
+  return keys == expected ? nullptr : "keys of no flow";
 }
 
 }  // namespace nezu::flow

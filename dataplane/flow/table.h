@@ -84,7 +84,8 @@ class Table {
   // --- changing -------------------------------------------------------------------------------
   struct Inserted {
     FlowId id;  ///< towards the server; exists() only if it worked
-    /// flow_table_full; flow_bucket_full: no cell, or the answers' tuple is another flow's.
+    /// flow_table_full; flow_bucket_full: no cell, or the answers' tuple is another flow's (of a
+    /// mode in which answers come through us; else they are not filed).
     net::Reason reason = net::Reason::none;
   };
   /// `to_server` may not be there already. `track.stage` and `track.deadline` say where it hangs.
@@ -168,7 +169,7 @@ class Table {
                      const Track& track);
   template <typename Entry>
   bool adopt_in(FlowId id);
-  bool file(FlowId id, uint64_t to_server, uint64_t to_client);
+  bool file(FlowId id, uint64_t to_server, uint64_t to_client, bool both);
   void hang(FlowId id, const Track& track);
   void free_entry(FlowId id);
   template <typename Entry>

@@ -96,24 +96,46 @@ Timeout state_after_fins(Timeout state, uint8_t flags) {
 
 }  // namespace
 
-Tcp advance(Tcp tcp, const Segment& segment) {
+namespace {
+
+/// Resets, and what comes after one. False: nothing more to do.
+bool outlives_reset(Tcp& tcp, const Segment& segment) {
   const Direction way = segment.direction;
   if ((segment.flags & net::kTcpRst) != 0) {
-    if (!fits(tcp, segment)) return tcp;
+    if (!fits(tcp, segment)) return false;
     tcp.state = kReset;
     // From here on the FIN flags tell who has reset.
     tcp.flags = static_cast<uint8_t>((tcp.flags & ~(kFins | kAcks)) | fin_flag(way));
-    return tcp;
+    return false;
   }
   if (tcp.state == kReset) {
     const bool goes_on = (tcp.flags & fin_flag(way)) != 0 && (segment.flags & net::kTcpSyn) == 0;
-    if (!goes_on) return tcp;
+    if (!goes_on) return false;
     tcp.state = kOpen;
     tcp.flags = static_cast<uint8_t>(tcp.flags & ~(kFins | kAcks));
   }
+  return true;
+}
+
+}  // namespace
+
+Tcp advance(Tcp tcp, const Segment& segment) {
+  if (!outlives_reset(tcp, segment)) return tcp;
   remember_end(tcp, segment);
   remember_acknowledged(tcp, segment);
   tcp.state = kNext[static_cast<size_t>(tcp.state)][static_cast<size_t>(event_of(segment))];
+  tcp.state = state_after_fins(tcp.state, tcp.flags);
+  return tcp;
+}
+
+Tcp advance_one_way(Tcp tcp, const Segment& segment) {
+  if (!outlives_reset(tcp, segment)) return tcp;
+  if (tcp.state <= Timeout::syn_received && event_of(segment) == Event::client_ack) {
+    tcp.state = kOpen;
+  }
+  remember_end(tcp, segment);
+  // The other half will never be seen.
+  tcp.flags = static_cast<uint8_t>(tcp.flags & ~flag::kAdopted);
   tcp.state = state_after_fins(tcp.state, tcp.flags);
   return tcp;
 }

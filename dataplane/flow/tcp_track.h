@@ -16,6 +16,11 @@
 //
 //   closed -> established   when the side that "reset" goes on sending: it was not its own reset
 //
+// Where only the client's half is seen (`advance_one_way`), its ACK stands for the server's answer:
+//
+//             SYN           client's ACK               client's FIN
+//   (none) ---------> syn_sent ------> established ------> fin_wait    and RST that fits: closed
+//
 // A SYN of the client in a flow that is dying (`is_dying`) opens a new flow: the port was reused.
 #pragma once
 
@@ -44,6 +49,8 @@ struct Tcp {
 };
 
 Tcp advance(Tcp tcp, const Segment& segment);
+/// Of a flow whose answers pass us by; `segment` is the client's.
+Tcp advance_one_way(Tcp tcp, const Segment& segment);
 
 /// A reset is believed when it lies that near to what its side has sent: one that was sent blindly
 /// has to hit 1 of 3,800.

@@ -55,4 +55,16 @@ template <typename Edit, typename Work>
   return true;
 }
 
+/// Transit and `route`: one hop further, nothing else. False when the packet ends here.
+[[nodiscard]] inline bool pass_on(net::Packet& packet) {
+  if (packet.family == net::Family::ipv4) {
+    if (!may_hop<net::Edit4>(packet)) return false;
+    net::Edit4(packet, net::Touch::addresses).hop();
+  } else {
+    if (!may_hop<net::Edit6>(packet)) return false;
+    net::Edit6(packet, net::Touch::addresses).hop();
+  }
+  return true;
+}
+
 }  // namespace nezu::forward

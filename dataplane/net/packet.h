@@ -22,7 +22,7 @@ enum class Verdict : uint8_t {
   drop,       ///< count `reason` and free
   twin,       ///< to the kernel, by the twin of the port it came from
   hand_over,  ///< to worker `owner`
-  hold,       ///< a queue (a neighbour's) has taken `buffer`; nothing more to do
+  hold,       ///< waits for the link-layer address of `awaited`; a queue takes `buffer`
   reply,      ///< turned into our answer, leaves by the port that it came from
   kept,       ///< the path has taken `buffer` and will give it back (an early fragment)
 };
@@ -124,6 +124,7 @@ struct alignas(64) Packet {
   union {
     Tuple4 tuple4;
     Tuple6 tuple6;
+    Address awaited;  ///< `hold`, instead of a tuple: who is to be asked for
   };
   uint64_t hash = 0;   ///< flow hash of the tuple
   uint32_t ports = 0;  ///< as they lie in the first fragment's transport header

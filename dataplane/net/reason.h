@@ -69,7 +69,10 @@ namespace nezu::net {
   X(client_prefix_refused, "a client whose address may not stand in the well-known prefix")   \
   X(fragment_timeout, "the first fragment did not come in time")                              \
   X(fragment_table_full, "too many fragments wait for their first one")                       \
-  X(fragment_unmatched, "a later fragment of a packet that found no flow")
+  X(fragment_unmatched, "a later fragment of a packet that found no flow")                    \
+  X(server_off_link, "mode route, and the server is no neighbour on a link of ours")          \
+  X(tunnel_source_missing, "no address of ours of the server's family to send a tunnel from") \
+  X(tunnel_error, "an ICMP error about a tunnel packet of ours: the way to a server is broken")
 
 enum class Reason : uint8_t {
 #define NEZU_REASON_ENUM(name, text) name,

@@ -80,6 +80,22 @@ void Build::twin_address(uint16_t link, const net::Address& address) {
   const Link& on = routes_->links_[link];
   twin_addresses_.push_back({address, static_cast<uint16_t>(on.instance), on.port});
   routes_->owns_.push_back({address, on.port});
+  routes_->sources_.resize(routes_->links_.size());
+  net::Address& source = routes_->sources_[link][!address.is_v4()];
+  if (source == net::Address{} && !address.is_link_local()) source = address;
+}
+
+/// A link without an address of its own borrows one.
+void Build::find_sources() {
+  routes_->sources_.resize(routes_->links_.size());
+  for (size_t i = 0; i < routes_->links_.size(); ++i) {
+    for (const net::Family family : {net::Family::ipv4, net::Family::ipv6}) {
+      net::Address& source = routes_->sources_[i][family == net::Family::ipv6];
+      if (source == net::Address{}) {
+        source = routes_->own_address(routes_->links_[i].port, family);
+      }
+    }
+  }
 }
 
 std::unique_ptr<const Routes> Build::finish(uint32_t version, uint64_t seed,
@@ -88,6 +104,7 @@ std::unique_ptr<const Routes> Build::finish(uint32_t version, uint64_t seed,
   routes_->hops_ = hops_.all();
   routes_->neighbours_ = Hosts(neighbours_, seed);
   routes_->twin_addresses_ = Hosts(twin_addresses_, seed);
+  find_sources();
   if (like != nullptr) {
     routes_->fibs_ = like->fibs_;
     routes_->subnets_ = like->subnets_;

@@ -54,6 +54,7 @@ class Build {
  private:
   uint32_t leaf(const Route& route);
   std::optional<uint32_t> target(const Way& way);
+  void find_sources();
 
   Hops& hops_;
   std::unique_ptr<Routes> routes_;

@@ -17,6 +17,7 @@
 // HopState::link: that one stands for a host that gets an index of its own when it answers.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -68,6 +69,10 @@ class Routes {
   /// An address of our own on the port's link (or on another, if this one has none) to send errors
   /// of ours from; unspecified when there is none of that family.
   net::Address own_address(uint16_t port, net::Family family) const;
+  /// The same on a link, to send from to its neighbours: by its number, without a search.
+  const net::Address& source(uint16_t link, net::Family family) const {
+    return sources_[link][family == net::Family::ipv6];
+  }
   /// The port on whose link the address is a neighbour; kNoPort when it is reached by a gateway or
   /// not at all.
   uint32_t port_of_neighbour(net::Instance instance, const net::Address& address) const;
@@ -118,8 +123,9 @@ class Routes {
     net::Prefix prefix;
     net::Instance instance = net::Instance::standard;
   };
-  std::vector<Subnet> subnets_;  // of links
-  std::vector<Own> owns_;        // the same in order, for own_address
+  std::vector<Subnet> subnets_;                       // of links
+  std::vector<Own> owns_;                             // the same in order, for own_address
+  std::vector<std::array<net::Address, 2>> sources_;  // by link: IPv4, IPv6; unspecified: none
 };
 
 }  // namespace nezu::route

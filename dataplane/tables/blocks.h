@@ -38,10 +38,19 @@ enum class Mode : uint8_t {
   nat,
   fullnat,
   route,
-  tunnel,
+  tunnel_ipip,
   redirect,
   across,  ///< of a flow only: `nat` or `fullnat` of a client and a server of different families
+  tunnel_gre,
+  tunnel_gue,
 };
+constexpr bool is_tunnel(Mode mode) {
+  return mode == Mode::tunnel_ipip || mode == Mode::tunnel_gre || mode == Mode::tunnel_gue;
+}
+/// Answers pass us by: only the client's half of a flow is seen here.
+constexpr bool is_one_way(Mode mode) {
+  return mode == Mode::route || mode == Mode::redirect || is_tunnel(mode);
+}
 
 /// An order to pick members in. A new one is a line here and its compiler in the control plane.
 enum class Scheduler : uint8_t { rr, wrr, lc, wlc, sh, mh };
@@ -103,10 +112,11 @@ struct alignas(64) Service {
   Mode mode = Mode::nat;
   Refusal refusal = Refusal::drop;
   uint8_t enabled = 1;
-  uint8_t retired = 0;  ///< configured no more: found by slot only, until its last flow has ended
-  std::array<uint8_t, 4> reserved{};
-  uint64_t identity = 0;  ///< hash of the name: schedulers start at an offset of their own
-  Ref<SnatSet> snats;     ///< `fullnat`; `nat`: for clients in the subnet of their server
+  uint8_t retired = 0;    ///< configured no more: found by slot only, until its last flow has ended
+  uint16_t gue_port = 0;  ///< tunnel_gue: where servers listen
+  uint16_t max_segment_size = 0;  ///< that a SYN may announce; 0: any
+  uint64_t identity = 0;          ///< hash of the name: schedulers start at an offset of their own
+  Ref<SnatSet> snats;             ///< `fullnat`; `nat`: for clients in the subnet of their server
   Timeouts timeouts{};
   CounterBase base;  ///< not read by workers
   Name name{};

@@ -76,6 +76,13 @@ class Balancer {
         spec.mode = tables::Mode::fullnat;
         spec.snats = {v6 ? "fd00:1::a" : "10.0.0.1"};
         world_.put(spec);
+        world::ServiceSpec one_way = spec;
+        one_way.snats.clear();
+        one_way.servers = {{v6 ? "fd00:1::5" : "10.0.1.5", 0}, {v6 ? "fd00:1::6" : "10.0.1.6", 0}};
+        put_one_way(one_way, 81, tables::Mode::route);
+        put_one_way(one_way, 82, tables::Mode::tunnel_ipip);
+        put_one_way(one_way, 83, tables::Mode::tunnel_gre);
+        put_one_way(one_way, 84, tables::Mode::tunnel_gue);
         // Servers of the other family: by an address of ours, or by the client's inside a prefix.
         spec.port = 4443;
         spec.servers = {{v6 ? "10.0.1.5" : "fd00:1::5", 8080}};
@@ -165,6 +172,11 @@ class Balancer {
   }
 
  private:
+  void put_one_way(world::ServiceSpec spec, uint16_t port, tables::Mode mode) {
+    spec.port = port;
+    spec.mode = mode;
+    world_.put(spec);
+  }
   void take(const steer::Given& given, uint16_t worker, int handed_over) {
     const Input& input = *static_cast<const Input*>(given.buffer);
     auto one = std::make_unique<Burst>();

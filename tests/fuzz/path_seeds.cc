@@ -107,6 +107,23 @@ int main(int count, char** arguments) {
               ipv6("2001:db8:64::c633:6407", "fd00:1::5") / udp(40000, 8080) / "question"},
          {kOther, eth() / ipv4("192.0.2.9", "203.0.113.10") / fragmentation_needed(1300) /
                       ipv4("203.0.113.10", "198.51.100.7") / udp(8443, 40000) / "x"}});
+  // Modes in which only the client's half is seen; servers' routers complain to the VIP.
+  for (const uint16_t port : {81, 82, 83, 84}) {
+    const std::string name = "one_way_" + std::to_string(port);
+    write(corpus / name,
+          {{0, eth() / kTo / tcp(40000, port).syn().seq(1)},
+           {kOther, eth() / kTo / tcp(40000, port).psh().seq(2).ack(10) / "GET /"},
+           {0, eth() / kTo / fragmentation_needed(1400) /
+                   ipv4("203.0.113.10", "198.51.100.7").dont_fragment() / tcp(port, 40000).seq(10)},
+           {kLater, eth() / kTo / tcp(40000, port).fin().seq(7).ack(11)},
+           {kSame, eth() / kTo / tcp(40000, port).rst().seq(8)},
+           {kLater, eth() / kTo / tcp(40000, port).syn().seq(99)},
+           {0, eth() / kTo6 / udp(40000, port) / "1"},
+           {kOther, eth() / kTo6 / udp(40000, port) / "2"},
+           {kSame, eth() / kTo6 / udp(40001, port) / fill(1400)},
+           {0, eth() / kTo6 / packet_too_big(1300) / ipv6("2001:db8::10", "2001:db8:c::7") /
+                   udp(port, 40000) / fill(40)}});
+  }
   write(corpus / "flood", flood(70, 80));
   write(corpus / "flood_fullnat", flood(70, 443));
   write(corpus / "ours",

@@ -25,6 +25,7 @@ struct Fate {
   uint16_t egress = 0;
   uint16_t worker = 0;  ///< that decided
   bool handed_over = false;
+  net::Address awaited;  ///< hold
   dsl::Frame frame;
 };
 

@@ -178,6 +178,39 @@ TEST(Nat, ClientInTheSubnetOfItsServerGetsASourceOfTheSnatSet) {
   EXPECT_EQ(lab.audit(), "");
 }
 
+TEST(SegmentSize, SynsBothWaysAreLowered) {
+  for (const tables::Mode mode : {tables::Mode::nat, tables::Mode::fullnat}) {
+    Lab lab(1);
+    world::ServiceSpec spec = web(mode, net::Protocol::tcp);
+    spec.max_segment_size = 1360;
+    lab.world().put(spec);
+    const Bytes asked{2, 4, 5, 180}, left{2, 4, 5, 80}, smaller{2, 4, 2, 24};
+    const char* source = mode == tables::Mode::nat ? "198.51.100.7" : "10.0.0.1";
+    const auto ends = ipv4("198.51.100.7", "203.0.113.10");
+    const Fate there = lab.send(from_client() / ends / tcp(40000, 80).syn().options(asked));
+    const uint16_t port = source_port(there, 20);
+    EXPECT_EQ(there.frame,
+              to_server() / ipv4(source, "10.0.1.5").ttl(63) / tcp(port, 8080).syn().options(left));
+    const auto answer = [&](const Bytes& options) {
+      return lab
+          .send(from_server() / ipv4("10.0.1.5", source) /
+                    tcp(8080, port).syn().ack(1).options(options),
+                0, 1)
+          .frame;
+    };
+    const auto came = [](const Bytes& options) {
+      return to_client() / ipv4("203.0.113.10", "198.51.100.7").ttl(63) /
+             tcp(80, 40000).syn().ack(1).options(options);
+    };
+    EXPECT_EQ(answer(asked), came(left));
+    EXPECT_EQ(answer(smaller), came(smaller));
+    // Only SYNs.
+    EXPECT_EQ(
+        lab.send(from_client() / ends / tcp(40000, 80).ack(1).options(asked)).frame,
+        to_server() / ipv4(source, "10.0.1.5").ttl(63) / tcp(port, 8080).ack(1).options(asked));
+  }
+}
+
 TEST(Vlan, TagsAreThoseOfTheWayOut) {
   for (const uint16_t vlan : {0, 7}) {
     Lab lab(1);

@@ -71,7 +71,7 @@ void World::neighbour(const net::Address& host, const net::MacAddress& mac) {
   neighbours_.emplace_back(host, mac);
 }
 
-void World::rebuild_routes(uint16_t back_vlan, uint16_t front_vlan) {
+void World::rebuild_routes(uint16_t back_vlan, uint16_t front_vlan, bool servers_on_link) {
   using net::parse_prefix;
   route::Build build(hops_);
   route::Link front_link, back_link;
@@ -86,14 +86,15 @@ void World::rebuild_routes(uint16_t back_vlan, uint16_t front_vlan) {
   }
   build.route({*parse_prefix("192.0.2.0/24"), net::Instance::standard, {{front}}});
   build.route({*parse_prefix("2001:db8:f::/64"), net::Instance::standard, {{front}}});
-  build.route({*parse_prefix("10.0.0.0/8"), net::Instance::standard, {{back}}});
-  build.route({*parse_prefix("fd00::/16"), net::Instance::standard, {{back}}});
+  if (servers_on_link) {
+    build.route({*parse_prefix("10.0.0.0/8"), net::Instance::standard, {{back}}});
+    build.route({*parse_prefix("fd00::/16"), net::Instance::standard, {{back}}});
+  }
   build.route(
       {*parse_prefix("0.0.0.0/0"), net::Instance::standard, {{front, address("192.0.2.254"), 1}}});
   build.route(
       {*parse_prefix("::/0"), net::Instance::standard, {{front, address("2001:db8:f::fe"), 1}}});
-  build.twin_address(front, address("192.0.2.1"));
-  build.twin_address(front, address("2001:db8:f::1"));
+  for (const std::string_view own : owns_) build.twin_address(front, address(own));
   for (const auto& [host, mac] : neighbours_) {
     const bool is_front = parse_prefix("192.0.2.0/24")->contains(host) ||
                           parse_prefix("2001:db8:f::/64")->contains(host);
@@ -194,7 +195,9 @@ ServiceId World::put(const ServiceSpec& spec) {
   service.id = ServiceId{slot};
   service.pool = pool.id;
   service.mode = spec.mode;
+  service.gue_port = spec.mode == tables::Mode::tunnel_gue ? spec.gue_port : uint16_t{0};
   service.refusal = spec.refusal;
+  service.max_segment_size = spec.max_segment_size;
   service.timeouts = spec.timeouts;
   service.client_prefix = spec.client_prefix;
   for (size_t i = 0; i < service.timeouts.size(); ++i) {

@@ -44,6 +44,8 @@ struct ServiceSpec {
   std::vector<std::string_view> snats;  ///< fullnat
   tables::Timeouts timeouts{};          ///< 0: LVS's default
   net::EmbeddingPrefix client_prefix{};
+  uint16_t gue_port = 6080;       ///< tunnel_gue
+  uint16_t max_segment_size = 0;  ///< 0: as the ends say
 };
 
 class World {
@@ -66,9 +68,12 @@ class World {
   route::Hops& hops() { return hops_; }
   /// Hosts that answered on the servers' side.
   void neighbour(const net::Address& host, const net::MacAddress& mac);
+  /// Of the kernel on the clients' side, from the next routes on.
+  void own_addresses(std::vector<std::string_view> addresses) { owns_ = std::move(addresses); }
   /// Again, with the next version. `back_vlan`: of the servers' side; 0: untagged. `front_vlan`:
-  /// one that the clients' side carries beside the untagged link; 0: none.
-  void rebuild_routes(uint16_t back_vlan = 0, uint16_t front_vlan = 0);
+  /// one that the clients' side carries beside the untagged link; 0: none. Without the servers'
+  /// subnets, the default route leads to them.
+  void rebuild_routes(uint16_t back_vlan = 0, uint16_t front_vlan = 0, bool servers_on_link = true);
 
  private:
   struct Server {
@@ -79,6 +84,7 @@ class World {
                           tables::Transaction& transaction);
   void commit(tables::Transaction& transaction);
 
+  std::vector<std::string_view> owns_{"192.0.2.1", "2001:db8:f::1"};
   std::unique_ptr<tables::Region> region_;
   std::unique_ptr<tables::Writer> writer_;
   std::vector<tables::ServiceKey> services_;  // by ServiceId, as pools

@@ -226,7 +226,7 @@ def udp_socket(host, port):
     return udp
 
 
-async def serve(name, port):
+async def serve(name, port, hosts):
     async def conversation(reader, writer):
         peer = writer.get_extra_info("peername")
         try:
@@ -238,7 +238,7 @@ async def serve(name, port):
         writer.close()
 
     loop = asyncio.get_running_loop()
-    for host in ("0.0.0.0", "::"):
+    for host in hosts:
         await asyncio.start_server(conversation, host, port, backlog=1024)
         await loop.create_datagram_endpoint(lambda: UdpServer(name), sock=udp_socket(host, port))
     await asyncio.Event().wait()
@@ -251,6 +251,8 @@ def main():
     parser.add_argument("host", help="serve: the name")
     parser.add_argument("port", type=int)
     parser.add_argument("--sources", type=lambda text: text.split(","), default=[])
+    parser.add_argument("--at", type=lambda text: text.split(","), default=["0.0.0.0", "::"],
+                        help="serve: own addresses; answers to datagrams come from these")
     parser.add_argument("--seconds", type=float, help="default: until SIGTERM")
     parser.add_argument("--rate", type=float, default=50, help="fetch: requests a second")
     parser.add_argument("--path", default="/")
@@ -265,7 +267,7 @@ def main():
     parser.add_argument("--record", help="fetch: a file for one line a request")
     options = parser.parse_args()
     if options.role == "serve":
-        asyncio.run(serve(options.host, options.port))
+        asyncio.run(serve(options.host, options.port, options.at))
         return 0
     return asyncio.run(client(options))
 

@@ -74,6 +74,12 @@ class Server:
             *PEERS, "serve", self.name, ECHO))
         wait_until(f"the echo of {self.name} listens", lambda: self.listens(ECHO))
 
+    def start_echo_at(self, port, hosts):
+        """Another echo, that answers from the very address that was asked."""
+        self.world.process(f"{self.name}-echo-{port}", *self.namespace.command(
+            *PEERS, "serve", self.name, port, "--at", ",".join(hosts)))
+        wait_until(f"the echo of {self.name} listens", lambda: self.listens(port))
+
     def start_nginx(self):
         folder = self.world.folder
         configuration = folder / f"{self.name}.conf"

@@ -56,8 +56,9 @@ TEST(Validate, TellsAllProblemsAtOnce) {
 
 TEST(Validate, RefusesWhatThisVersionCannotDo) {
   EXPECT_THAT(
-      problems_with([](v1::Configuration& c) { c.mutable_services(0)->set_mode(v1::MODE_ROUTE); }),
-      HasSubstr("services[\"shop\"].mode: route: This version forwards by nat and fullnat"));
+      problems_with(
+          [](v1::Configuration& c) { c.mutable_services(0)->set_mode(v1::MODE_REDIRECT); }),
+      HasSubstr("services[\"shop\"].mode: redirect: This version forwards by nat, fullnat,"));
   EXPECT_THAT(problems_with([](v1::Configuration& c) { c.mutable_services(0)->set_instance(2); }),
               HasSubstr("Only network instance 0"));
 }
@@ -101,6 +102,85 @@ TEST(Validate, RefusesMixedProtocolsAndFamilies) {
                 c.mutable_pools(0)->mutable_servers(0)->set_protocol(v1::PROTOCOL_UDP);
               }),
               HasSubstr("A server's protocol is its pool's"));
+}
+
+TEST(Validate, RouteTranslatesNothing) {
+  const auto routed = [](v1::Configuration& c) {
+    c.mutable_services(0)->set_mode(v1::MODE_ROUTE);
+    for (v1::RealServer& server : *c.mutable_pools(0)->mutable_servers()) server.set_port(80);
+  };
+  EXPECT_EQ(problems_with(routed), "");
+  EXPECT_THAT(
+      problems_with([](v1::Configuration& c) { c.mutable_services(0)->set_mode(v1::MODE_ROUTE); }),
+      HasSubstr("services[\"shop\"].pool: web: Mode route changes no port: server 10.0.0.1 of pool "
+                "web has port 8080, the service 80; give them the same one."));
+  EXPECT_THAT(problems_with([&](v1::Configuration& c) {
+                routed(c);
+                c.mutable_services(0)->set_snat_set("out");
+              }),
+              HasSubstr("services[\"shop\"].snat_set: out: No source address is translated"));
+  EXPECT_THAT(problems_with([&](v1::Configuration& c) {
+                routed(c);
+                c.mutable_pools(0)->mutable_servers(0)->set_address("2001:db8::1");
+              }),
+              HasSubstr("The service is IPv4, but server 2001:db8::1"));
+}
+
+TEST(Validate, OnlyGueHasAPort) {
+  const auto tunnelled = [](v1::Configuration& c, v1::Mode mode, uint32_t port) {
+    c.mutable_services(0)->set_mode(mode);
+    c.mutable_services(0)->set_gue_port(port);
+    for (v1::RealServer& server : *c.mutable_pools(0)->mutable_servers()) server.set_port(80);
+  };
+  const auto problems = [&](v1::Mode mode, uint32_t port) {
+    return problems_with([&](v1::Configuration& c) { tunnelled(c, mode, port); });
+  };
+  EXPECT_EQ(problems(v1::MODE_TUNNEL_IPIP, 0), "");
+  EXPECT_EQ(problems(v1::MODE_TUNNEL_GRE, 0), "");
+  EXPECT_EQ(problems(v1::MODE_TUNNEL_GUE, 0), "");
+  EXPECT_EQ(problems(v1::MODE_TUNNEL_GUE, 65535), "");
+  EXPECT_THAT(problems(v1::MODE_TUNNEL_GUE, 65536), HasSubstr("gue_port: 65536: The port must be"));
+  EXPECT_THAT(problems(v1::MODE_TUNNEL_GRE, 6080), HasSubstr("Only mode tunnel_gue has this port"));
+  // A tunnel may be of the other family than what it carries.
+  EXPECT_EQ(problems_with([&](v1::Configuration& c) {
+              tunnelled(c, v1::MODE_TUNNEL_IPIP, 0);
+              c.mutable_pools(0)->mutable_servers(0)->set_address("2001:db8::1");
+            }),
+            "");
+}
+
+TEST(Validate, ChecksTheSegmentSize) {
+  const auto problems = [](uint32_t size, int service, v1::Mode mode) {
+    return problems_with([&](v1::Configuration& c) {
+      c.mutable_services(service)->set_max_segment_size(size);
+      c.mutable_services(service)->set_mode(mode);
+      for (v1::RealServer& server : *c.mutable_pools(0)->mutable_servers()) {
+        server.set_port(mode == v1::MODE_ROUTE ? 80 : 8080);
+      }
+    });
+  };
+  EXPECT_EQ(problems(1360, 0, v1::MODE_NAT), "");
+  EXPECT_THAT(problems(87, 0, v1::MODE_NAT), HasSubstr("must be from 88 to 65495 bytes"));
+  EXPECT_THAT(problems(1360, 1, v1::MODE_FULLNAT), HasSubstr("Only TCP has segments"));
+  EXPECT_THAT(problems(1360, 0, v1::MODE_ROUTE), HasSubstr("passes the balancer by; set advmss"));
+}
+
+TEST(Validate, APoolKeepsThePortOfItsRouteServices) {
+  v1::Configuration c = sample();
+  c.mutable_services(0)->set_mode(v1::MODE_ROUTE);
+  for (v1::RealServer& server : *c.mutable_pools(0)->mutable_servers()) server.set_port(80);
+  normalise(c);
+  Model model;
+  Problems problems;
+  model.apply(edit_to(model, c, problems));
+  // The pool alone changes; the service is not part of the edit.
+  c.mutable_pools(0)->mutable_servers(1)->set_port(81);
+  const store::Edit edit = edit_to(model, c, problems);
+  ASSERT_EQ(edit.services_size(), 0);
+  const store::Edit undo = model.apply(edit);
+  EXPECT_THAT(text_of(problems_between(model, edit)), HasSubstr("has port 81, the service 80"));
+  model.apply(undo);
+  EXPECT_EQ(text_of(problems_between(model, undo)), "");
 }
 
 TEST(Validate, RefusesAddressesThatRunInCircles) {

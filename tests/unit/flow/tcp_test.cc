@@ -112,5 +112,43 @@ TEST(Tcp, WhateverComesTheStateIsOneOfTcp) {
   }
 }
 
+Tcp one_way(std::initializer_list<Segment> segments, Tcp tcp = {}) {
+  for (const Segment& segment : segments) tcp = advance_one_way(tcp, segment);
+  return tcp;
+}
+
+TEST(TcpOneWay, TheClientsHalfTells) {
+  const Tcp syn = one_way({there(kTcpSyn, 0), there(kTcpSyn, 0)});
+  EXPECT_EQ(syn.state, Timeout::syn_sent);
+  const Tcp open = one_way({there(kTcpAck, 1, 1)}, syn);
+  EXPECT_EQ(open.state, Timeout::established);
+  // Data may come with the first acknowledgement.
+  EXPECT_EQ(one_way({there(kTcpAck | kTcpPsh, 1, 1, 700)}, syn).state, Timeout::established);
+  const Tcp closing = one_way({there(kTcpFin | kTcpAck, 1, 1)}, open);
+  EXPECT_EQ(closing.state, Timeout::fin_wait);
+  EXPECT_TRUE(is_dying(closing.state, closing.flags));
+  EXPECT_EQ(one_way({there(kTcpAck, 2, 9000)}, closing).state, Timeout::fin_wait);
+  // An ACK that closes at once was lost on the way here; so was the handshake's.
+  EXPECT_EQ(one_way({there(kTcpFin | kTcpAck, 1, 1)}, syn).state, Timeout::fin_wait);
+}
+
+TEST(TcpOneWay, ResetMustFit) {
+  const Tcp open = one_way({there(kTcpSyn, 0), there(kTcpAck, 1, 1)});
+  EXPECT_EQ(one_way({there(kTcpRst, 1)}, open).state, Timeout::closed);
+  EXPECT_EQ(one_way({there(kTcpRst, 0x40000000)}, open), open);
+  // It was not the client's: it goes on.
+  EXPECT_EQ(one_way({there(kTcpRst, 1), there(kTcpAck, 1, 1, 10)}, open).state,
+            Timeout::established);
+}
+
+TEST(TcpOneWay, AnAdoptedFlowIsStrictAgainAfterOneSegment) {
+  Tcp open = one_way({there(kTcpSyn, 0), there(kTcpAck, 1, 1)});
+  open.flags = static_cast<uint8_t>((open.flags & ~flag::kSeenToServer) | flag::kAdopted);
+  EXPECT_EQ(one_way({there(kTcpRst, 0x40000000)}, open).state, Timeout::closed);
+  const Tcp seen = one_way({there(kTcpAck, 1, 1)}, open);
+  EXPECT_EQ(seen.flags & flag::kAdopted, 0);
+  EXPECT_EQ(one_way({there(kTcpRst, 0x40000000)}, seen), seen);
+}
+
 }  // namespace
 }  // namespace nezu::flow
