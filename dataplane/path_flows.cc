@@ -79,9 +79,9 @@ void Path::State::set_state(FlowId id, tables::Timeout to, const tables::View& v
   track.timeout = ticks != 0 ? ticks : kDefaults[timeout_index(to)];
   const net::Tick before = track.deadline;
   track.deadline = now + track.timeout;
-  // A wheel finds nobody earlier than where he hangs. Where no other stage follows (the end of a
-  // one-way connection is never seen) that would be the time of an open one.
-  const bool sooner = tables::is_one_way(track.mode) && net::has_passed(track.deadline, before);
+  // A wheel finds nobody earlier than where he hangs: half closed, that would be the time of an
+  // open one.
+  const bool sooner = net::has_passed(track.deadline, before);
   if (const flow::Stage stage = flow::stage_of(to); stage != track.stage || sooner) {
     flows.move(id, stage);
   }

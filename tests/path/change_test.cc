@@ -131,6 +131,19 @@ TEST(Timeouts, EachStateHasItsOwn) {
   EXPECT_EQ(lab.count(&tables::WorkerLine::flows_expired), 2u);
 }
 
+TEST(Timeouts, AHalfClosedConnectionDoesNotWaitAsLongAsAnOpenOne) {
+  Lab lab(1);
+  lab.world().put(web());
+  Conversation one(lab, client(1), 3000);
+  ASSERT_TRUE(one.open());
+  lab.advance(10);
+  one.send(one.tcp_there().fin().seq(101).ack(501));
+  lab.advance(118);
+  EXPECT_EQ(lab.flow_count(), 1u);
+  lab.advance(6);  // 120 s, and what a slot of the wheel is wide
+  EXPECT_EQ(lab.flow_count(), 0u);
+}
+
 std::vector<tables::Reply> ask(Lab& lab, tables::Request request) {
   std::vector<tables::Reply> replies;
   for (uint16_t worker = 0; worker < lab.workers(); ++worker) {
