@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 
 import grpc
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
@@ -94,20 +93,25 @@ class Client:
 
 
 def start(program, folder, *options):
-    process = subprocess.Popen([program, "--region-dir", folder / "region", "--state-dir",
-                                folder / "state", "--listen", f"unix:{folder}/api.sock",
-                                "--heap-mib", "8", "--max-servers", "256", "--max-services", "64",
-                                "--max-pools", "64", "--max-addresses", "256", *options])
-    for _ in range(200):
-        if is_listening(folder / "api.sock") or process.poll() is not None:
-            break
-        time.sleep(0.05)
+    """Returns when the program has told its service manager that it is ready, or has ended."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        notice = folder / "notify"
+        notice.unlink(missing_ok=True)
+        manager.bind(str(notice))
+        manager.settimeout(0.1)
+        process = subprocess.Popen(
+            [program, "--region-dir", folder / "region", "--state-dir", folder / "state",
+             "--listen", f"unix:{folder}/api.sock", "--heap-mib", "8", "--max-servers", "256",
+             "--max-services", "64", "--max-pools", "64", "--max-addresses", "256", *options],
+            env=os.environ | {"NOTIFY_SOCKET": str(notice)})
+        for _ in range(300):
+            try:
+                if b"READY=1" in manager.recv(4096).split(b"\n"):
+                    break
+            except TimeoutError:
+                if process.poll() is not None:
+                    break
     return process
-
-
-def is_listening(path):
-    with socket.socket(socket.AF_UNIX) as client:
-        return client.connect_ex(str(path)) == 0
 
 
 def stop(process):
