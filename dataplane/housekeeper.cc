@@ -60,6 +60,7 @@ void Housekeeper::attach(const tables::Region& region, tables::Reader& reader, E
                            Clerk(region, engine.desks(), *routes_),
                            Watch(region, engine.workers()),
                            Announcer(gate_),
+                           device::PortRules(ports_.all(), engine.workers()),
                            now,
                            {},
                            false});
@@ -91,6 +92,7 @@ bool Housekeeper::turn() {
     office_->clerk.turn(now);
     office_->announcer.look(view, routes_->current(), now);
     office_->announcer.turn(routes_->current(), now);
+    steer_answers(view, now);
   }
   if (now >= net::after(looked_, kLookEvery)) {
     looked_ = now;
@@ -203,6 +205,20 @@ void Housekeeper::settle_neighbours(net::Instant now) {
                         net::to_string(key.address));
   }
   neighbours.failures.clear();
+}
+
+/// Rules in NICs for answers to SNAT addresses; says when one takes no more.
+void Housekeeper::steer_answers(const tables::View& view, net::Instant now) {
+  office_->rules.follow(view, now);
+  for (uint16_t port = 0; port < places_.size(); ++port) {
+    const bool refused = office_->rules.is_refused(port);
+    if (refused && !places_[port].rules_refused) {
+      spdlog::warn(
+          "port {} has {} rules for SNAT ports and takes no more: software steers the rest",
+          ports_.all()[port].name, office_->rules.count(port));
+    }
+    places_[port].rules_refused = refused;
+  }
 }
 
 void Housekeeper::look_at_links(net::Instant now) {

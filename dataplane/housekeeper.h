@@ -13,6 +13,7 @@
 #include "dataplane/announcer.h"
 #include "dataplane/clerk.h"
 #include "dataplane/device/gate.h"
+#include "dataplane/device/port_rules.h"
 #include "dataplane/device/twin.h"
 #include "dataplane/engine.h"
 #include "dataplane/route_keeper.h"
@@ -46,7 +47,7 @@ class Housekeeper {
  private:
   struct Place {
     std::unique_ptr<device::Twin> twin;
-    bool link_up = true;
+    bool link_up = true, rules_refused = false;
     uint64_t to_twin = 0, from_twin = 0, dropped = 0;
     device::PortCounters base;  ///< what the region's line showed at first
     uint64_t base_to_twin = 0, base_from_twin = 0, base_dropped = 0;
@@ -59,6 +60,7 @@ class Housekeeper {
     Clerk clerk;
     Watch watch;
     Announcer announcer;
+    device::PortRules rules;
     net::Instant attached;
     net::Instant drains_looked;
     bool settled = false;
@@ -72,6 +74,7 @@ class Housekeeper {
   void refuse(uint16_t worker, void* buffer, net::Reason reason);
   void settle_neighbours(net::Instant now);
   void look_at_links(net::Instant now);
+  void steer_answers(const tables::View& view, net::Instant now);
   void look_around(net::Instant now);
 
   Options options_;

@@ -78,14 +78,14 @@ uint16_t SnatPorts::take(uint16_t address, uint8_t shard, uint16_t server) {
   line->taken[at / 64] |= uint64_t{1} << (at % 64);
   ++line->count;
   line->cursor = static_cast<uint16_t>((at + 1) % kSnatSlicePorts);
-  return static_cast<uint16_t>(kSnatFirstPort + shard * kSnatSlicePorts + at);
+  return tables::snat_port(shard, at);
 }
 
 void SnatPorts::release(uint16_t address, uint16_t port, uint16_t server) {
   if (port < kSnatFirstPort) return;
   const uint32_t shard = tables::shard_of_snat_port(port);
   Line* line = find(key_of(address, static_cast<uint8_t>(shard), server));
-  const uint32_t at = (port - kSnatFirstPort) % kSnatSlicePorts;
+  const uint32_t at = tables::place_of_snat_port(port);
   const uint64_t bit = uint64_t{1} << (at % 64);
   if (line == nullptr || (line->taken[at / 64] & bit) == 0) return;
   line->taken[at / 64] &= ~bit;
@@ -96,7 +96,7 @@ bool SnatPorts::occupy(uint16_t address, uint16_t port, uint16_t server) {
   if (port < kSnatFirstPort) return false;
   const uint32_t shard = tables::shard_of_snat_port(port);
   Line* line = find_or_make(key_of(address, static_cast<uint8_t>(shard), server));
-  const uint32_t at = (port - kSnatFirstPort) % kSnatSlicePorts;
+  const uint32_t at = tables::place_of_snat_port(port);
   const uint64_t bit = uint64_t{1} << (at % 64);
   if (line == nullptr || (line->taken[at / 64] & bit) != 0) return false;
   line->taken[at / 64] |= bit;

@@ -20,13 +20,14 @@ struct Traits {
   bool spreads_by_itself = false;  ///< over all its queues, whether they are read or not
   bool chains = false;             ///< frames longer than a buffer come as chains, undeclared
   bool kernel_knows_link = false;
+  bool masks_ports = true;  ///< in rules of rte_flow, as it says
 };
 constexpr auto kTraits = std::to_array<Traits>({
     {.driver = "net_af_packet",
      .filters_mac = false,
      .spreads_by_itself = true,
      .kernel_knows_link = true},
-    {.driver = "net_tap", .filters_mac = false, .equal_queues = true},
+    {.driver = "net_tap", .filters_mac = false, .equal_queues = true, .masks_ports = false},
     {.driver = "net_pcap", .filters_mac = false, .chains = true, .kernel_knows_link = true},
     {.driver = "net_memif", .chains = true},
 });
@@ -70,7 +71,7 @@ bool table_tells_owner(uint16_t size, uint16_t workers) {
   return power_of_two && (size >= tables::kShardCount || size % workers == 0);
 }
 
-void plan_spreading(Plan& plan, const Capabilities& device, const Wish& wish,
+void plan_spreading(Plan& plan, const Capabilities& device, const Wish& wish, const Traits& traits,
                     const net::ToeplitzKey& key) {
   const uint64_t types = device.spread_types & kSpreadTypes;
   if (plan.receive_queues < 2 || types == 0) return;
@@ -78,6 +79,7 @@ void plan_spreading(Plan& plan, const Capabilities& device, const Wish& wish,
   plan.key.assign(key.begin(), key.end());
   plan.key.resize(std::max<size_t>(device.key_size, key.size()));
   const bool each_has_one = plan.receive_queues == wish.workers;
+  plan.wants_port_rules = each_has_one && wish.side != Side::clients && traits.masks_ports;
   for (uint16_t entry = 0; each_has_one && entry < device.table_size; ++entry) {
     const auto owner = static_cast<uint16_t>(entry % tables::kShardCount % wish.workers);
     plan.table.push_back(queue_of(wish.port, owner, wish.workers));
@@ -87,9 +89,9 @@ void plan_spreading(Plan& plan, const Capabilities& device, const Wish& wish,
                                                          : 0;
   if (one_side == 0 || (device.spread_types & one_side) != one_side || plan.table.empty()) return;
   plan.spread_types |= one_side;
-  plan.agreement = wish.side == Side::clients && table_tells_owner(device.table_size, wish.workers)
-                       ? Agreement::full
-                       : Agreement::partial;
+  plan.table_tells_owner = table_tells_owner(device.table_size, wish.workers);
+  plan.agreement =
+      wish.side == Side::clients && plan.table_tells_owner ? Agreement::full : Agreement::partial;
 }
 
 void plan_offloads(Plan& plan, const Capabilities& device, const Wish& wish, const Traits& traits) {
@@ -118,9 +120,16 @@ Plan plan(const Capabilities& device, const Wish& wish, const net::ToeplitzKey& 
   plan.filters_mac = traits.filters_mac;
   plan.kernel_knows_link = traits.kernel_knows_link;
   plan_queues(plan, device, wish, traits);
-  plan_spreading(plan, device, wish, key);
+  plan_spreading(plan, device, wish, traits, key);
   plan_offloads(plan, device, wish, traits);
   return plan;
+}
+
+void count_on_port_rules(Plan& plan) {
+  plan.takes_port_rules = true;
+  plan.agreement = plan.agreement == Agreement::partial && plan.table_tells_owner
+                       ? Agreement::full
+                       : Agreement::partial;
 }
 
 std::string steering_line(const Plan& plan) {
@@ -129,7 +138,10 @@ std::string steering_line(const Plan& plan) {
     case Agreement::full:
       return "hardware steering: full; software hand-over for ICMP errors";
     case Agreement::partial:
-      return plan.side == Side::servers
+      if (plan.side == Side::unknown) {
+        return "hardware steering: partial; by software all but SNAT's answers";
+      }
+      return plan.side == Side::servers && !plan.takes_port_rules
                  ? "hardware steering: partial; software hand-over for fullnat"
                  : "hardware steering: partial; software hand-over for some shards";
     case Agreement::none:

@@ -46,9 +46,12 @@ struct Plan {
   uint64_t spread_types = 0;    ///< 0: RSS is not set
   std::vector<uint8_t> key;     ///< for RSS, as long as the device wants it
   std::vector<uint16_t> table;  ///< the queue of each entry; empty: left as it is
+  bool table_tells_owner = false;
   Agreement agreement = Agreement::none;
   Side side = Side::unknown;
   uint16_t workers = 1;
+  bool wants_port_rules = false;   ///< rules for SNAT ports would bring answers home
+  bool takes_port_rules = false;   ///< ... and the device, asked when started, takes them
   bool filters_mac = true;         ///< false: frames for other hosts come in
   bool sends_segments = false;     ///< false: a chain is copied before it is sent
   bool sums_received = false;      ///< the device says which sums are wrong
@@ -70,6 +73,9 @@ constexpr uint16_t receiver_of(uint16_t port, uint16_t queue, uint16_t workers) 
 constexpr uint16_t queue_of(uint16_t port, uint16_t worker, uint16_t workers) {
   return static_cast<uint16_t>((worker + workers - port % workers) % workers);
 }
+
+/// The device takes rules for SNAT ports (port_rules.h).
+void count_on_port_rules(Plan& plan);
 
 /// One line for people, at most 63 letters.
 std::string steering_line(const Plan& plan);

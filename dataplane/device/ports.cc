@@ -12,6 +12,7 @@
 #include <cstring>
 #include <stdexcept>
 
+#include "dataplane/device/port_rules.h"
 #include "dataplane/steer/steering.h"
 
 namespace nezu::device {
@@ -198,6 +199,7 @@ void Ports::spread(Port& port) {
       port.plan.agreement = Agreement::none;
     }
   }
+  if (port.plan.wants_port_rules && takes_port_rules(port.device)) count_on_port_rules(port.plan);
   port.steering = steering_line(port.plan);
 }
 

@@ -209,10 +209,18 @@ inline constexpr uint32_t kShardCount = 256;
 inline constexpr uint32_t kSnatSlicePorts = (65536u - kSnatFirstPort) / kShardCount;
 static_assert(kSnatSlicePorts == 252);
 
-/// The shard whose flows use this port of an SNAT address. `port` >= kSnatFirstPort.
-constexpr uint32_t shard_of_snat_port(uint16_t port) {
-  return (port - kSnatFirstPort) / kSnatSlicePorts;
+/// The shard whose flows use this port of an SNAT address: its low byte, which a NIC's rule can
+/// tell by a mask. `port` >= kSnatFirstPort.
+constexpr uint32_t shard_of_snat_port(uint16_t port) { return port % kShardCount; }
+/// Its place in the shard's slice, below kSnatSlicePorts, and back.
+constexpr uint32_t place_of_snat_port(uint16_t port) {
+  return (port - kSnatFirstPort) / kShardCount;
 }
+constexpr uint16_t snat_port(uint32_t shard, uint32_t place) {
+  return static_cast<uint16_t>(kSnatFirstPort + place * kShardCount + shard);
+}
+static_assert(kSnatFirstPort % kShardCount == 0 &&
+              snat_port(kShardCount - 1, kSnatSlicePorts - 1) == 65535);
 
 struct alignas(64) LocalAddress {
   net::Address address;

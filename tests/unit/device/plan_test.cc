@@ -122,6 +122,26 @@ TEST(Plan, AnswersAgreeOnlyInPart) {
   EXPECT_EQ(steering_line(plan), "hardware steering: partial; software hand-over for fullnat");
 }
 
+TEST(Plan, RulesForSnatPortsCompleteTheAgreement) {
+  Plan servers = made(able_nic(), {.workers = 4, .side = Side::servers});
+  EXPECT_TRUE(servers.wants_port_rules);
+  count_on_port_rules(servers);
+  EXPECT_EQ(steering_line(servers), "hardware steering: full; software hand-over for ICMP errors");
+  Plan small_table = made(able_nic(128), {.workers = 3, .side = Side::servers});
+  count_on_port_rules(small_table);
+  EXPECT_EQ(steering_line(small_table),
+            "hardware steering: partial; software hand-over for some shards");
+  Plan both = made(able_nic(), {.workers = 4});
+  count_on_port_rules(both);
+  EXPECT_EQ(steering_line(both), "hardware steering: partial; by software all but SNAT's answers");
+  EXPECT_LE(steering_line(both).size(), 63u);
+  EXPECT_FALSE(made(able_nic(), {.workers = 4, .side = Side::clients}).wants_port_rules);
+  EXPECT_FALSE(made(able_nic(), {.workers = 1}).wants_port_rules);
+  Capabilities tap = able_nic();
+  tap.driver = "net_tap";
+  EXPECT_FALSE(made(tap, {.workers = 4}).wants_port_rules) << "it matches whole ports only";
+}
+
 TEST(Plan, NoAgreementWithoutASideOrItsHashOrATable) {
   EXPECT_EQ(made(able_nic(), {.workers = 4}).agreement, Agreement::none);
   EXPECT_EQ(made(able_nic(), {.workers = 4}).spread_types & RTE_ETH_RSS_L3_SRC_ONLY, 0u)
