@@ -6,13 +6,36 @@
 namespace nezu::path {
 namespace {
 
-void into_tunnel(const Turn& turn, net::Packet& packet, const flow::Track& track) {
-  const net::Address server = server_of(turn, flow::FlowId(packet.flow));
-  const route::NextHop& hop = *turn.hops[static_cast<size_t>(&packet - turn.part.data())];
-  const net::Address& source = turn.routes.source(hop.link, server.family());
+void into_ipv4(net::Packet& packet, const flow::Track& track, const net::Address& source,
+               uint32_t server) {
+  if (source.v4_raw() == 0) [[unlikely]]
+    return packet.drop(net::Reason::tunnel_source_missing);
+  forward::encapsulate(
+      packet, forward::Ipv4Tunnel{track.mode, track.snat, source.v4_raw(), server, packet.hash});
+}
+
+void into_ipv6(net::Packet& packet, const flow::Track& track, const net::Address& source,
+               const std::array<uint8_t, 16>& server) {
   if (source == net::Address{}) [[unlikely]]
     return packet.drop(net::Reason::tunnel_source_missing);
-  forward::encapsulate(packet, {track.mode, track.snat, source, server, packet.hash});
+  forward::encapsulate(
+      packet, forward::Ipv6Tunnel{track.mode, track.snat, source.bytes, server, packet.hash});
+}
+
+/// `source` of the routes is unspecified where we have no address of that family.
+void into_tunnel(const Turn& turn, net::Packet& packet, const flow::Track& track) {
+  const flow::FlowId id(packet.flow);
+  const uint16_t link = turn.hops[static_cast<size_t>(&packet - turn.part.data())]->link;
+  if (!id.wide()) {
+    const uint32_t server = turn.state.flows.narrow(id).to_client.source;
+    return into_ipv4(packet, track, turn.routes.source(link, net::Family::ipv4), server);
+  }
+  const std::array<uint8_t, 16>& server = turn.state.flows.wide(id).to_client.source;
+  if (flow::is_mapped(server)) {
+    return into_ipv4(packet, track, turn.routes.source(link, net::Family::ipv4),
+                     flow::unmapped(server));
+  }
+  into_ipv6(packet, track, turn.routes.source(link, net::Family::ipv6), server);
 }
 
 }  // namespace

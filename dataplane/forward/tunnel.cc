@@ -31,6 +31,10 @@ static_assert(sizeof(Gre) == 4 && sizeof(Gue) == 4);
 uint8_t number_of(Family inner) { return inner == Family::ipv4 ? kProtocolIpv4 : kProtocolIpv6; }
 uint16_t ethertype_of(Family family) { return family == Family::ipv4 ? kEtherIpv4 : kEtherIpv6; }
 
+uint16_t source_port_of(uint64_t hash) {
+  return static_cast<uint16_t>(0xc000 | (hash >> 24 & 0x3fff));
+}
+
 uint8_t service_of(const Packet& p) {
   if (p.family == Family::ipv4) return p.at<Ipv4>(p.l3)->service;
   return static_cast<uint8_t>(p.at<Ipv6>(p.l3)->version_class_label >> 20);
@@ -64,31 +68,29 @@ std::optional<Change> sum_by_headers(const Packet& p) {
 
 /// Of UDP and GUE in front of what sums up to `inner`; `length`: of all three. From values: headers
 /// that have just been written would be waited for.
-uint16_t udp_checksum(const Tunnel& tunnel, uint16_t source_port, uint8_t protocol, Change inner,
-                      uint32_t length) {
-  Sum sum = add(0, tunnel.source.bytes.data(), 16);
-  sum = add(sum, tunnel.destination.bytes.data(), 16);
+uint16_t udp_checksum(const Ipv6Tunnel& tunnel, uint8_t protocol, Change inner, uint32_t length) {
+  Sum sum = add(0, tunnel.source.data(), 16);
+  sum = add(sum, tunnel.destination.data(), 16);
   sum += swap16(kProtocolUdp) + 2u * swap16(static_cast<uint16_t>(length));
-  sum += uint32_t{swap16(source_port)} + swap16(tunnel.port) + swap16(protocol);
+  sum += uint32_t{swap16(source_port_of(tunnel.hash))} + swap16(tunnel.port) + swap16(protocol);
   return udp_form(checksum_of(static_cast<Sum>(kZero + static_cast<Change>(sum) + inner)));
 }
 
 /// In whole words, with the sum of what is in the registers.
-void write_ipv4(uint8_t* at, const Tunnel& tunnel, uint8_t protocol, uint8_t service,
+void write_ipv4(uint8_t* at, const Ipv4Tunnel& tunnel, uint8_t protocol, uint8_t service,
                 uint32_t length) {
   const uint64_t first = 0x45u | uint32_t{service} << 8 |
                          uint32_t{swap16(static_cast<uint16_t>(length))} << 16 |
                          uint64_t{swap16(Ipv4::kDontFragment)} << 48;
   const uint32_t hops = kHops | uint32_t{protocol} << 8;
-  const uint32_t source = tunnel.source.v4_raw(), destination = tunnel.destination.v4_raw();
-  const uint16_t sum =
-      checksum_of((first & 0xffffffff) + (first >> 32) + hops + source + uint64_t{destination});
+  const uint16_t sum = checksum_of((first & 0xffffffff) + (first >> 32) + hops + tunnel.source +
+                                   uint64_t{tunnel.destination});
   store(at, first);
-  store(at + 8, hops | uint32_t{sum} << 16 | uint64_t{source} << 32);
-  store(at + 16, destination);
+  store(at + 8, hops | uint32_t{sum} << 16 | uint64_t{tunnel.source} << 32);
+  store(at + 16, tunnel.destination);
 }
 
-void write_ipv6(uint8_t* at, const Tunnel& tunnel, uint8_t protocol, uint8_t service,
+void write_ipv6(uint8_t* at, const Ipv6Tunnel& tunnel, uint8_t protocol, uint8_t service,
                 uint32_t length) {
   auto& ip = *reinterpret_cast<Ipv6*>(at);
   const auto label = static_cast<uint32_t>(tunnel.hash >> 24 & 0xfffff);
@@ -96,26 +98,23 @@ void write_ipv6(uint8_t* at, const Tunnel& tunnel, uint8_t protocol, uint8_t ser
   ip.payload_length = static_cast<uint16_t>(length - sizeof(Ipv6));
   ip.next = protocol;
   ip.hop_limit = kHops;
-  ip.source = tunnel.source.bytes;
-  ip.destination = tunnel.destination.bytes;
-}
-
-uint16_t source_port_of(const Tunnel& tunnel) {
-  return static_cast<uint16_t>(0xc000 | (tunnel.hash >> 24 & 0x3fff));
+  ip.source = tunnel.source;
+  ip.destination = tunnel.destination;
 }
 
 /// GRE, or UDP and GUE. Answers the number by which the outer header announces it.
-uint8_t write_between(uint8_t* at, const Tunnel& tunnel, Family inner, uint32_t inner_length) {
-  if (tunnel.mode == Mode::tunnel_ipip) return number_of(inner);
-  if (tunnel.mode == Mode::tunnel_gre) {
+uint8_t write_between(uint8_t* at, Mode mode, uint16_t port, uint64_t hash, Family inner,
+                      uint32_t inner_length) {
+  if (mode == Mode::tunnel_ipip) return number_of(inner);
+  if (mode == Mode::tunnel_gre) {
     auto& gre = *reinterpret_cast<Gre*>(at);
     gre.flags_version = 0;
     gre.type = ethertype_of(inner);
     return kProtocolGre;
   }
   auto& udp = *reinterpret_cast<Udp*>(at);
-  udp.source = source_port_of(tunnel);
-  udp.destination = tunnel.port;
+  udp.source = source_port_of(hash);
+  udp.destination = port;
   udp.length = static_cast<uint16_t>(sizeof(Udp) + sizeof(Gue) + inner_length);
   udp.checksum = 0;
   auto& gue = *reinterpret_cast<Gue*>(at + sizeof(Udp));
@@ -140,38 +139,53 @@ void make_room(Packet& p, uint32_t bytes) {
   p.room += bytes;
 }
 
+/// With its Ethertype.
+void becomes_outer(Packet& p, Family outer, uint8_t protocol, uint32_t bytes) {
+  store(p.head + p.l3 - 2, swap16(ethertype_of(outer)));
+  p.l4 = static_cast<uint16_t>(p.l3 + (outer == Family::ipv4 ? sizeof(Ipv4) : sizeof(Ipv6)));
+  p.ip_length = static_cast<uint16_t>(bytes + p.ip_length);
+  p.family = outer;
+  p.protocol = static_cast<Protocol>(protocol);
+}
+
 }  // namespace
 
-void encapsulate(Packet& p, const Tunnel& tunnel) {
-  const Family inner = p.family, outer = tunnel.source.family();
-  const uint32_t bytes = tunnel_bytes(tunnel.mode, outer);
+void encapsulate(Packet& p, const Ipv4Tunnel& tunnel) {
+  const Family inner = p.family;
   const uint32_t inner_length = p.ip_length;
   const uint8_t service = service_of(p);
-  const bool sums = tunnel.mode == Mode::tunnel_gue && outer == Family::ipv6;
+  const uint32_t bytes = tunnel_bytes(tunnel.mode, Family::ipv4);
+  make_room(p, bytes);
+  uint8_t* at = p.head + p.l3;
+  const uint8_t protocol =
+      write_between(at + sizeof(Ipv4), tunnel.mode, tunnel.port, tunnel.hash, inner, inner_length);
+  write_ipv4(at, tunnel, protocol, service, bytes + inner_length);
+  becomes_outer(p, Family::ipv4, protocol, bytes);
+}
+
+void encapsulate(Packet& p, const Ipv6Tunnel& tunnel) {
+  const Family inner = p.family;
+  const uint32_t inner_length = p.ip_length;
+  const uint8_t service = service_of(p);
   std::optional<Change> sum;
-  if (sums) {
+  if (tunnel.mode == Mode::tunnel_gue) {
     sum = sum_by_headers(p);
     if (!sum && p.head_length >= p.l3 + inner_length) {
       sum = static_cast<Change>(add(0, p.head + p.l3, inner_length));
     }
   }
+  const uint32_t bytes = tunnel_bytes(tunnel.mode, Family::ipv6);
   make_room(p, bytes);
-  const uint32_t length = bytes + inner_length;
-  const uint32_t header = outer == Family::ipv4 ? sizeof(Ipv4) : sizeof(Ipv6);
   uint8_t* at = p.head + p.l3;
-  store(at - 2, swap16(ethertype_of(outer)));
-  const uint8_t protocol = write_between(at + header, tunnel, inner, inner_length);
-  outer == Family::ipv4 ? write_ipv4(at, tunnel, protocol, service, length)
-                        : write_ipv6(at, tunnel, protocol, service, length);
+  const uint8_t protocol =
+      write_between(at + sizeof(Ipv6), tunnel.mode, tunnel.port, tunnel.hash, inner, inner_length);
+  write_ipv6(at, tunnel, protocol, service, bytes + inner_length);
   if (sum) {
-    reinterpret_cast<Udp*>(at + header)
+    reinterpret_cast<Udp*>(at + sizeof(Ipv6))
         ->checksum.set_raw(
-            udp_checksum(tunnel, source_port_of(tunnel), number_of(inner), *sum, length - header));
+            udp_checksum(tunnel, number_of(inner), *sum, bytes + inner_length - sizeof(Ipv6)));
   }
-  p.l4 = static_cast<uint16_t>(p.l3 + header);
-  p.ip_length = static_cast<uint16_t>(length);
-  p.family = outer;
-  p.protocol = static_cast<Protocol>(protocol);
+  becomes_outer(p, Family::ipv6, protocol, bytes);
 }
 
 }  // namespace nezu::forward

@@ -15,6 +15,8 @@
 // piece, it is 0 (RFC 6935; Linux: `udp6zerocsumrx`).
 #pragma once
 
+#include <array>
+
 #include "dataplane/net/packet.h"
 #include "dataplane/tables/blocks.h"
 
@@ -30,16 +32,23 @@ constexpr uint32_t tunnel_bytes(tables::Mode mode, net::Family outer) {
 }
 static_assert(tunnel_bytes(tables::Mode::tunnel_gue, net::Family::ipv6) == kMostTunnelBytes);
 
-struct Tunnel {
+/// The outer header, by its family. Addresses as they lie in packets.
+struct Ipv4Tunnel {
   tables::Mode mode = tables::Mode::tunnel_ipip;
-  uint16_t port = 0;    ///< gue: where the server listens, host order
-  net::Address source;  ///< of ours, of the server's family
-  net::Address destination;
-  uint64_t hash = 0;  ///< of the flow
+  uint16_t port = 0;                     ///< gue: where the server listens, host order
+  uint32_t source = 0, destination = 0;  ///< ours, the server's
+  uint64_t hash = 0;                     ///< of the flow
+};
+struct Ipv6Tunnel {
+  tables::Mode mode = tables::Mode::tunnel_ipip;
+  uint16_t port = 0;
+  const std::array<uint8_t, 16>&source, &destination;
+  uint64_t hash = 0;
 };
 
 /// The packet's own hop has been made. Needs kMostTunnelBytes in front of `head`; afterwards `l3`
 /// is the outer header, and padding behind the packet is gone.
-void encapsulate(net::Packet& packet, const Tunnel& tunnel);
+void encapsulate(net::Packet& packet, const Ipv4Tunnel& tunnel);
+void encapsulate(net::Packet& packet, const Ipv6Tunnel& tunnel);
 
 }  // namespace nezu::forward

@@ -20,12 +20,21 @@ constexpr uint64_t kHash = 0x123456789abcdef0;
 constexpr uint32_t kLabel = 0x6789a;  // 20 bits of it
 constexpr uint16_t kPort = 0xc000 | (kLabel & 0x3fff);
 
+void encapsulate_in(net::Packet& packet, Mode mode, Family outer) {
+  const bool v4 = outer == Family::ipv4;
+  const net::Address from = *net::parse_address(v4 ? kUs : kUs6),
+                     to = *net::parse_address(v4 ? kServer : kServer6);
+  if (v4) {
+    encapsulate(packet, Ipv4Tunnel{mode, 6080, from.v4_raw(), to.v4_raw(), kHash});
+  } else {
+    encapsulate(packet, Ipv6Tunnel{mode, 6080, from.bytes, to.bytes, kHash});
+  }
+}
+
 Frame through(Frame frame, Mode mode, Family outer) {
   parse::parse(frame.packet());
   EXPECT_EQ(frame.packet().verdict, net::Verdict::undecided);
-  const bool v4 = outer == Family::ipv4;
-  encapsulate(frame.packet(), {mode, 6080, *net::parse_address(v4 ? kUs : kUs6),
-                               *net::parse_address(v4 ? kServer : kServer6), kHash});
+  encapsulate_in(frame.packet(), mode, outer);
   EXPECT_EQ(frame.packet().l3 + uint32_t{frame.packet().ip_length}, frame.packet().length);
   EXPECT_EQ(frame.packet().family, outer);
   return frame;
@@ -107,8 +116,7 @@ TEST(Tunnel, GueOverIpv6HasARightChecksum) {
 TEST(Tunnel, GueOverIpv6WithoutChecksumWhereBytesAreElsewhere) {
   Frame frame = Frame(eth() / kIn4 / udp(40000, 53).no_checksum() / fill(900)).split(200);
   parse::parse(frame.packet());
-  encapsulate(frame.packet(), {Mode::tunnel_gue, 6080, *net::parse_address(kUs6),
-                               *net::parse_address(kServer6), kHash});
+  encapsulate_in(frame.packet(), Mode::tunnel_gue, Family::ipv6);
   EXPECT_EQ(frame.packet().head_length, 200u + kMostTunnelBytes);
   EXPECT_EQ(frame.packet().length, 14u + 20 + 8 + 900 + kMostTunnelBytes);
   EXPECT_EQ(frame.packet().at<net::Udp>(14 + 40)->checksum, 0);
