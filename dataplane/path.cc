@@ -32,6 +32,7 @@ void Path::take(net::Burst& burst, const tables::View& view, const route::Routes
 void Path::housekeep(const tables::View& view, net::Instant now) {
   const net::Tick tick = net::to_tick(now);
   state_->trains.expire(tick);
+  state_->ports.note_time(tick);
   expire(*state_, tick);
   recycle_ahead(*state_, view, tick);
   end_drained(*state_, view, now);

@@ -54,6 +54,7 @@ SnatPorts::Line* SnatPorts::find_or_make(uint64_t key) {
   ++used_;
   lines_[i] = Line{};
   lines_[i].key = key;
+  lines_[i].cursor = start_;
   return &lines_[i];
 }
 

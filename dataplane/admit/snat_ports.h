@@ -4,13 +4,17 @@
 // address, port and protocol, so that (SNAT address, port, server) is unique as DESIGN asks: the
 // same port serves any number of servers. Within a line ports go round: one that was freed is taken
 // again after all others that are free. Lines are cells of an open hash of fixed size; a line
-// without ports is given back. Nothing here outlives the process: it is rebuilt from the flows.
+// without ports is given back; one that is made anew begins where the clock points, which comes
+// round once in 63 seconds: a server keeps the ports of a connection that has ended for a minute
+// (TIME-WAIT), and may refuse a SYN of another client from them. Nothing here outlives the process:
+// it is rebuilt from the flows.
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <memory>
 
+#include "dataplane/net/time.h"
 #include "dataplane/tables/blocks.h"
 
 namespace nezu::admit {
@@ -26,6 +30,12 @@ class SnatPorts {
   void release(uint16_t address, uint16_t port, uint16_t server);
   /// At start, from a flow that lives. False: the port is taken already, or there is no line.
   bool occupy(uint16_t address, uint16_t port, uint16_t server);
+
+  /// The present, a few times a second.
+  void note_time(net::Tick now) {
+    constexpr net::Tick kTicksPerPort = net::kTicksPerSecond / 4;
+    start_ = static_cast<uint16_t>(now / kTicksPerPort % tables::kSnatSlicePorts);
+  }
 
   uint32_t used() const { return used_; }
   uint32_t capacity() const { return limit_; }
@@ -53,6 +63,7 @@ class SnatPorts {
   uint32_t mask_;
   uint32_t limit_;
   uint32_t used_ = 0;
+  uint16_t start_ = 0;  ///< where a new line's search begins
   std::unique_ptr<Line[]> lines_;
 };
 

@@ -45,6 +45,23 @@ TEST(SnatPorts, AFreedPortRestsWhileOthersAreFree) {
   EXPECT_EQ(ports.take(0, 0, 0), first);
 }
 
+// Servers keep the ports of closed connections for a minute.
+TEST(SnatPorts, WithoutAnyOthersAPortStillRestsForAMinute) {
+  constexpr net::Tick kMinute = 60 * net::kTicksPerSecond, kEvery = net::kTicksPerSecond / 2;
+  SnatPorts ports(64);
+  std::map<uint16_t, net::Tick> freed;
+  for (net::Tick now = 1000; now < 1000 + 10 * kMinute; now += kEvery) {
+    ports.note_time(now);
+    const uint16_t port = ports.take(0, 7, 0);
+    ASSERT_NE(port, 0);
+    const auto before = freed.find(port);
+    ASSERT_TRUE(before == freed.end() || now - before->second >= kMinute);
+    ports.release(0, port, 0);
+    freed[port] = now;
+  }
+  EXPECT_EQ(ports.used(), 0u);
+}
+
 TEST(SnatPorts, EveryShardsLastPortIsWithinItsSlice) {
   SnatPorts ports(512);
   for (uint32_t shard = 0; shard < tables::kShardCount; ++shard) {
