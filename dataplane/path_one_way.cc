@@ -23,7 +23,8 @@ void into_ipv6(net::Packet& packet, const flow::Track& track, const net::Address
 }
 
 /// `source` of the routes is unspecified where we have no address of that family.
-void into_tunnel(const Turn& turn, net::Packet& packet, const flow::Track& track) {
+void into_tunnel(Turn& turn, net::Packet& packet, const flow::Track& track) {
+  turn.state.tunnels = true;
   const flow::FlowId id(packet.flow);
   const uint16_t link = turn.hops[static_cast<size_t>(&packet - turn.part.data())]->link;
   if (!id.wide()) {

@@ -113,6 +113,16 @@ void too_big(Turn& turn, net::Packet& packet, uint16_t mtu) {
   return false;
 }
 
+/// Where packets go into tunnels, the next ones will as well: the line in front of each, which
+/// outer headers are written to, is asked for while ways are chosen.
+[[gnu::noinline]] void ask_for_room(Turn& turn) {
+  turn.state.tunnels = false;
+  for (const net::Packet& packet : turn.part) {
+    __builtin_prefetch(
+        packet.head - forward::tunnel_bytes(tables::Mode::tunnel_ipip, net::Family::ipv4), 1);
+  }
+}
+
 /// The frame has or lacks a VLAN tag as it came in: make it what the way out carries.
 void set_vlan(net::Packet& packet, uint16_t vlan) {
   constexpr uint32_t kTag = sizeof(net::Vlan), kTagged = sizeof(net::Ethernet) + kTag;
@@ -139,6 +149,7 @@ void set_vlan(net::Packet& packet, uint16_t vlan) {
 }  // namespace
 
 void choose_way(Turn& turn) {
+  if (turn.state.tunnels) ask_for_room(turn);
   for (size_t i = 0; i < turn.part.size(); ++i) {
     net::Packet& packet = turn.part[i];
     if (packet.verdict != net::Verdict::undecided) [[unlikely]]

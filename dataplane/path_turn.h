@@ -85,6 +85,7 @@ struct Path::State {
   Desk desk;
   Errand errand;
   Drain drain;
+  bool tunnels = false;    ///< a packet went into a tunnel since the last part of a burst
   uint16_t packet_id = 0;  ///< of the last IPv4 packet that was made of an IPv6 one
   net::Tick reported = 0;  ///< when the gauges of `line` were set last
 
