@@ -14,6 +14,13 @@ SECONDS = float(os.environ.get("NEZU_SOAK_SECONDS", 180))
 GAP = 0.5  # the longest that an answer may take; a lost SYN is repeated only after a second
 
 
+def tcp_counter(namespace, name):
+    """Of the kernel's TCP in that namespace, as `nstat` has it."""
+    names, values = (line.split() for line in namespace.run(
+        "cat", "/proc/net/netstat").splitlines() if line.startswith("TcpExt:"))
+    return int(values[names.index(name)])
+
+
 class Neighbours(Case):
     workers = 2
 
@@ -41,6 +48,9 @@ class Neighbours(Case):
             slowest = max(float(ended) - float(began)
                           for began, ended, *_ in (line.split(" ") for line in lines))
             self.assertLess(slowest, GAP, client.name)
+        # Servers keep the SNAT ports of closed connections for a minute: a SYN of another client from
+        # such a port would be refused at first.
+        self.assertEqual(0, tcp_counter(world.client, "TCPSynRetrans"), "SYNs were sent twice")
 
 
 if __name__ == "__main__":
