@@ -30,7 +30,8 @@ Engine::Member::Member(flow::Table& table, const path::Setup& setup,
       }()) {}
 
 Engine::Engine(const Options& options, const tables::Region& region, const tables::View& view,
-               RouteKeeper& routes, const std::vector<std::unique_ptr<device::Gate>>& gates)
+               RouteKeeper& routes, const std::vector<std::unique_ptr<device::Gate>>& gates,
+               NatLog* nat_log)
     : steering_(options.workers, random_seed()), handover_(options.workers) {
   const tables::Header& header = region.header();
   if (options.workers > header.sizes.workers) {
@@ -59,6 +60,8 @@ Engine::Engine(const Options& options, const tables::Region& region, const table
     setup.servers = region.servers_of(number);
     setup.addresses = region.addresses_of(number);
     setup.sizes = header.sizes;
+    setup.ports = options.ports;
+    if (nat_log != nullptr) setup.nat_log = nat_log->ring(number);
     Worker::Parts parts;
     parts.number = number;
     parts.gate = gates[number].get();
@@ -72,6 +75,10 @@ Engine::Engine(const Options& options, const tables::Region& region, const table
   }
   restored_ = path::restore(files_, paths, region, view, now);
   files_.finish();
+  if (nat_log == nullptr) return;
+  for (const path::Path* path : paths) {
+    path->each_nat([nat_log](const path::NatRecord& record) { nat_log->keep(record); });
+  }
 }
 
 void Engine::start(const device::Eal& eal) {

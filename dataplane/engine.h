@@ -4,6 +4,7 @@
 // left behind are adopted before the first packet.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <memory>
 #include <string>
@@ -12,6 +13,7 @@
 #include "dataplane/device/eal.h"
 #include "dataplane/device/gate.h"
 #include "dataplane/flow/file.h"
+#include "dataplane/nat_log.h"
 #include "dataplane/path_restore.h"
 #include "dataplane/route_keeper.h"
 #include "dataplane/steer/steering.h"
@@ -27,10 +29,13 @@ class Engine {
     flow::Capacity flows;  ///< of each worker
     std::string flow_dir;
     bool sleeps_when_idle = false;
+    /// tables::port_identity of each port, by number.
+    std::array<uint64_t, tables::kMaxPorts> ports{};
   };
-  /// `gates`: of the workers. Throws std::runtime_error with a sentence.
+  /// `gates`: of the workers. `nat_log`: null for none. Throws std::runtime_error with a sentence.
   Engine(const Options& options, const tables::Region& region, const tables::View& view,
-         RouteKeeper& routes, const std::vector<std::unique_ptr<device::Gate>>& gates);
+         RouteKeeper& routes, const std::vector<std::unique_ptr<device::Gate>>& gates,
+         NatLog* nat_log = nullptr);
   ~Engine() { stop(); }
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;

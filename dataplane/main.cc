@@ -35,6 +35,8 @@ struct Options {
   device::PortsOptions devices;
   Housekeeper::Options housekeeper;
   Engine::Options engine;
+  dataplane::NatLog::Options nat_log;
+  uint32_t nat_log_mib = 64;
   std::string region_dir;
   std::string log_level = "info";
   std::vector<std::string> eal;
@@ -73,6 +75,15 @@ void add_options(CLI::App& app, Options& options) {
       ->capture_default_str();
   app.add_flag("--idle-sleep", options.engine.sleeps_when_idle,
                "workers sleep up to 0.5 ms when there is nothing to do, instead of polling");
+  app.add_option("--nat-log", options.nat_log.file,
+                 "file for who had which SNAT address and port when (source NAT) [none]");
+  app.add_option("--nat-log-size", options.nat_log_mib,
+                 "MiB after which a new file of the NAT log begins")
+      ->capture_default_str()
+      ->check(CLI::Range(1u, 1u << 20));
+  app.add_option("--nat-log-files", options.nat_log.files, "most files of the NAT log")
+      ->capture_default_str()
+      ->check(CLI::Range(1u, 10000u));
   app.add_option("--log-level", options.log_level, "trace, debug, info, warn or error")
       ->capture_default_str()
       ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error"}));
@@ -142,12 +153,19 @@ bool serve(const Options& options, const device::Eal& eal, const tables::Region&
   if (!presence.error().empty()) throw std::runtime_error(presence.error());
   const auto reader = tables::Reader::attach(region, "housekeeper");
   if (!reader) throw std::runtime_error("all reader lines of the tables are taken");
-  Engine engine(options.engine, region, reader->latest(), housekeeper.routes(), gates);
+  std::unique_ptr<dataplane::NatLog> nat_log;
+  if (!options.nat_log.file.empty()) {
+    nat_log = std::make_unique<dataplane::NatLog>(options.nat_log, options.engine.workers,
+                                                  region.header());
+  }
+  Engine engine(options.engine, region, reader->latest(), housekeeper.routes(), gates,
+                nat_log.get());
   const path::Restored& restored = engine.restored();
   spdlog::info("generation {}; flows of the last run: {} kept, {} of them moved, {} dropped{}",
                reader->latest().generation(), restored.kept, restored.moved, restored.dropped,
                engine.started_empty() ? " (empty: it had ended early twice)" : "");
   housekeeper.attach(region, *reader, engine);
+  if (nat_log) nat_log->start();
   engine.start(eal);
   notify("forwarding");
   const Identity identity(region.path());
@@ -161,6 +179,7 @@ bool serve(const Options& options, const device::Eal& eal, const tables::Region&
     }
   }
   engine.stop();
+  if (nat_log) nat_log->stop();
   housekeeper.turn();
   housekeeper.detach();
   return same;
@@ -185,6 +204,10 @@ int run(Options& options, const char* program) {
   }
   be_the_only_one(options.region_dir);
   options.devices.workers = options.engine.workers;
+  options.nat_log.bytes = uint64_t{options.nat_log_mib} << 20;
+  for (size_t i = 0; i < options.devices.ports.size() && i < tables::kMaxPorts; ++i) {
+    options.engine.ports[i] = tables::port_identity(options.devices.ports[i].name);
+  }
   if (options.engine.flow_dir.empty()) options.engine.flow_dir = options.region_dir;
   std::filesystem::create_directories(options.housekeeper.state_dir);
   std::filesystem::create_directories(options.engine.flow_dir);

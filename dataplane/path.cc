@@ -9,6 +9,7 @@ Path::~Path() = default;
 
 void Path::run(net::Burst& burst, const tables::View& view, const route::Routes& routes,
                net::Instant now) {
+  state_->turn_at = now;
   Turn turn(*state_, burst, view, routes, now);
   run_stages(turn, [](int) {});
 }
@@ -31,6 +32,7 @@ void Path::take(net::Burst& burst, const tables::View& view, const route::Routes
 
 void Path::housekeep(const tables::View& view, net::Instant now) {
   const net::Tick tick = net::to_tick(now);
+  state_->turn_at = now;
   state_->trains.expire(tick);
   state_->ports.note_time(tick);
   expire(*state_, tick);

@@ -16,7 +16,9 @@
 // The caller frees or moves buffers and counts only what it does itself (sent, transmit_full, ...).
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <functional>
 #include <memory>
 
 #include "dataplane/net/packet.h"
@@ -48,6 +50,17 @@ struct Desk {
   steer::Ring<tables::Reply> replies{1024};
 };
 
+/// Who has which SNAT address and port from now on, or has had it until now: for the NAT log.
+struct NatRecord {
+  enum class Kind : uint8_t { open, close };
+  uint64_t when = 0;  ///< boot-time ns
+  net::Address inside, snat, outside;
+  uint16_t inside_port = 0, snat_port = 0, outside_port = 0;  ///< host order
+  net::Protocol protocol = net::Protocol::any;
+  Kind kind = Kind::open;
+};
+using NatRing = steer::Ring<NatRecord>;
+
 struct Setup {
   uint16_t worker = 0;
   flow::Table* flows = nullptr;                 ///< this worker's
@@ -57,7 +70,10 @@ struct Setup {
   tables::ServerCounters* servers = nullptr;    ///< by ServerId
   tables::AddressGauge* addresses = nullptr;    ///< by AddressId
   tables::Sizes sizes;                          ///< of the region: how many slots there may be
-  uint32_t snat_lines = 1 << 16;                ///< (SNAT address, shard, server) at a time
+  uint32_t snat_lines = 1 << 16;                ///< (SNAT address, shard, peer) at a time
+  /// tables::port_identity of each port, by number: rules of source NAT name ports.
+  std::array<uint64_t, tables::kMaxPorts> ports{};
+  NatRing* nat_log = nullptr;  ///< null: nobody keeps one
 };
 
 class Path {
@@ -80,6 +96,8 @@ class Path {
   void housekeep(const tables::View& view, net::Instant now);
 
   Desk& desk();
+  /// All flows of source NAT, as records to open. Not while the worker runs.
+  void each_nat(const std::function<void(const NatRecord&)>& visit) const;
 
   struct State;  ///< within the path: path_turn.h
   State& state() { return *state_; }

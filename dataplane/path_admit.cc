@@ -33,9 +33,22 @@ void admit_client(Turn& turn, Opening& opening, net::Packet& packet, const typen
   opening.prepare<F>(packet, tuple, *service, shard);
 }
 
+/// An ICMP error that no flow knows.
+void pass_error_by(Turn& turn, net::Packet& packet, net::Instance instance) {
+  const net::Address to = outer_destination_of(packet);
+  const tables::Transit transit = turn.view.settings().transit;
+  const bool ours = turn.view.address(instance, to) != nullptr;
+  if (!ours && (transit == tables::Transit::kernel || turn.routes.is_twin_address(instance, to))) {
+    packet.verdict = net::Verdict::twin;
+  } else if (ours || transit == tables::Transit::drop) {
+    packet.drop(Reason::icmp_unmatched);
+  }
+}
+
 /// Nobody's: for the kernel, or what the settings say about transit.
-void pass_by(Turn& turn, net::Packet& packet, const tables::LocalAddress* local) {
-  if (packet.shape == net::Shape::icmp_error) return packet.drop(Reason::icmp_unmatched);
+void pass_by(Turn& turn, net::Packet& packet, net::Instance instance,
+             const tables::LocalAddress* local) {
+  if (packet.shape == net::Shape::icmp_error) return pass_error_by(turn, packet, instance);
   if (local != nullptr) return packet.drop(Reason::snat_unmatched);
   switch (turn.view.settings().transit) {
     case tables::Transit::kernel:
@@ -49,12 +62,16 @@ void pass_by(Turn& turn, net::Packet& packet, const tables::LocalAddress* local)
   packet.drop(Reason::transit_refused);
 }
 
-bool is_echo(const net::Packet& packet) {
-  return packet.protocol == net::Protocol::icmp || packet.protocol == net::Protocol::icmpv6;
+/// The answer to a ping that a rule of source NAT sent out. (A request has port 0 there.)
+template <typename Tuple>
+bool is_masqueraded_answer(const Tuple& tuple, const tables::LocalAddress& local) {
+  return local.kind == tables::AddressKind::snat &&
+         net::swap16(tuple.destination_port) >= tables::kSnatFirstPort;
 }
 
 /// A ping of an address of ours is answered where it comes in, whoever owns its shard.
 void answer_echo(net::Packet& packet, const tables::LocalAddress& local) {
+  if (packet.first_fragment) return packet.drop(Reason::fragment_unsupported);
   const bool answered = local.answers_ping != 0 && forward::reply_echo(packet);
   packet.verdict = answered ? net::Verdict::reply : net::Verdict::drop;
   packet.reason = answered ? Reason::answered : Reason::icmp_unmatched;
@@ -72,7 +89,10 @@ void admit_one(Turn& turn, Opening& opening, net::Packet& packet) {
   const Opening::Target& target = opening.target<F>(tuple);
   const steer::Place place = turn.state.steering.place(tuple, target.local, turn.view.settings());
   if (packet.shape == net::Shape::transport) {
-    if (place.local != nullptr && is_echo(packet)) return answer_echo(packet, *place.local);
+    if (place.local != nullptr && is_echo(packet.protocol) &&
+        !is_masqueraded_answer(tuple, *place.local)) {
+      return answer_echo(packet, *place.local);
+    }
     if (place.local == nullptr &&
         turn.routes.is_twin_address(tuple.instance, F::address(tuple.destination))) {
       packet.verdict = net::Verdict::twin;
@@ -87,7 +107,8 @@ void admit_one(Turn& turn, Opening& opening, net::Packet& packet) {
     return;
   }
   if (place.direction == Direction::to_client || packet.shape == net::Shape::icmp_error) {
-    return pass_by(turn, packet, place.local);
+    if (place.local == nullptr && masquerade<F>(turn, opening, packet, tuple, place.shard)) return;
+    return pass_by(turn, packet, tuple.instance, place.local);
   }
   if (packet.shape == net::Shape::fragment) return packet.drop(Reason::fragment_unmatched);
   admit_client<F>(turn, opening, packet, tuple, target.service, place.shard);
@@ -106,6 +127,7 @@ void admit_missing(Turn& turn) {
   opening.begin(turn);
   for (net::Packet& packet : turn.burst.all()) {
     if (packet.verdict != net::Verdict::undecided) continue;
+    if (packet.shape == net::Shape::control) continue;  // passes through
     if (packet.flow != net::kNoFlow) {
       if (packet.tcp_flags == 0 || !turn.may_end || !reopens(turn, packet)) [[likely]]
         continue;

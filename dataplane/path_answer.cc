@@ -8,8 +8,7 @@ namespace {
 
 /// No address of ours may reach the kernel, which would answer for it in its own way.
 bool is_ours(const Turn& turn, const net::Packet& packet) {
-  const net::Instance instance = is_v4(packet) ? packet.tuple4.instance : packet.tuple6.instance;
-  return turn.view.address(instance, destination_of(packet)) != nullptr;
+  return turn.view.address(instance_of(packet), destination_of(packet)) != nullptr;
 }
 
 /// An ICMP error that quotes a packet with another one in it (the parser takes it for `control`).
@@ -44,10 +43,32 @@ void answer_or_leave(Turn& turn, net::Packet& packet) {
     return;
   }
   if (is_about_tunnel(packet)) return packet.drop(net::Reason::tunnel_error);
+  if (packet.shape == net::Shape::control && passes_through(turn, packet)) return;
   packet.verdict = net::Verdict::twin;
 }
 
+/// Neighbour and router discovery: for the link alone (RFC 4861 6.1, 7.1).
+bool is_discovery(const net::Packet& packet) {
+  if (packet.protocol != net::Protocol::icmpv6 || packet.shape != net::Shape::control) return false;
+  const uint8_t type = packet.at<net::Icmp>(packet.l4)->type;
+  return type >= net::icmpv6::kRouterSolicitation && type <= net::icmpv6::kRedirect;
+}
+
 }  // namespace
+
+bool passes_through(Turn& turn, net::Packet& packet) {
+  if (!turn.view.is_ready() || turn.view.settings().transit != tables::Transit::forward) {
+    return false;
+  }
+  const net::Address to = destination_of(packet);
+  if (to.is_multicast() || to.is_link_local() || to.is_broadcast() || is_discovery(packet) ||
+      turn.routes.is_twin_address(instance_of(packet), to)) {
+    return false;
+  }
+  const net::FlowHash& hash = turn.state.flows.hash();
+  packet.hash = is_v4(packet) ? hash(packet.tuple4) : hash(packet.tuple6);
+  return true;
+}
 
 void answer(Turn& turn) {
   for (net::Packet& packet : turn.burst.all()) {

@@ -38,7 +38,11 @@ void count(Turn& turn) {
       continue;
     }
     const flow::FlowId id(packet.flow);
-    if (!id.exists()) continue;  // transit
+    if (!id.exists()) {
+      turn.state.line.transit.add(1);
+      turn.state.line.transit_bytes.add(packet.length);
+      continue;
+    }
     const flow::Track& track = turn.state.flows.track(id);
     const size_t way = index(id.direction());
     if (track.service < setup.sizes.services) [[likely]] {

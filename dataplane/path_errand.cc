@@ -52,7 +52,8 @@ bool matches(const tables::FlowFilter& filter, const tables::FlowRecord& flow) {
          fits(filter.server_port, flow.server_port) &&
          (filter.protocol == net::Protocol::any || filter.protocol == flow.protocol) &&
          (!tables::is_slot(filter.service) || filter.service == flow.service) &&
-         (!tables::is_slot(filter.server_id) || filter.server_id == flow.server_id);
+         (!tables::is_slot(filter.server_id) || filter.server_id == flow.server_id) &&
+         fits(filter.snat, flow.snat) && fits(filter.snat_port, flow.snat_port);
 }
 
 bool reply(Path::State& state, tables::ReplyKind kind, const tables::FlowRecord& flow) {

@@ -30,6 +30,14 @@ void Path::State::opened(const flow::Track& track) {
   line.flows_opened.add(1);
 }
 
+admit::Peer Path::State::peer_of(FlowId id) const {
+  const flow::Track& track = flows.track(id);
+  if (track.mode != tables::Mode::masquerade) return {track.server};
+  return admit::Peer::outside(
+      id.wide() ? outside_hash(flows.wide(id).to_client, flows.wide(id).to_server.protocol)
+                : outside_hash(flows.narrow(id).to_client, flows.narrow(id).to_server.protocol));
+}
+
 void Path::State::end(FlowId id) { end(flows.leaving(id)); }
 
 void Path::State::end(const flow::Table::Leaving& leaving) {
@@ -38,7 +46,8 @@ void Path::State::end(const flow::Table::Leaving& leaving) {
   if ((was.flags & flow::flag::kFullNat) != 0) {
     const uint16_t port = id.wide() ? flows.wide(id).to_client.destination_port
                                     : flows.narrow(id).to_client.destination_port;
-    ports.release(was.snat, net::swap16(port), was.server);
+    ports.release(was.snat, net::swap16(port), peer_of(id));
+    if (was.mode == tables::Mode::masquerade) log(NatRecord::Kind::close, id);
   }
   flows.erase(leaving);
   // A slot may be reused when its gauge is 0: the last store of a flow's end.
@@ -49,6 +58,7 @@ void Path::State::end(const flow::Table::Leaving& leaving) {
     setup.services[was.service].flows_closed.add(1);
     setup.services[was.service].flows_active.subtract(1);
   }
+  if (was.server == flow::kNoServer) return;
   if (was.server < setup.sizes.servers) setup.servers[was.server].flows_closed.add(1);
   let_go_server(was.server);
 }
@@ -63,7 +73,7 @@ void Path::State::end(std::span<const FlowId> ids) {
     flows.prefetch(asked[i % kAhead]);
     const flow::Track& track = flows.track(ids[i]);
     if ((track.flags & flow::flag::kFullNat) != 0) {
-      ports.prefetch(track.snat, track.shard, track.server);
+      ports.prefetch(track.snat, track.shard, peer_of(ids[i]));
     }
   }
 }

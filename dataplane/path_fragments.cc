@@ -8,25 +8,23 @@ using net::Protocol;
 using net::Reason;
 using net::Shape;
 
-bool is_echo(Protocol protocol) {
-  return protocol == Protocol::icmp || protocol == Protocol::icmpv6;
-}
 bool has_ports(Protocol protocol) {
   return protocol == Protocol::tcp || protocol == Protocol::udp || is_echo(protocol);
-}
-
-net::Instance instance_of(const net::Packet& packet) {
-  return is_v4(packet) ? packet.tuple4.instance : packet.tuple6.instance;
 }
 
 /// Those that need no train: true, with their verdict.
 bool is_decided(Turn& turn, net::Packet& packet) {
   const net::Address to = destination_of(packet);
-  const bool ours = turn.view.address(instance_of(packet), to) != nullptr;
+  const tables::LocalAddress* local = turn.view.address(instance_of(packet), to);
+  const bool ours = local != nullptr;
   if (!has_ports(packet.protocol)) {
     // As whole packets of such a protocol.
-    ours ? packet.drop(Reason::service_unknown) : void(packet.verdict = net::Verdict::twin);
-  } else if (ours && is_echo(packet.protocol)) {
+    if (ours) {
+      packet.drop(Reason::service_unknown);
+    } else if (!passes_through(turn, packet)) {
+      packet.verdict = net::Verdict::twin;
+    }
+  } else if (ours && is_echo(packet.protocol) && local->kind != tables::AddressKind::snat) {
     packet.drop(Reason::fragment_unsupported);
   } else if (turn.routes.is_twin_address(instance_of(packet), to)) {
     packet.verdict = net::Verdict::twin;

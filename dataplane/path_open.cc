@@ -8,21 +8,10 @@ using flow::FlowId;
 using net::Reason;
 using tables::Timeout;
 
-namespace {
-
-/// An SNAT address and port of the shard's slice towards that server.
-struct Source {
-  net::Address address;
-  uint16_t slot = 0;
-  uint16_t port = 0;  ///< host order; 0: `reason`
-  Reason reason = Reason::none;
-};
-
-Source take_source(Turn& turn, const tables::Service& service, uint8_t shard,
-                   const tables::Member& member, uint64_t hash) {
+Source take_source(Turn& turn, const tables::Service& service, uint8_t shard, bool is_v4,
+                   admit::Peer peer, uint64_t hash) {
   const tables::SnatSet* set = turn.view.snats(service.snats);
   if (set == nullptr) return {{}, 0, 0, Reason::snat_missing};
-  const bool is_v4 = member.address.is_v4();
   const uint32_t first = is_v4 ? 0 : set->ipv4_count;
   const uint32_t count = is_v4 ? set->ipv4_count : set->count - set->ipv4_count;
   if (count == 0) return {{}, 0, 0, Reason::snat_missing};
@@ -32,14 +21,11 @@ Source take_source(Turn& turn, const tables::Service& service, uint8_t shard,
     const tables::LocalAddress* local = turn.view.address(id);
     if (local == nullptr) continue;
     const auto slot = static_cast<uint16_t>(index(id));
-    const uint16_t port =
-        turn.state.ports.take(slot, shard, static_cast<uint16_t>(index(member.server)));
+    const uint16_t port = turn.state.ports.take(slot, shard, peer);
     if (port != 0) return {local->address, slot, port, Reason::none};
   }
   return {{}, 0, 0, Reason::snat_ports_exhausted};
 }
-
-}  // namespace
 
 Path::State::State(const Setup& given)
     : setup(given),
@@ -54,6 +40,7 @@ Path::State::~State() = default;
 void refuse(Turn& turn, net::Packet& packet, Reason reason, tables::Refusal refusal) {
   packet.drop(reason);
   if (packet.first_fragment) return;  // what it answers is not all here
+  if (is_echo(packet.protocol)) return;
   if (refusal != tables::Refusal::refuse || !turn.state.replies.take(turn.now)) return;
   packet.verdict = net::Verdict::undecided;
   const bool sent = packet.protocol == net::Protocol::tcp ? forward::reply_reset(packet)
@@ -143,6 +130,14 @@ Reason Opening::keep_share() {
   return Reason::none;
 }
 
+void Opening::begin_track(flow::Track& track, Timeout state, const tables::Service& service) const {
+  track.state = state;
+  track.stage = flow::stage_of(state);
+  const uint32_t ticks = service.timeouts[timeout_index(state)];
+  track.timeout = ticks != 0 ? ticks : flow::default_timeouts()[timeout_index(state)];
+  track.deadline = turn_->tick + track.timeout;
+}
+
 template <typename F>
 Reason Opening::decide(const net::Packet& packet, const typename F::Tuple& tuple,
                        const tables::Service& service, uint8_t shard, const tables::Member& member,
@@ -166,11 +161,8 @@ Reason Opening::decide(const net::Packet& packet, const typename F::Tuple& tuple
   track.server = static_cast<uint16_t>(index(member.server));
   track.shard = shard;
   track.mode = service.mode;
-  track.state = tuple.protocol == net::Protocol::tcp ? Timeout::syn_sent : Timeout::udp_single;
-  track.stage = flow::stage_of(track.state);
-  const uint32_t ticks = service.timeouts[timeout_index(track.state)];
-  track.timeout = ticks != 0 ? ticks : flow::default_timeouts()[timeout_index(track.state)];
-  track.deadline = turn_->tick + track.timeout;
+  begin_track(track, tuple.protocol == net::Protocol::tcp ? Timeout::syn_sent : Timeout::udp_single,
+              service);
 
   typename F::Half& to_client = out.to_client;
   to_client = {F::raw(member.address), tuple.source, net::swap16(member.port), tuple.source_port};
@@ -193,7 +185,8 @@ Reason Opening::decide(const net::Packet& packet, const typename F::Tuple& tuple
   if (hairpin && !service.snats.exists()) return Reason::hairpin_refused;
   out.snat_port = 0;
   if (service.mode == tables::Mode::fullnat || hairpin) {
-    const Source source = take_source(*turn_, service, shard, member, packet.hash);
+    const Source source = take_source(*turn_, service, shard, member.address.is_v4(),
+                                      static_cast<uint16_t>(index(member.server)), packet.hash);
     if (source.port == 0) return source.reason;
     out.snat_port = source.port;
     to_client.destination = F::raw(source.address);
@@ -232,14 +225,21 @@ void Opening::prepare_entry(net::Packet& packet, const typename F::Tuple& tuple,
       reason != Reason::none) {
     return refused(packet, service, reason);
   }
+  // The next one that asks who has the least load counts this one.
+  turn_->state.hold_server(next.track.server);
+  let_wait<F>(packet, tuple, service, next);
+}
+
+template <typename F>
+void Opening::let_wait(net::Packet& packet, const typename F::Tuple& tuple,
+                       const tables::Service& service, Waiting<F>& next) {
+  Queue<F>& queue = this->queue<F>();
   flow::Table& flows = turn_->state.flows;
   next.packet = &packet;
   next.service = &service;
   next.tuple = tuple;
   next.back = flows.hash_of(tuple_to_client(tuple, next.to_client));
   flows.prefetch_for_insert(F::kWide, next.back, queue.count);
-  // The next one that asks who has the least load counts this one.
-  turn_->state.hold_server(next.track.server);
   seen_[packet.hash / 64 % kSeen] |= uint64_t{1} << (packet.hash % 64);
   ++queue.count;
 }
@@ -255,10 +255,13 @@ void Opening::settle_all() {
     if (inserted.id.exists()) [[likely]] {
       state.opened(one.track);
       one.packet->flow = inserted.id.word();
+      if (one.track.mode == tables::Mode::masquerade) {
+        state.log(NatRecord::Kind::open, inserted.id);
+      }
       continue;
     }
-    if (one.snat_port != 0) state.ports.release(one.track.snat, one.snat_port, one.track.server);
-    state.let_go_server(one.track.server);
+    if (one.snat_port != 0) state.ports.release(one.track.snat, one.snat_port, one.peer());
+    if (one.track.server != flow::kNoServer) state.let_go_server(one.track.server);
     refused(*one.packet, *one.service, inserted.reason);
   }
   queue.count = 0;
@@ -269,11 +272,57 @@ void Opening::settle() {
   settle_all<V6>();
 }
 
+template <typename F>
+void Opening::prepare_outward(net::Packet& packet, const typename F::Tuple& tuple,
+                              const tables::Service& rule, uint8_t shard) {
+  Queue<F>& queue = this->queue<F>();
+  if (queue.count == kMost) settle();
+  Waiting<F>& next = queue.waiting[queue.count];
+  if (const Reason reason = decide_outward<F>(tuple, rule, shard, next); reason != Reason::none) {
+    return refused(packet, rule, reason);
+  }
+  let_wait<F>(packet, tuple, rule, next);
+}
+
+template <typename F>
+Reason Opening::decide_outward(const typename F::Tuple& tuple, const tables::Service& rule,
+                               uint8_t shard, Waiting<F>& out) {
+  if (const Reason full = keep_share<F>(); full != Reason::none) return full;
+  if (const Reason full = make_room<F>(); full != Reason::none) return full;
+  flow::Track& track = out.track = {};
+  track.service = static_cast<uint16_t>(index(rule.id));
+  track.server = flow::kNoServer;
+  track.shard = shard;
+  track.mode = tables::Mode::masquerade;
+  track.flags = flow::flag::kFullNat;
+  begin_track(track,
+              tuple.protocol == net::Protocol::tcp   ? Timeout::syn_sent
+              : tuple.protocol == net::Protocol::udp ? Timeout::udp_single
+                                                     : Timeout::icmp,
+              rule);
+  out.to_client = {tuple.destination, {}, tuple.destination_port, 0};
+  // An inside host keeps to one SNAT address as long as it has ports (RFC 4787 REQ-2).
+  const uint64_t host = tables::key_hash(F::address(tuple.source), index(rule.id), 0);
+  const Source source =
+      take_source(*turn_, rule, shard, !F::kWide,
+                  admit::Peer::outside(outside_hash(out.to_client, tuple.protocol)), host);
+  if (source.port == 0) return source.reason;
+  out.snat_port = source.port;
+  out.to_client.destination = F::raw(source.address);
+  out.to_client.destination_port = net::swap16(source.port);
+  track.snat = source.slot;
+  return Reason::none;
+}
+
 template const Opening::Target& Opening::target<V4>(const net::Tuple4&);
 template const Opening::Target& Opening::target<V6>(const net::Tuple6&);
 template void Opening::prepare<V4>(net::Packet&, const net::Tuple4&, const tables::Service&,
                                    uint8_t);
 template void Opening::prepare<V6>(net::Packet&, const net::Tuple6&, const tables::Service&,
                                    uint8_t);
+template void Opening::prepare_outward<V4>(net::Packet&, const net::Tuple4&, const tables::Service&,
+                                           uint8_t);
+template void Opening::prepare_outward<V6>(net::Packet&, const net::Tuple6&, const tables::Service&,
+                                           uint8_t);
 
 }  // namespace nezu::path

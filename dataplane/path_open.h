@@ -33,8 +33,25 @@ struct V6 {
   static constexpr net::Family kFamily = net::Family::ipv6;
 };
 
+/// An SNAT address and port of the shard's slice towards that peer.
+struct Source {
+  net::Address address;
+  uint16_t slot = 0;
+  uint16_t port = 0;  ///< host order; 0: `reason`
+  net::Reason reason = net::Reason::none;
+};
+/// `hash`: where among the addresses of the service's set the search begins.
+Source take_source(Turn& turn, const tables::Service& service, uint8_t shard, bool is_v4,
+                   admit::Peer peer, uint64_t hash);
+
 /// Ends the packet: `reason` is counted, and if `refusal` says so whoever sent it is told.
 void refuse(Turn& turn, net::Packet& packet, net::Reason reason, tables::Refusal refusal);
+
+/// path_masquerade.cc: a packet to somebody else that no flow knows. True when a rule of source NAT
+/// has dealt with it.
+template <typename F>
+bool masquerade(Turn& turn, Opening& opening, net::Packet& packet, const typename F::Tuple& tuple,
+                uint8_t shard);
 
 class Opening {
  public:
@@ -57,6 +74,12 @@ class Opening {
   template <typename F>
   void prepare(net::Packet& packet, const typename F::Tuple& tuple, const tables::Service& service,
                uint8_t shard);
+  /// The same for an inside host whose packet a rule of source NAT takes.
+  template <typename F>
+  void prepare_outward(net::Packet& packet, const typename F::Tuple& tuple,
+                       const tables::Service& rule, uint8_t shard);
+  /// Counts it at the service and tells who sent it.
+  void refused(net::Packet& packet, const tables::Service& service, net::Reason reason);
   /// Files what waits. Flows may have been ended for it: `turn.erased`.
   void settle();
 
@@ -73,6 +96,12 @@ class Opening {
     flow::Track track;
     uint64_t back;       ///< hash of the answers' tuple
     uint16_t snat_port;  ///< host order; 0: none
+
+    admit::Peer peer() const {
+      return track.mode == tables::Mode::masquerade
+                 ? admit::Peer::outside(outside_hash(to_client, tuple.protocol))
+                 : admit::Peer(track.server);
+    }
   };
   static constexpr uint32_t kMost = 16;
   template <typename F>
@@ -95,12 +124,18 @@ class Opening {
                      const tables::Service& service, uint8_t shard, const tables::Member& member,
                      Waiting<F>& out);
   template <typename F>
+  net::Reason decide_outward(const typename F::Tuple& tuple, const tables::Service& rule,
+                             uint8_t shard, Waiting<F>& out);
+  void begin_track(flow::Track& track, tables::Timeout state, const tables::Service& service) const;
+  template <typename F>
+  void let_wait(net::Packet& packet, const typename F::Tuple& tuple, const tables::Service& service,
+                Waiting<F>& next);
+  template <typename F>
   net::Reason keep_share();
   template <typename F>
   net::Reason make_room();
   template <typename F>
   void settle_all();
-  void refused(net::Packet& packet, const tables::Service& service, net::Reason reason);
 
   static constexpr size_t kSeen = 16;  ///< words of 64 bits
   Turn* turn_ = nullptr;

@@ -4,6 +4,7 @@
 #include <map>
 #include <vector>
 
+#include "dataplane/admit/masquerade.h"
 #include "dataplane/path_turn.h"
 
 namespace nezu::path {
@@ -42,12 +43,21 @@ class Judge {
     const auto& there = entry.to_server;
     const bool tcp = there.protocol == net::Protocol::tcp,
                udp = there.protocol == net::Protocol::udp;
+    // Only source NAT has pings.
+    const bool echo = is_outward(track) && is_echo(there.protocol);
     const bool state_fits =
-        tcp ? track.state <= tables::Timeout::closed
-            : track.state == tables::Timeout::udp_single || track.state == tables::Timeout::udp;
+        tcp   ? track.state <= tables::Timeout::closed
+        : udp ? track.state == tables::Timeout::udp_single || track.state == tables::Timeout::udp
+              : track.state == tables::Timeout::icmp;
     const bool full = is_full(track);
-    const uint8_t shard = steering_.shard_hash()(address(there.source), there.source_port);
-    if ((!tcp && !udp) || !state_fits || !mode_fits(entry) || track.shard != shard) return false;
+    // The side that both workers' rules take for the client.
+    const uint8_t shard =
+        is_outward(track)
+            ? steering_.shard_hash()(address(there.destination), there.destination_port)
+            : steering_.shard_hash()(address(there.source), there.source_port);
+    if ((!tcp && !udp && !echo) || !state_fits || !mode_fits(entry) || track.shard != shard) {
+      return false;
+    }
     const auto left = static_cast<int32_t>(track.deadline - now_);
     if (track.timeout == 0 || track.timeout > kLongest ||
         left > static_cast<int64_t>(track.timeout)) {
@@ -73,14 +83,30 @@ class Judge {
     });
   }
 
+  static bool is_outward(const flow::Track& track) {
+    return track.mode == tables::Mode::masquerade;
+  }
+
   static bool mode_fits(const flow::Track& track) {
     if (is_full(track)) return track.mode == tables::Mode::fullnat;
     if (track.mode == tables::Mode::tunnel_gue) return track.snat != 0;
     return track.mode == tables::Mode::nat || track.mode == tables::Mode::route ||
            tables::is_tunnel(track.mode);
   }
-  static bool mode_fits(const flow::Entry4& entry) { return mode_fits(entry.track); }
+  /// Both its tuples name the outside host.
+  template <typename Entry>
+  static bool outward_fits(const Entry& entry) {
+    return is_full(entry.track) && entry.track.server == flow::kNoServer &&
+           entry.to_client.source == entry.to_server.destination &&
+           entry.to_client.source_port == entry.to_server.destination_port;
+  }
+  static bool mode_fits(const flow::Entry4& entry) {
+    return is_outward(entry.track) ? outward_fits(entry) : mode_fits(entry.track);
+  }
   static bool mode_fits(const flow::Entry6& entry) {
+    if (is_outward(entry.track)) {
+      return !flow::is_mapped(entry.to_server.source) && outward_fits(entry);
+    }
     if (is_mixed(entry)) {
       if (tables::is_tunnel(entry.track.mode)) return mode_fits(entry.track);
       return entry.track.mode == tables::Mode::across;
@@ -99,9 +125,10 @@ class Judge {
                                           entry.to_server.protocol,
                                           {}};
     if (same_region && !view_.is_ready()) {
-      return track.server < sizes_.servers && track.service < sizes_.services &&
-             (!is_full(track) || track.snat < sizes_.addresses);
+      return (is_outward(track) || track.server < sizes_.servers) &&
+             track.service < sizes_.services && (!is_full(track) || track.snat < sizes_.addresses);
     }
+    if (is_outward(track)) return belongs_to_rule(entry, same_region);
     if (!is_server(track.server, identity)) {
       const auto found = servers_.find(identity);
       if (found == servers_.end()) return false;
@@ -111,6 +138,23 @@ class Judge {
       track.service = service_of(entry);
     }
     return !is_full(track) || has_snat(entry);
+  }
+
+  /// Another region has other slots: the rule is then any that takes the inside host. Without one
+  /// the flow goes on for itself, as long as its SNAT address is there.
+  template <typename Entry>
+  bool belongs_to_rule(Entry& entry, bool same_region) const {
+    flow::Track& track = entry.track;
+    const tables::Service* slot = view_.service(tables::ServiceId{track.service});
+    if (!same_region || slot == nullptr || !tables::is_rule(*slot)) {
+      const tables::SourceRules* rules = view_.source_rules();
+      const tables::SourceRule* rule = rules != nullptr
+                                           ? admit::rule_of(*rules, address(entry.to_server.source),
+                                                            address(entry.to_server.destination))
+                                           : nullptr;
+      track.service = rule != nullptr ? static_cast<uint16_t>(index(rule->service)) : kUnknown;
+    }
+    return has_snat(entry);
   }
 
   static bool is_full(const flow::Track& track) {
@@ -188,7 +232,7 @@ bool settle_port(Path::State& state, FlowId id) {
   if ((track.flags & flow::flag::kFullNat) == 0) return true;
   const uint16_t port =
       id.wide() ? snat_port(state.flows.wide(id)) : snat_port(state.flows.narrow(id));
-  if (state.ports.occupy(track.snat, port, track.server)) return true;
+  if (state.ports.occupy(track.snat, port, state.peer_of(id))) return true;
   state.flows.erase(id);
   return false;
 }

@@ -17,7 +17,7 @@ using net::Reason;
 
 /// Where the packet will go to once it has been translated.
 net::Address future_destination(const Turn& turn, const net::Packet& packet, FlowId id) {
-  if (!id.exists()) return destination_of(packet);
+  if (!id.exists()) return outer_destination_of(packet);
   const bool there = id.direction() == Direction::to_server;
   if (id.wide()) {
     const flow::Entry6& entry = turn.state.flows.wide(id);
@@ -25,10 +25,6 @@ net::Address future_destination(const Turn& turn, const net::Packet& packet, Flo
   }
   const flow::Entry4& entry = turn.state.flows.narrow(id);
   return net::Address::v4_raw(there ? entry.to_client.source : entry.to_server.source);
-}
-
-net::Instance instance_of(const net::Packet& packet) {
-  return is_v4(packet) ? packet.tuple4.instance : packet.tuple6.instance;
 }
 
 bool is_routed_flow(const Turn& turn, FlowId id) {
@@ -147,6 +143,12 @@ void set_vlan(net::Packet& packet, uint16_t vlan) {
 }
 
 }  // namespace
+
+net::Address outer_destination_of(const net::Packet& p) {
+  if (p.shape != net::Shape::icmp_error) return destination_of(p);
+  return is_v4(p) ? net::Address::v4_raw(p.at<net::Ipv4>(p.l3)->destination.raw())
+                  : net::Address::v6(&p.at<net::Ipv6>(p.l3)->destination);
+}
 
 void choose_way(Turn& turn) {
   if (turn.state.tunnels) ask_for_room(turn);

@@ -54,6 +54,19 @@ void translate_one(net::Packet& packet, const flow::Entry6& entry, Direction dir
   }
 }
 
+/// The modes that are not on the straight way.
+[[gnu::noinline]] void translate_otherwise(Turn& turn, net::Packet& packet, FlowId id,
+                                           tables::Mode mode) {
+  const flow::Table& flows = turn.state.flows;
+  if (mode != tables::Mode::masquerade) {
+    tables::is_one_way(mode) ? send_one_way(turn, packet) : translate_across(turn, packet);
+  } else if (id.wide()) {
+    translate_one(packet, flows.wide(id), id.direction());
+  } else {
+    translate_one(packet, flows.narrow(id), id.direction());
+  }
+}
+
 /// What a service says about the SYNs of its flows, both ways.
 void lower_segment_sizes(Turn& turn) {
   for (net::Packet& packet : turn.part) {
@@ -83,7 +96,7 @@ void translate(Turn& turn) {
       (void)forward::pass_on(packet);  // transit
     } else if (const tables::Mode mode = flows.track(id).mode; mode > tables::Mode::fullnat)
         [[unlikely]] {
-      tables::is_one_way(mode) ? send_one_way(turn, packet) : translate_across(turn, packet);
+      translate_otherwise(turn, packet, id, mode);
     } else if (id.wide()) {
       translate_one(packet, flows.wide(id), id.direction());
     } else {

@@ -69,6 +69,19 @@ struct Drain {
 
 class Opening;  // path_open.h
 
+/// Of the outside host of a flow of source NAT.
+template <typename Half>
+uint64_t outside_hash(const Half& to_client, net::Protocol protocol) {
+  const uint64_t end = to_client.source_port | static_cast<uint64_t>(protocol) << 16;
+  if constexpr (sizeof(to_client.source) == 4) {
+    return net::mix64(to_client.source | end << 32);
+  } else {
+    return net::mix64(net::mix64(net::load<uint64_t>(&to_client.source[0])) ^
+                      net::load<uint64_t>(&to_client.source[8])) ^
+           net::mix64(~end);
+  }
+}
+
 struct Path::State {
   explicit State(const Setup& given);
   ~State();
@@ -88,6 +101,7 @@ struct Path::State {
   bool tunnels = false;    ///< a packet went into a tunnel since the last part of a burst
   uint16_t packet_id = 0;  ///< of the last IPv4 packet that was made of an IPv6 one
   net::Tick reported = 0;  ///< when the gauges of `line` were set last
+  net::Instant turn_at;    ///< when this turn began
 
   // --- the life of a flow (path_flows.cc): everything that it holds, taken and released together
   /// Counts a flow at its server: before it is filed, so that the next choice knows of it.
@@ -101,6 +115,11 @@ struct Path::State {
   void end(const flow::Table::Leaving& flow);
   /// The same for many whose entries have been asked for: the rest is asked for ahead.
   void end(std::span<const flow::FlowId> ids);
+  /// Who is on the other side of the flow's SNAT port.
+  admit::Peer peer_of(flow::FlowId id) const;
+  /// path_masquerade.cc: tells the NAT log about a flow of source NAT.
+  void log(NatRecord::Kind kind, flow::FlowId id);
+  NatRecord nat_record(NatRecord::Kind kind, flow::FlowId id, net::Instant at) const;
   /// Writes state, timeout and deadline, and the wheel that follows from them.
   void set_state(flow::FlowId id, tables::Timeout state, const tables::View& view, net::Tick now);
 };
@@ -145,6 +164,9 @@ void report(Path::State& state, const tables::View& view, net::Tick now);
 
 constexpr size_t timeout_index(tables::Timeout state) { return static_cast<size_t>(state); }
 inline bool is_v4(const net::Packet& packet) { return packet.family == net::Family::ipv4; }
+inline bool is_echo(net::Protocol protocol) {
+  return protocol == net::Protocol::icmp || protocol == net::Protocol::icmpv6;
+}
 /// Of the packet itself; of an ICMP error the mirrored inner one: the way of the flow that it goes.
 inline net::Tuple4 tuple4_of(const net::Packet& p) {
   return p.shape == net::Shape::icmp_error ? p.tuple4.mirrored() : p.tuple4;
@@ -158,6 +180,14 @@ inline net::Address server_of(const Turn& turn, flow::FlowId id) {
   return id.wide() ? net::Address::v6(flows.wide(id).to_client.source.data())
                    : net::Address::v4_raw(flows.narrow(id).to_client.source);
 }
+inline net::Instance instance_of(const net::Packet& p) {
+  return is_v4(p) ? p.tuple4.instance : p.tuple6.instance;
+}
+/// path_answer.cc: a packet of a protocol that no flow has, to somebody else, which transit lets
+/// pass as it is.
+bool passes_through(Turn& turn, net::Packet& packet);
+/// Where the packet itself goes: of an ICMP error, whom it tells.
+net::Address outer_destination_of(const net::Packet& p);
 inline net::Address destination_of(const net::Packet& p) {
   return is_v4(p) ? net::Address::v4_raw(p.tuple4.destination)
                   : net::Address::v6(p.tuple6.destination.data());

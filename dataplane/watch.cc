@@ -32,6 +32,7 @@ Watch::Watch(const tables::Region& region, uint16_t workers) : region_(region), 
     seen_[i].ports_exhausted = read(net::Reason::snat_ports_exhausted);
     seen_[i].handover_full = read(net::Reason::handover_full);
   }
+  nat_log_lost_ = nat_log_lost();
 }
 
 void Watch::tell(tables::EventKind kind, net::Instant now, uint16_t worker, uint32_t subject,
@@ -53,6 +54,22 @@ void Watch::look(net::Instant now) {
     look_at_fill(worker, now);
   }
   look_at_readers(now);
+  look_at_nat_log(now);
+}
+
+uint64_t Watch::nat_log_lost() const {
+  uint64_t lost = region_.header().nat_log_lost.read();
+  for (uint32_t worker = 0; worker < seen_.size(); ++worker) {
+    lost += region_.worker(worker).nat_log_lost.read();
+  }
+  return lost;
+}
+
+void Watch::look_at_nat_log(net::Instant now) {
+  const uint64_t lost = nat_log_lost();
+  if (lost == nat_log_lost_) return;
+  tell(tables::EventKind::nat_log_lost, now, 0, 0, lost - nat_log_lost_);
+  nat_log_lost_ = lost;
 }
 
 void Watch::look_at_drops(uint16_t worker, net::Instant now) {

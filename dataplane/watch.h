@@ -36,6 +36,8 @@ class Watch {
   void look_at_drops(uint16_t worker, net::Instant now);
   void look_at_fill(uint16_t worker, net::Instant now);
   void look_at_readers(net::Instant now);
+  void look_at_nat_log(net::Instant now);
+  uint64_t nat_log_lost() const;
 
   const tables::Region& region_;
   std::vector<Seen> seen_;
@@ -45,6 +47,7 @@ class Watch {
     bool over = false;
   };
   std::map<uint32_t, Drain> drains_;  ///< by the server's slot
+  uint64_t nat_log_lost_ = 0;
   uint64_t sequence_ = 0;
 };
 

@@ -1,6 +1,7 @@
 #include "controlplane/api/configuration_service.h"
 
 #include "controlplane/api/errors.h"
+#include "controlplane/api/pages.h"
 #include "controlplane/api/plans.h"
 #include "controlplane/config/diff.h"
 #include "controlplane/config/names.h"
@@ -14,10 +15,6 @@ using grpc::StatusCode;
 
 /// More than any configuration within the limits of the tables.
 constexpr size_t kLargestStream = 512u << 20;
-
-Status not_found(const std::string& what, const std::string& name) {
-  return {StatusCode::NOT_FOUND, missing(what, name)};
-}
 
 Status not_kept(uint64_t revision, const config::Store& store) {
   return {StatusCode::NOT_FOUND, "Revision " + std::to_string(revision) +
@@ -39,27 +36,6 @@ Status get_revision(const config::Store& store, uint64_t revision, v1::GetRespon
     response->set_comment(entry->comment());
   }
   return Status::OK;
-}
-
-uint32_t page_size_of(uint32_t wanted) { return wanted == 0 ? 100 : std::min(wanted, 1000u); }
-
-/// One page of a table, by name. A token is the last name of the page before.
-template <typename T, typename Wanted>
-std::string page(const config::Table<T>& table, const std::string& token, uint32_t size,
-                 google::protobuf::RepeatedPtrField<T>* out, Wanted wanted) {
-  std::string last;
-  for (auto at = token.empty() ? table.begin() : table.after(token); at != table.end(); ++at) {
-    const T& object = *at->second;
-    if (!wanted(object)) {
-      continue;
-    }
-    if (static_cast<uint32_t>(out->size()) == size) {
-      return last;
-    }
-    *out->Add() = object;
-    last = at->first;
-  }
-  return {};
 }
 
 /// Text in the order of identities, in which pools keep their servers.

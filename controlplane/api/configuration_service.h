@@ -45,6 +45,12 @@ class ConfigurationService final : public v1::ConfigurationService::Service {
   Status ListSnatSets(Context*, const v1::ListSnatSetsRequest*, v1::ListSnatSetsResponse*) override;
   Status UpdateSnatSet(Context*, const v1::UpdateSnatSetRequest*, Changed*) override;
   Status DeleteSnatSet(Context*, const v1::DeleteSnatSetRequest*, Changed*) override;
+  Status CreateSourceNat(Context*, const v1::CreateSourceNatRequest*, Changed*) override;
+  Status GetSourceNat(Context*, const v1::GetSourceNatRequest*, v1::SourceNat*) override;
+  Status ListSourceNats(Context*, const v1::ListSourceNatsRequest*,
+                        v1::ListSourceNatsResponse*) override;
+  Status UpdateSourceNat(Context*, const v1::UpdateSourceNatRequest*, Changed*) override;
+  Status DeleteSourceNat(Context*, const v1::DeleteSourceNatRequest*, Changed*) override;
 
   Status ListHistory(Context*, const v1::ListHistoryRequest*, v1::ListHistoryResponse*) override;
   Status GetRevision(Context*, const v1::GetRevisionRequest*, v1::GetResponse*) override;

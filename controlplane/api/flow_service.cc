@@ -39,6 +39,21 @@ void put_port(uint32_t port, const std::string& field, uint16_t& to, config::Pro
   to = static_cast<uint16_t>(port);
 }
 
+void resolve_rule(const v1::FlowFilter& from, const publish::Reading& now, tables::FlowFilter& to,
+                  config::Problems& problems) {
+  const auto at = std::find_if(now.source_nats.begin(), now.source_nats.end(),
+                               [&](const auto& one) { return one.name == from.source_nat(); });
+  if (at == now.source_nats.end()) {
+    config::complain(problems, "filter.source_nat", from.source_nat(),
+                     "There is no such source NAT rule.");
+  } else if (!from.service().empty()) {
+    config::complain(problems, "filter.source_nat", from.source_nat(),
+                     "A flow is of a service or of a source NAT rule; name one of them.");
+  } else {
+    to.service = at->id;
+  }
+}
+
 /// Names become slots. A name that is not in the tables is a mistake of who asks, not a filter that
 /// nothing matches.
 void resolve(const v1::FlowFilter& from, const publish::Reading& now, tables::FlowFilter& to,
@@ -54,6 +69,11 @@ void resolve(const v1::FlowFilter& from, const publish::Reading& now, tables::Fl
                      "There is no such protocol.");
   } else if (from.protocol() != v1::PROTOCOL_UNSPECIFIED) {
     to.protocol = config::to_net(from.protocol());
+  }
+  put_address(from.snat(), "filter.snat", to.snat, problems);
+  put_port(from.snat_port(), "filter.snat_port", to.snat_port, problems);
+  if (!from.source_nat().empty()) {
+    resolve_rule(from, now, to, problems);
   }
   if (!from.service().empty()) {
     const auto at = std::find_if(now.services.begin(), now.services.end(),
@@ -117,10 +137,26 @@ v1::FlowState state_of(tables::Timeout state) {
   return v1::FLOW_STATE_UNSPECIFIED;
 }
 
-v1::Flow flow_of(const tables::FlowRecord& record,
-                 const std::unordered_map<uint32_t, std::string>& services) {
+/// By slot.
+struct SlotNames {
+  std::unordered_map<uint32_t, std::string> services, source_nats;
+
+  explicit SlotNames(const publish::Reading& now) {
+    for (const publish::ServiceReading& service : now.services) {
+      services[tables::index(service.id)] = service.name;
+    }
+    for (const publish::ServiceReading& rule : now.source_nats) {
+      source_nats[tables::index(rule.id)] = rule.name;
+    }
+  }
+};
+
+v1::Flow flow_of(const tables::FlowRecord& record, const SlotNames& names) {
   v1::Flow flow;
-  flow.set_protocol(config::to_proto(record.protocol));
+  flow.set_ip_protocol(static_cast<uint32_t>(record.protocol));
+  if (record.protocol == net::Protocol::tcp || record.protocol == net::Protocol::udp) {
+    flow.set_protocol(config::to_proto(record.protocol));
+  }
   flow.set_client(net::to_string(record.client));
   flow.set_client_port(record.client_port);
   flow.set_vip(net::to_string(record.vip));
@@ -133,8 +169,12 @@ v1::Flow flow_of(const tables::FlowRecord& record,
   }
   flow.set_state(state_of(record.state));
   flow.set_worker(record.worker);
-  const auto service = services.find(tables::index(record.service));
-  flow.set_service(service == services.end() ? "" : service->second);
+  const uint32_t slot = tables::index(record.service);
+  if (const auto service = names.services.find(slot); service != names.services.end()) {
+    flow.set_service(service->second);
+  } else if (const auto rule = names.source_nats.find(slot); rule != names.source_nats.end()) {
+    flow.set_source_nat(rule->second);
+  }
   flow.set_expires_in_s(record.seconds_left);
   return flow;
 }
@@ -170,14 +210,11 @@ Status FlowService::ListFlows(grpc::ServerContext* context, const v1::ListFlowsR
     if (!problems.empty()) {
       return invalid(problems);
     }
-    std::unordered_map<uint32_t, std::string> services;
-    for (const publish::ServiceReading& service : now.services) {
-      services[tables::index(service.id)] = service.name;
-    }
+    const SlotNames names(now);
     const uint32_t limit = request->limit() == 0 ? kUsualLimit : request->limit();
     v1::ListFlowsResponse message;
     const auto found = [&](const tables::FlowRecord& record) {
-      *message.add_flows() = flow_of(record, services);
+      *message.add_flows() = flow_of(record, names);
       if (message.flows_size() < kFlowsInMessage) {
         return true;
       }

@@ -51,6 +51,8 @@ std::string text_of(const tables::Event& event) {
       return "A neighbour does not answer" + more + ".";
     case tables::EventKind::flows_dropped_at_start:
       return std::to_string(event.value) + " flows could not be taken over at start" + more + ".";
+    case tables::EventKind::nat_log_lost:
+      return std::to_string(event.value) + " records of the NAT log could not be kept" + more + ".";
   }
   return "An event of kind " + std::to_string(static_cast<int>(event.kind)) + more + ".";
 }

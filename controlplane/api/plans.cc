@@ -24,17 +24,22 @@ Plan fault(const std::string& field, const std::string& value, const std::string
   return plan;
 }
 
-// What differs between the three kinds of named objects.
+// What differs between the kinds of named objects.
 const auto& table_of(const config::Model& model, const v1::VirtualService*) {
   return model.services();
 }
 const auto& table_of(const config::Model& model, const v1::Pool*) { return model.pools(); }
 const auto& table_of(const config::Model& model, const v1::SnatSet*) { return model.snat_sets(); }
+const auto& table_of(const config::Model& model, const v1::SourceNat*) {
+  return model.source_nats();
+}
 v1::VirtualService& add_to(store::Edit& edit, const v1::VirtualService*) {
   return *edit.add_services();
 }
 v1::Pool& add_to(store::Edit& edit, const v1::Pool*) { return *edit.add_pools(); }
 v1::SnatSet& add_to(store::Edit& edit, const v1::SnatSet*) { return *edit.add_snat_sets(); }
+v1::SourceNat& add_to(store::Edit& edit, const v1::SourceNat*) { return *edit.add_source_nats(); }
+const char* word_for(const v1::SourceNat*) { return "source NAT rule"; }
 const char* word_for(const v1::VirtualService*) { return "service"; }
 const char* word_for(const v1::Pool*) { return "pool"; }
 const char* word_for(const v1::SnatSet*) { return "SNAT set"; }
@@ -174,6 +179,10 @@ Planner plan_rollback(uint64_t revision) {
 Planner plan_create(v1::VirtualService service) { return create(std::move(service)); }
 Planner plan_create(v1::Pool pool) { return create(std::move(pool)); }
 Planner plan_create(v1::SnatSet set) { return create(std::move(set)); }
+Planner plan_create(v1::SourceNat rule) { return create(std::move(rule)); }
+Planner plan_update(v1::SourceNat rule, google::protobuf::FieldMask mask) {
+  return change(std::move(rule), std::move(mask));
+}
 Planner plan_update(v1::VirtualService service, google::protobuf::FieldMask mask) {
   return change(std::move(service), std::move(mask));
 }
@@ -204,6 +213,11 @@ Planner plan_delete_pool(std::string name) {
       return fault(Fault::in_use, "Pool " + name + " is used by " + users_text(users) +
                                       "; remove the service or give it another pool first.");
     }
+    if (const config::Names& rules = store.model().rules_of_pool(name); !rules.empty()) {
+      return fault(Fault::in_use, "Pool " + name + " is named by source NAT rule " +
+                                      config::list_of(rules) +
+                                      "; take it out there or remove the rule first.");
+    }
     Plan plan;
     plan.edit.add_removed_pools(name);
     return plan;
@@ -219,8 +233,24 @@ Planner plan_delete_snat_set(std::string name) {
       return fault(Fault::in_use, "SNAT set " + name + " is used by " + users_text(users) +
                                       "; remove the service or give it another set first.");
     }
+    if (const config::Names& rules = store.model().rules_of_snat_set(name); !rules.empty()) {
+      return fault(Fault::in_use, "SNAT set " + name + " is used by source NAT rule " +
+                                      config::list_of(rules) +
+                                      "; remove the rule or give it another set first.");
+    }
     Plan plan;
     plan.edit.add_removed_snat_sets(name);
+    return plan;
+  };
+}
+
+Planner plan_delete_source_nat(std::string name) {
+  return [name = std::move(name)](const config::Store& store) {
+    if (store.model().source_nats().find(name) == nullptr) {
+      return fault(Fault::not_found, missing("source NAT rule", name));
+    }
+    Plan plan;
+    plan.edit.add_removed_source_nats(name);
     return plan;
   };
 }

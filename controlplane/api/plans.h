@@ -15,12 +15,15 @@ Planner plan_rollback(uint64_t revision);
 Planner plan_create(v1::VirtualService service);
 Planner plan_create(v1::Pool pool);
 Planner plan_create(v1::SnatSet set);
+Planner plan_create(v1::SourceNat rule);
 Planner plan_update(v1::VirtualService service, google::protobuf::FieldMask mask);
 Planner plan_update(v1::Pool pool, google::protobuf::FieldMask mask);
 Planner plan_update(v1::SnatSet set, google::protobuf::FieldMask mask);
+Planner plan_update(v1::SourceNat rule, google::protobuf::FieldMask mask);
 Planner plan_delete_service(std::string name);
 Planner plan_delete_pool(std::string name);
 Planner plan_delete_snat_set(std::string name);
+Planner plan_delete_source_nat(std::string name);
 
 Planner plan_create_server(std::string pool, v1::RealServer server);
 Planner plan_update_server(std::string pool, v1::RealServer server,

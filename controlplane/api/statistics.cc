@@ -82,6 +82,8 @@ void put(const WorkerReading& now, const WorkerReading& before, double seconds,
   to.set_longest_turn_us(
       ratio(1e6 * static_cast<double>(now.longest_turn), static_cast<double>(now.tsc_hz)));
   to.set_turns_too_long(now.turns_too_long);
+  to.set_transit(now.transit);
+  to.set_transit_bytes(now.transit_bytes);
 }
 
 void put(const PortReading& now, const PortReading& before, double seconds,
@@ -151,6 +153,26 @@ void put_services(const Reading& now, const Reading& before, double seconds,
   }
   std::sort(to.mutable_services()->pointer_begin(), to.mutable_services()->pointer_end(),
             [](const auto* a, const auto* b) { return a->name() < b->name(); });
+}
+
+void put_source_nats(const Reading& now, const Reading& before, double seconds,
+                     v1::Statistics& to) {
+  std::map<std::string_view, const Traffic*> earlier, present;
+  for (const ServiceReading& rule : before.source_nats) {
+    earlier[rule.name] = &rule.traffic;
+  }
+  for (const ServiceReading& rule : now.source_nats) {
+    present[rule.name] = &rule.traffic;
+  }
+  for (const auto& [name, traffic] : present) {
+    v1::SourceNatStatistics& line = *to.add_source_nats();
+    line.set_name(std::string(name));
+    put(*traffic, *line.mutable_counters());
+    const auto at = earlier.find(name);
+    put(*traffic, at == earlier.end() ? *traffic : *at->second, seconds, *line.mutable_rates());
+  }
+  to.mutable_nat_log()->set_written(now.nat_log_written);
+  to.mutable_nat_log()->set_lost(now.nat_log_lost);
 }
 
 void put_servers(const Reading& now, const Reading& before, double seconds,
@@ -242,6 +264,9 @@ v1::Statistics statistics_of(const Reading& now, const Reading& before, const co
   statistics.set_generation(now.generation);
   if (wants(v1::STATISTICS_PART_SERVICES)) {
     put_services(now, before, seconds, request.service(), statistics);
+  }
+  if (wants(v1::STATISTICS_PART_SOURCE_NATS)) {
+    put_source_nats(now, before, seconds, statistics);
   }
   if (wants(v1::STATISTICS_PART_SERVERS)) {
     put_servers(now, before, seconds, model, request.pool(), statistics);

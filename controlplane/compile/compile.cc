@@ -1,16 +1,12 @@
 #include "controlplane/compile/compile.h"
 
 #include <algorithm>
-#include <set>
 #include <unordered_map>
 
 #include "controlplane/config/names.h"
-#include "dataplane/net/range.h"
 
 namespace nezu::compile {
 namespace {
-
-constexpr size_t kMostSnatAddresses = 4096;
 
 net::Address address_of(const std::string& text) {
   return net::parse_address(text).value_or(net::Address{});
@@ -101,25 +97,6 @@ net::Tick ticks(uint32_t seconds, uint32_t otherwise) {
   return (seconds != 0 ? seconds : otherwise) * net::kTicksPerSecond;
 }
 
-tables::Timeouts timeouts_of(const v1::Timeouts& from) {
-  tables::Timeouts timeouts{};
-  const auto set = [&timeouts](tables::Timeout which, net::Tick value) {
-    timeouts[static_cast<size_t>(which)] = value;
-  };
-  set(tables::Timeout::syn_sent, ticks(from.syn_sent_s(), 10));
-  set(tables::Timeout::syn_received, ticks(from.syn_received_s(), 10));
-  set(tables::Timeout::established, ticks(from.established_s(), 900));
-  set(tables::Timeout::fin_wait, ticks(from.fin_wait_s(), 120));
-  set(tables::Timeout::close_wait, ticks(from.close_wait_s(), 60));
-  set(tables::Timeout::time_wait, ticks(from.time_wait_s(), 10));
-  set(tables::Timeout::closed, ticks(from.closed_s(), 10));
-  set(tables::Timeout::udp_single, ticks(from.udp_single_s(), 30));
-  set(tables::Timeout::udp, ticks(from.udp_s(), 300));
-  set(tables::Timeout::icmp, ticks(from.icmp_s(), 30));
-  set(tables::Timeout::other, ticks(from.other_s(), 300));
-  return timeouts;
-}
-
 net::EmbeddingPrefix prefix_of(const std::string& text) {
   net::EmbeddingPrefix prefix;
   const auto parsed = net::parse_prefix(text);
@@ -193,6 +170,25 @@ tables::Settings settings_of(const v1::Settings& from) {
 }
 
 }  // namespace
+
+tables::Timeouts timeouts_of(const v1::Timeouts& from) {
+  tables::Timeouts timeouts{};
+  const auto set = [&timeouts](tables::Timeout which, net::Tick value) {
+    timeouts[static_cast<size_t>(which)] = value;
+  };
+  set(tables::Timeout::syn_sent, ticks(from.syn_sent_s(), 10));
+  set(tables::Timeout::syn_received, ticks(from.syn_received_s(), 10));
+  set(tables::Timeout::established, ticks(from.established_s(), 900));
+  set(tables::Timeout::fin_wait, ticks(from.fin_wait_s(), 120));
+  set(tables::Timeout::close_wait, ticks(from.close_wait_s(), 60));
+  set(tables::Timeout::time_wait, ticks(from.time_wait_s(), 10));
+  set(tables::Timeout::closed, ticks(from.closed_s(), 10));
+  set(tables::Timeout::udp_single, ticks(from.udp_single_s(), 30));
+  set(tables::Timeout::udp, ticks(from.udp_s(), 300));
+  set(tables::Timeout::icmp, ticks(from.icmp_s(), 30));
+  set(tables::Timeout::other, ticks(from.other_s(), 300));
+  return timeouts;
+}
 
 tables::ServerIdentity identity_of(const v1::RealServer& server, const v1::Pool& pool) {
   tables::ServerIdentity identity;
@@ -282,24 +278,6 @@ ServiceImage compile_service(const v1::VirtualService& service) {
   return image;
 }
 
-SnatSetImage compile_snat_set(const v1::SnatSet& set) {
-  SnatSetImage image;
-  image.name = set.name();
-  image.instance = static_cast<net::Instance>(set.instance());
-  std::set<net::Address> addresses;
-  for (const std::string& text : set.addresses()) {
-    if (const auto range = net::parse_range(text)) {
-      for (const net::Address& address : net::expand(*range, kMostSnatAddresses)) {
-        addresses.insert(address);
-      }
-    }
-  }
-  image.addresses.assign(addresses.begin(), addresses.end());
-  std::stable_partition(image.addresses.begin(), image.addresses.end(),
-                        [](const net::Address& address) { return address.is_v4(); });
-  return image;
-}
-
 namespace {
 
 class Compilation {
@@ -313,6 +291,7 @@ class Compilation {
     pools();
     servers();
     addresses();
+    rules();
     image_.settings = settings_of(model_.settings());
     return std::move(image_);
   }
@@ -322,6 +301,8 @@ class Compilation {
   void pools();
   void servers();
   void addresses();
+  void rules();
+  void need_set(const std::string& name);
 
   const config::Model& model_;
   const Touched& touched_;
@@ -338,10 +319,28 @@ void Compilation::services() {
       continue;
     }
     image_.services.push_back(compile_service(*service));
-    const v1::SnatSet* set = model_.snat_sets().find(service->snat_set());
-    if (set != nullptr && !image_.snat_sets.contains(set->name())) {
-      image_.snat_sets.emplace(set->name(), compile_snat_set(*set));
+    need_set(service->snat_set());
+  }
+}
+
+void Compilation::need_set(const std::string& name) {
+  const v1::SnatSet* set = model_.snat_sets().find(name);
+  if (set != nullptr && !image_.snat_sets.contains(name)) {
+    image_.snat_sets.emplace(name, compile_snat_set(*set));
+  }
+}
+
+void Compilation::rules() {
+  for (const std::string& name : touched_.rules) {
+    if (const v1::SourceNat* rule = model_.source_nats().find(name)) {
+      image_.rules.push_back(compile_rule(*rule));
+      need_set(rule->snat_set());
+    } else {
+      image_.gone.rules.push_back(name);
     }
+  }
+  if (touched_.matches) {
+    image_.matches = compile_matches(model_);
   }
 }
 

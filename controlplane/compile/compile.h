@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -63,6 +64,22 @@ struct ServiceImage {
   net::EmbeddingPrefix client_prefix;
 };
 
+/// A source NAT rule's slot: what its flows look at.
+struct RuleImage {
+  std::string name;
+  std::string snat_set;
+  uint16_t max_segment_size = 0;
+  bool enabled = true;
+  tables::Timeouts timeouts{};
+};
+/// What opens flows of it.
+struct RuleMatch {
+  std::string name;
+  std::vector<net::Prefix> sources;
+  std::vector<tables::Interface> inside, outside;
+  std::vector<net::Prefix> except;
+};
+
 struct SnatSetImage {
   std::string name;
   net::Instance instance = net::Instance::standard;
@@ -82,15 +99,20 @@ struct Image {
   std::vector<PoolImage> pools;
   std::vector<ServerImage> servers;
   std::vector<AddressImage> addresses;
-  std::map<std::string, SnatSetImage> snat_sets;  ///< those that `services` use
+  std::vector<RuleImage> rules;
+  std::map<std::string, SnatSetImage> snat_sets;  ///< those that `services` and `rules` use
+  /// Of all rules that are enabled, in their order; none: as before.
+  std::optional<std::vector<RuleMatch>> matches;
   tables::Settings settings;
   struct Gone {
-    std::vector<std::string> services, pools;
+    std::vector<std::string> services, pools, rules;
     std::vector<tables::ServerIdentity> servers;
     std::vector<AddressKey> addresses;
   } gone;
 
-  size_t size() const { return services.size() + pools.size() + servers.size() + addresses.size(); }
+  size_t size() const {
+    return services.size() + pools.size() + servers.size() + addresses.size() + rules.size();
+  }
 };
 
 tables::ServerIdentity identity_of(const v1::RealServer& server, const v1::Pool& pool);
@@ -106,6 +128,10 @@ ServerImage compile_server(const v1::RealServer& server, const v1::Pool& pool,
 PoolImage compile_pool(const v1::Pool& pool, const Verdicts& verdicts);
 ServiceImage compile_service(const v1::VirtualService& service);
 SnatSetImage compile_snat_set(const v1::SnatSet& set);
+RuleImage compile_rule(const v1::SourceNat& rule);
+/// In the order in which rules of equally long networks are tried.
+std::vector<RuleMatch> compile_matches(const config::Model& model);
+tables::Timeouts timeouts_of(const v1::Timeouts& from);
 
 Image compile(const config::Model& model, const Touched& touched, const Verdicts& verdicts,
               int64_t boot_offset);

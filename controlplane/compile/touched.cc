@@ -13,11 +13,17 @@ void Touched::add_change(const config::Model& after, const store::Edit& edit,
     for (const v1::Pool& pool : side->pools()) {
       add(pool);
       add_pingers(after, pool.name());
+      matches = matches || !after.rules_of_pool(pool.name()).empty();
     }
     for (const v1::SnatSet& set : side->snat_sets()) {
       add(set);
       const config::Names& users = after.users_of_snat_set(set.name());
       services.insert(users.begin(), users.end());
+      const config::Names& their_rules = after.rules_of_snat_set(set.name());
+      rules.insert(their_rules.begin(), their_rules.end());
+    }
+    for (const v1::SourceNat& rule : side->source_nats()) {
+      add(rule);
     }
   }
 }
@@ -41,6 +47,10 @@ void Touched::add_everything(const config::Model& model) {
   for (const auto& [name, set] : model.snat_sets()) {
     add(*set);
   }
+  for (const auto& [name, rule] : model.source_nats()) {
+    add(*rule);
+  }
+  matches = true;
 }
 
 void Touched::add(const v1::VirtualService& service) {
@@ -60,6 +70,11 @@ void Touched::add(const v1::SnatSet& set) {
   for (const net::Address& address : image.addresses) {
     addresses.emplace(image.instance, address);
   }
+}
+
+void Touched::add(const v1::SourceNat& rule) {
+  rules.insert(rule.name());
+  matches = true;
 }
 
 void Touched::add_pingers(const config::Model& model, const std::string& pool) {

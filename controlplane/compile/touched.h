@@ -21,6 +21,8 @@ struct Touched {
   std::set<std::string> services, pools;
   std::set<tables::ServerIdentity> servers;
   std::set<AddressKey> addresses;
+  std::set<std::string> rules;  ///< of source NAT
+  bool matches = false;         ///< who opens flows of rules
 
   /// `edit` led to `after`, and `undo` leads back.
   void add_change(const config::Model& after, const store::Edit& edit, const store::Edit& undo);
@@ -32,6 +34,7 @@ struct Touched {
   void add(const v1::VirtualService& service);
   void add(const v1::Pool& pool);
   void add(const v1::SnatSet& set);
+  void add(const v1::SourceNat& rule);
   void add_pingers(const config::Model& model, const std::string& pool);
 };
 

@@ -30,6 +30,10 @@ std::string payload_of(const Revision& revision) {
     *part.mutable_snapshot()->mutable_configuration()->add_snat_sets() = *set;
     write();
   }
+  for (const auto& rule : revision.objects.source_nats) {
+    *part.mutable_snapshot()->mutable_configuration()->add_source_nats() = *rule;
+    write();
+  }
   for (const auto& past : revision.past) {
     *part.mutable_snapshot()->add_past() = *past;
     write();

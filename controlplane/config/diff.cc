@@ -182,6 +182,9 @@ store::Edit edit_to(const Model& model, const v1::Configuration& wanted, Problem
   edit_list(
       wanted.snat_sets(), model.snat_sets(), snat_set_path, edit.mutable_snat_sets(),
       [&](const std::string& name) { edit.add_removed_snat_sets(name); }, problems);
+  edit_list(
+      wanted.source_nats(), model.source_nats(), source_nat_path, edit.mutable_source_nats(),
+      [&](const std::string& name) { edit.add_removed_source_nats(name); }, problems);
   if (!equal(wanted.settings(), model.settings())) {
     *edit.mutable_settings() = wanted.settings();
   }
@@ -192,6 +195,7 @@ store::Edit without_repeats(const Model& model, store::Edit edit) {
   drop_repeats(edit.mutable_services(), model.services());
   drop_repeats(edit.mutable_pools(), model.pools());
   drop_repeats(edit.mutable_snat_sets(), model.snat_sets());
+  drop_repeats(edit.mutable_source_nats(), model.source_nats());
   if (edit.has_settings() && equal(edit.settings(), model.settings())) {
     edit.clear_settings();
   }
@@ -211,6 +215,9 @@ v1::Diff describe(const store::Edit& edit, const store::Edit& undo) {
   }
   for (const auto& [name, pair] : pairs_of(undo.snat_sets(), edit.snat_sets())) {
     describer.add(snat_set_path(name), pair.first, pair.second);
+  }
+  for (const auto& [name, pair] : pairs_of(undo.source_nats(), edit.source_nats())) {
+    describer.add(source_nat_path(name), pair.first, pair.second);
   }
   if (edit.has_settings()) {
     describer.add("settings", &undo.settings(), &edit.settings());

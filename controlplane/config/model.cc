@@ -84,6 +84,9 @@ v1::Configuration Snapshot::configuration() const {
   for (const auto& set : snat_sets) {
     *all.add_snat_sets() = *set;
   }
+  for (const auto& rule : source_nats) {
+    *all.add_source_nats() = *rule;
+  }
   *all.mutable_settings() = settings;
   return all;
 }
@@ -101,6 +104,7 @@ Snapshot Model::snapshot() const {
   copy(services_, snapshot.services);
   copy(pools_, snapshot.pools);
   copy(snat_sets_, snapshot.snat_sets);
+  copy(source_nats_, snapshot.source_nats);
   snapshot.settings = settings_;
   return snapshot;
 }
@@ -125,6 +129,12 @@ store::Edit Model::apply(const store::Edit& edit) {
       take(snat_sets_, name);
     }
   }
+  for (const std::string& name : edit.removed_source_nats()) {
+    if (const auto* before = source_nats_.find(name)) {
+      *undo.add_source_nats() = *before;
+      take(source_nats_, name);
+    }
+  }
   for (const v1::VirtualService& service : edit.services()) {
     const auto* before = services_.find(service.name());
     before == nullptr ? undo.add_removed_services(service.name())
@@ -142,6 +152,12 @@ store::Edit Model::apply(const store::Edit& edit) {
     before == nullptr ? undo.add_removed_snat_sets(set.name())
                       : static_cast<void>(*undo.add_snat_sets() = *before);
     put(set);
+  }
+  for (const v1::SourceNat& rule : edit.source_nats()) {
+    const auto* before = source_nats_.find(rule.name());
+    before == nullptr ? undo.add_removed_source_nats(rule.name())
+                      : static_cast<void>(*undo.add_source_nats() = *before);
+    put(rule);
   }
   if (edit.has_settings()) {
     *undo.mutable_settings() = settings_;
@@ -190,6 +206,17 @@ void Model::put(const v1::SnatSet& set) {
   }
 }
 
+void Model::put(const v1::SourceNat& rule) {
+  if (const auto* before = source_nats_.find(rule.name())) {
+    unlink(*before);
+  }
+  source_nats_.put(rule);
+  for (const std::string& pool : rule.pools()) {
+    rules_by_pool_[pool].insert(rule.name());
+  }
+  rules_by_snat_set_[rule.snat_set()].insert(rule.name());
+}
+
 template <typename T>
 void Model::take(Table<T>& table, const std::string& name) {
   unlink(*table.find(name));
@@ -226,6 +253,19 @@ void Model::unlink(const v1::SnatSet& set) {
   }
 }
 
+void Model::unlink(const v1::SourceNat& rule) {
+  for (const std::string& pool : rule.pools()) {
+    drop(rules_by_pool_, pool, rule.name());
+  }
+  drop(rules_by_snat_set_, rule.snat_set(), rule.name());
+}
+
+const Names& Model::rules_of_pool(const std::string& pool) const {
+  return look_up(rules_by_pool_, pool);
+}
+const Names& Model::rules_of_snat_set(const std::string& set) const {
+  return look_up(rules_by_snat_set_, set);
+}
 const Names& Model::users_of_pool(const std::string& pool) const {
   return look_up(services_by_pool_, pool);
 }

@@ -48,6 +48,7 @@ struct Snapshot {
   std::vector<std::shared_ptr<const v1::VirtualService>> services;
   std::vector<std::shared_ptr<const v1::Pool>> pools;
   std::vector<std::shared_ptr<const v1::SnatSet>> snat_sets;
+  std::vector<std::shared_ptr<const v1::SourceNat>> source_nats;
   v1::Settings settings;
 
   v1::Configuration configuration() const;
@@ -70,6 +71,7 @@ class Model {
   const Table<v1::VirtualService>& services() const { return services_; }
   const Table<v1::Pool>& pools() const { return pools_; }
   const Table<v1::SnatSet>& snat_sets() const { return snat_sets_; }
+  const Table<v1::SourceNat>& source_nats() const { return source_nats_; }
   const v1::Settings& settings() const { return settings_; }
 
   /// `edit` is normalised and names every object once. Returns what undoes it.
@@ -84,6 +86,9 @@ class Model {
   /// Those of them whose VIP answers pings as long as servers of the pool are ready.
   const Names& pingers_of_pool(const std::string& pool) const;
   const Names& users_of_snat_set(const std::string& set) const;
+  /// Source NAT rules that use this pool or SNAT set.
+  const Names& rules_of_pool(const std::string& pool) const;
+  const Names& rules_of_snat_set(const std::string& set) const;
   /// Services with the same address, port and protocol as this one, itself included.
   const Names& services_like(const v1::VirtualService& service) const;
   /// Services with this VIP, in its canonical form.
@@ -102,21 +107,25 @@ class Model {
   void put(const v1::VirtualService& service);
   void put(const v1::Pool& pool);
   void put(const v1::SnatSet& set);
+  void put(const v1::SourceNat& rule);
   template <typename T>
   void take(Table<T>& table, const std::string& name);
   void unlink(const v1::VirtualService& service);
   void unlink(const v1::Pool& pool);
   void unlink(const v1::SnatSet& set);
+  void unlink(const v1::SourceNat& rule);
 
   Table<v1::VirtualService> services_;
   Table<v1::Pool> pools_;
   Table<v1::SnatSet> snat_sets_;
+  Table<v1::SourceNat> source_nats_;
   v1::Settings settings_;
   Index services_by_pool_, services_by_pool_and_kind_, pingers_by_pool_, services_by_snat_set_;
   Index services_by_key_, services_by_address_;
   std::unordered_map<std::string, std::map<uint32_t, Names>> ports_kept_by_pool_;
   Index pools_by_server_, pools_by_address_;
   Index snat_sets_by_address_;
+  Index rules_by_pool_, rules_by_snat_set_;
 };
 
 }  // namespace nezu::config

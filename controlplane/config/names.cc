@@ -80,6 +80,7 @@ std::string to_text(const tables::ServerIdentity& identity) {
 std::string service_path(std::string_view name) { return quoted("services", name); }
 std::string pool_path(std::string_view name) { return quoted("pools", name); }
 std::string snat_set_path(std::string_view name) { return quoted("snat_sets", name); }
+std::string source_nat_path(std::string_view name) { return quoted("source_nats", name); }
 
 std::string server_path(std::string_view pool, const v1::RealServer& server) {
   return pool_path(pool) + ".servers" + element_label(server, 0);

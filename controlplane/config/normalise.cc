@@ -22,6 +22,16 @@ void canonical_prefix(std::string& text) {
   }
 }
 
+/// A prefix, or one address; without the bits behind its length.
+void canonical_network(std::string& text) {
+  if (const auto range = net::parse_range(text); range && text.find('-') == std::string::npos) {
+    const auto prefix = net::parse_prefix(text);
+    const int whole = range->first.is_v4() ? 32 : 128;
+    const auto length = prefix ? prefix->length : static_cast<uint8_t>(whole);
+    text = net::to_string(net::Prefix{range->first, length});
+  }
+}
+
 void canonical_range(std::string& text) {
   const auto range = net::parse_range(text);
   if (!range) {
@@ -152,6 +162,29 @@ void normalise(v1::SnatSet& set) {
   std::sort(set.mutable_addresses()->begin(), set.mutable_addresses()->end());
 }
 
+void normalise(v1::SourceNat& rule) {
+  const auto sorted = [](auto& list) {
+    std::sort(list.begin(), list.end());
+    list.erase(std::unique(list.begin(), list.end()), list.end());
+  };
+  for (auto* prefixes : {rule.mutable_networks(), rule.mutable_except()}) {
+    for (std::string& prefix : *prefixes) {
+      canonical_network(prefix);
+    }
+  }
+  for (auto* list : {rule.mutable_networks(), rule.mutable_except(), rule.mutable_pools(),
+                     rule.mutable_interfaces(), rule.mutable_outside_interfaces()}) {
+    sorted(*list);
+  }
+  if (rule.order() == 0) {
+    rule.set_order(100);
+  }
+  if (!rule.has_enabled()) {
+    rule.set_enabled(true);
+  }
+  normalise(*rule.mutable_timeouts());
+}
+
 void normalise(v1::Settings& settings) {
   if (settings.transit() == v1::TRANSIT_UNSPECIFIED) {
     settings.set_transit(v1::TRANSIT_DROP);
@@ -176,6 +209,9 @@ void normalise(v1::Configuration& configuration) {
   }
   for (v1::SnatSet& set : *configuration.mutable_snat_sets()) {
     normalise(set);
+  }
+  for (v1::SourceNat& rule : *configuration.mutable_source_nats()) {
+    normalise(rule);
   }
   normalise(*configuration.mutable_settings());
 }

@@ -13,6 +13,8 @@ void normalise(v1::VirtualService& service);
 void normalise(v1::Pool& pool);
 /// Addresses come out ordered.
 void normalise(v1::SnatSet& set);
+/// Lists come out ordered, each entry once, networks without bits behind their length.
+void normalise(v1::SourceNat& rule);
 void normalise(v1::Settings& settings);
 void normalise(v1::Configuration& configuration);
 

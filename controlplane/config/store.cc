@@ -31,6 +31,9 @@ void normalise_edit(store::Edit& edit) {
   for (v1::SnatSet& set : *edit.mutable_snat_sets()) {
     normalise(set);
   }
+  for (v1::SourceNat& rule : *edit.mutable_source_nats()) {
+    normalise(rule);
+  }
   if (edit.has_settings()) {
     normalise(*edit.mutable_settings());
   }
@@ -41,6 +44,7 @@ store::Edit whole(const v1::Configuration& configuration) {
   *edit.mutable_services() = configuration.services();
   *edit.mutable_pools() = configuration.pools();
   *edit.mutable_snat_sets() = configuration.snat_sets();
+  *edit.mutable_source_nats() = configuration.source_nats();
   *edit.mutable_settings() = configuration.settings();
   return edit;
 }

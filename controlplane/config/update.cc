@@ -97,6 +97,7 @@ void add_part(v1::Configuration& whole, v1::Configuration part) {
   move(*part.mutable_services(), *whole.mutable_services());
   move(*part.mutable_pools(), *whole.mutable_pools());
   move(*part.mutable_snat_sets(), *whole.mutable_snat_sets());
+  move(*part.mutable_source_nats(), *whole.mutable_source_nats());
   if (part.has_settings()) {
     *whole.mutable_settings() = std::move(*part.mutable_settings());
   }

@@ -12,28 +12,6 @@ namespace nezu::config {
 namespace {
 
 constexpr size_t kLongestName = 63;
-constexpr size_t kLongestDescription = 255;
-
-/// As `"shop"` or, when there is no name to call it by, as `services[""]`.
-void check_name(const std::string& name, const std::string& path, Problems& problems) {
-  const auto is_good = [](unsigned char c) {
-    return isalnum(c) || c == '.' || c == '_' || c == '-';
-  };
-  if (name.empty()) {
-    complain(problems, path + ".name", name,
-             "The name is missing; give every object a unique one.");
-  } else if (name.size() > kLongestName || !std::all_of(name.begin(), name.end(), is_good)) {
-    complain(problems, path + ".name", name,
-             "The name must be 1 to 63 letters, digits, '.', '_' or '-'.");
-  }
-}
-
-void check_instance(uint32_t instance, const std::string& path, Problems& problems) {
-  if (instance != 0) {
-    complain(problems, path + ".instance", std::to_string(instance),
-             "Only network instance 0 exists in this version; leave the field out.");
-  }
-}
 
 /// Returns the address when it can be used on the wire.
 std::optional<net::Address> check_address(const std::string& text, const std::string& path,
@@ -105,15 +83,6 @@ std::optional<net::Prefix> check_client_prefix(const std::string& text, const st
     return std::nullopt;
   }
   return prefix;
-}
-
-void check_timeouts(const v1::Timeouts& timeouts, const std::string& path, Problems& problems) {
-  std::vector<const google::protobuf::FieldDescriptor*> fields;
-  timeouts.GetReflection()->ListFields(timeouts, &fields);
-  for (const auto* field : fields) {
-    check_range(timeouts.GetReflection()->GetUInt32(timeouts, field), 1, 86400, "s",
-                path + "." + field->name(), problems);
-  }
 }
 
 void check_server(const v1::Pool& pool, const v1::RealServer& server, Problems& problems) {
@@ -198,6 +167,36 @@ void check_mode(const v1::VirtualService& service, const std::string& path, Prob
 }
 
 }  // namespace
+
+/// As `"shop"` or, when there is no name to call it by, as `services[""]`.
+void check_name(const std::string& name, const std::string& path, Problems& problems) {
+  const auto is_good = [](unsigned char c) {
+    return isalnum(c) || c == '.' || c == '_' || c == '-';
+  };
+  if (name.empty()) {
+    complain(problems, path + ".name", name,
+             "The name is missing; give every object a unique one.");
+  } else if (name.size() > kLongestName || !std::all_of(name.begin(), name.end(), is_good)) {
+    complain(problems, path + ".name", name,
+             "The name must be 1 to 63 letters, digits, '.', '_' or '-'.");
+  }
+}
+
+void check_instance(uint32_t instance, const std::string& path, Problems& problems) {
+  if (instance != 0) {
+    complain(problems, path + ".instance", std::to_string(instance),
+             "Only network instance 0 exists in this version; leave the field out.");
+  }
+}
+
+void check_timeouts(const v1::Timeouts& timeouts, const std::string& path, Problems& problems) {
+  std::vector<const google::protobuf::FieldDescriptor*> fields;
+  timeouts.GetReflection()->ListFields(timeouts, &fields);
+  for (const auto* field : fields) {
+    check_range(timeouts.GetReflection()->GetUInt32(timeouts, field), 1, 86400, "s",
+                path + "." + field->name(), problems);
+  }
+}
 
 void complain(Problems& problems, std::string field, std::string_view value, std::string text) {
   v1::Problem& problem = problems.emplace_back();
@@ -348,6 +347,9 @@ Problems problems_within(const store::Edit& edit) {
   }
   for (const v1::SnatSet& set : edit.snat_sets()) {
     validate(set, problems);
+  }
+  for (const v1::SourceNat& rule : edit.source_nats()) {
+    validate(rule, problems);
   }
   if (edit.has_settings()) {
     validate(edit.settings(), problems);

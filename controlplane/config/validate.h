@@ -29,7 +29,23 @@ void validate(const v1::VirtualService& service, Problems& problems);
 void validate(const v1::Pool& pool, Problems& problems);
 void validate(const v1::SnatSet& set, Problems& problems);
 void validate(const v1::Settings& settings, Problems& problems);
+void validate(const v1::SourceNat& rule, Problems& problems);
 void validate(const v1::HealthCheck& check, const std::string& path, Problems& problems);
+
+/// The part of problems_between, and of warnings_of, about source NAT rules
+/// (validate_source_nat.cc).
+void check_source_nats(const Model& model, const store::Edit& edit, Problems& problems);
+void warn_source_nats(const Model& model, const store::Edit& edit, Problems& warnings);
+
+// What several kinds of objects have.
+void check_name(const std::string& name, const std::string& path, Problems& problems);
+void check_instance(uint32_t instance, const std::string& path, Problems& problems);
+void check_timeouts(const v1::Timeouts& timeouts, const std::string& path, Problems& problems);
+inline constexpr size_t kLongestDescription = 255;
+/// "a, b, c and 4 more".
+std::string list_of(const Names& names);
+bool has_family(const v1::SnatSet& set, bool is_v4);
+inline const char* family_text(bool is_v4) { return is_v4 ? "IPv4" : "IPv6"; }
 
 /// A "must be from 1 to 9" when it is not.
 void check_range(uint64_t value, uint64_t first, uint64_t last, const char* unit,

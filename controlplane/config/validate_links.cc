@@ -10,18 +10,6 @@
 namespace nezu::config {
 namespace {
 
-std::string list_of(const Names& names) {
-  std::string text;
-  size_t count = 0;
-  for (const std::string& name : names) {
-    if (++count > 5) {
-      return text + " and " + std::to_string(names.size() - 5) + " more";
-    }
-    text += (text.empty() ? "" : ", ") + name;
-  }
-  return text;
-}
-
 /// What every check needs to know, found once for an edit.
 struct Scope {
   const Model& model;
@@ -33,18 +21,6 @@ struct Scope {
     }
   }
 };
-
-bool has_family(const v1::SnatSet& set, bool is_v4) {
-  for (const std::string& text : set.addresses()) {
-    const auto range = net::parse_range(text);
-    if (range && range->first.is_v4() == is_v4) {
-      return true;
-    }
-  }
-  return false;
-}
-
-const char* family_text(bool is_v4) { return is_v4 ? "IPv4" : "IPv6"; }
 
 std::string mode_text(v1::Mode mode) {
   return short_name(*v1::Mode_descriptor()->FindValueByNumber(mode));
@@ -302,6 +278,28 @@ void check_snat_set(const Model& model, const v1::SnatSet& set, Problems& proble
 
 }  // namespace
 
+std::string list_of(const Names& names) {
+  std::string text;
+  size_t count = 0;
+  for (const std::string& name : names) {
+    if (++count > 5) {
+      return text + " and " + std::to_string(names.size() - 5) + " more";
+    }
+    text += (text.empty() ? "" : ", ") + name;
+  }
+  return text;
+}
+
+bool has_family(const v1::SnatSet& set, bool is_v4) {
+  for (const std::string& text : set.addresses()) {
+    const auto range = net::parse_range(text);
+    if (range && range->first.is_v4() == is_v4) {
+      return true;
+    }
+  }
+  return false;
+}
+
 Problems problems_between(const Model& model, const store::Edit& edit) {
   Problems problems;
   const Scope scope(model, edit);
@@ -314,6 +312,7 @@ Problems problems_between(const Model& model, const store::Edit& edit) {
   for (const v1::SnatSet& set : edit.snat_sets()) {
     check_snat_set(model, set, problems);
   }
+  check_source_nats(model, edit, problems);
   if (edit.has_settings()) {
     for (const auto& [name, service] : model.services()) {
       if (!scope.services.contains(name)) {
@@ -379,6 +378,7 @@ Problems warnings_of(const Model& model, const store::Edit& edit) {
       warn(pool, *model.services().find(*users.begin()));
     }
   }
+  warn_source_nats(model, edit, warnings);
   if (count > kMostWarnings) {
     complain(warnings, "pools", "",
              "Another " + std::to_string(count - kMostWarnings) +

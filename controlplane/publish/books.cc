@@ -1,5 +1,7 @@
 #include "controlplane/publish/books.h"
 
+#include <algorithm>
+
 namespace nezu::publish {
 namespace {
 
@@ -58,11 +60,24 @@ uint64_t flows_of(const tables::Region& region, tables::AddressId id) {
   return flows;
 }
 
+namespace {
+
+constexpr std::string_view kRule = "source nat ";
+
+std::string key_of(const tables::Service& service) {
+  return tables::is_rule(service) ? rule_key(service.name.data()) : service.name.data();
+}
+
+}  // namespace
+
+std::string rule_key(std::string_view name) { return std::string(kRule) + std::string(name); }
+
 Books::Books(const tables::Region& region)
     : services(region.header().sizes.services,
                [&region](uint32_t slot) { return flows_of(region, tables::ServiceId{slot}) == 0; }),
       pools(region.header().sizes.pools, [](uint32_t) { return true; }),
-      servers(region.header().sizes.servers,
+      // The last of 65,536 says "no server" in flows.
+      servers(std::min(region.header().sizes.servers, tables::kMaxSlots - 1),
               [&region](uint32_t slot) { return flows_of(region, tables::ServerId{slot}) == 0; }),
       addresses(region.header().sizes.addresses, [&region](uint32_t slot) {
         return flows_of(region, tables::AddressId{slot}) == 0;
@@ -78,7 +93,7 @@ bool Books::adopt(const tables::Region& region, const tables::View& view) {
   };
   const tables::Root& root = *view.root();
   view.each(root.services, [&](const tables::Service& service) {
-    enter(services, service.name.data(), service.id, service.retired != 0);
+    enter(services, key_of(service), service.id, service.retired != 0);
   });
   view.each(root.pools,
             [&](const tables::Pool& pool) { enter(pools, pool.name.data(), pool.id, false); });
@@ -104,7 +119,14 @@ bool Books::adopt(const tables::Region& region, const tables::View& view) {
 }
 
 void Books::touch_all(compile::Touched& touched) const {
-  for (const auto& [name, id] : services.ids) touched.services.insert(name);
+  for (const auto& [key, id] : services.ids) {
+    if (key.starts_with(kRule)) {
+      touched.rules.insert(key.substr(kRule.size()));
+    } else {
+      touched.services.insert(key);
+    }
+  }
+  touched.matches = true;
   for (const auto& [name, id] : pools.ids) touched.pools.insert(name);
   for (const auto& [identity, id] : servers.ids) touched.servers.insert(identity);
   for (const auto& [key, id] : addresses.ids) touched.addresses.insert(key);

@@ -18,6 +18,9 @@ namespace nezu::publish {
 
 using compile::AddressKey;
 
+/// In the book of services, where source NAT rules have their slots: no service has such a name.
+std::string rule_key(std::string_view name);
+
 /// All workers' counters of a slot, added up.
 tables::CounterBase counters_of(const tables::Region& region, tables::ServiceId id);
 tables::CounterBase counters_of(const tables::Region& region, tables::ServerId id);
@@ -44,7 +47,7 @@ struct Books {
   /// Adds all that is shown.
   void touch_all(compile::Touched& touched) const;
 
-  Book<std::string, tables::ServiceId> services;
+  Book<std::string, tables::ServiceId> services;  ///< by name; rules by rule_key
   Book<std::string, tables::PoolId> pools;
   Book<tables::ServerIdentity, tables::ServerId> servers;
   Book<AddressKey, tables::AddressId> addresses;

@@ -39,6 +39,8 @@ void Publication::stage(const compile::Image& image) {
   stage_pools(image);
   stage_addresses(image);
   stage_services(image);
+  stage_rules(image);
+  if (image.matches) stage_matches(*image.matches);
   transaction_.put(image.settings);
 }
 
@@ -142,19 +144,21 @@ void Publication::stage_addresses(const compile::Image& image) {
   }
 }
 
-void Publication::stage_services(const compile::Image& image) {
-  struct Snats {
-    std::vector<tables::AddressId> ids;
-    uint32_t ipv4_count = 0;
-  };
-  std::unordered_map<std::string, Snats> sets;
-  for (const auto& [name, set] : image.snat_sets) {
-    Snats& snats = sets[name];
-    for (const net::Address& address : set.addresses) {
-      snats.ids.push_back(addresses_.find({set.instance, address}));
-      snats.ipv4_count += address.is_v4() ? 1 : 0;
-    }
+Publication::Snats Publication::snats_of(const compile::Image& image,
+                                         const std::string& name) const {
+  Snats snats;
+  const auto set = image.snat_sets.find(name);
+  if (set == image.snat_sets.end()) return snats;
+  for (const net::Address& address : set->second.addresses) {
+    snats.ids.push_back(addresses_.find({set->second.instance, address}));
+    snats.ipv4_count += address.is_v4() ? 1 : 0;
   }
+  return snats;
+}
+
+void Publication::stage_services(const compile::Image& image) {
+  std::unordered_map<std::string, Snats> sets;
+  for (const auto& [name, set] : image.snat_sets) sets.emplace(name, snats_of(image, name));
   static const Snats kNone;
   for (const compile::ServiceImage& service : image.services) {
     const tables::ServiceId id = services_.open(service.name);
@@ -178,17 +182,49 @@ void Publication::stage_services(const compile::Image& image) {
     const Snats& snats = set != sets.end() ? set->second : kNone;
     transaction_.put(block, snats.ids, snats.ipv4_count);
   }
-  // One that is configured no more is found by slot only: its flows keep its timeouts.
-  for (const std::string& name : image.gone.services) {
-    const tables::Service* live = live_.service(services_.find(name));
-    if (live == nullptr || live->retired != 0) continue;
-    tables::Service block = *live;
-    block.retired = 1;
-    block.enabled = 0;
-    block.pool = tables::no_id<tables::PoolId>();
-    transaction_.put(block, {}, 0);
-    services_.retire(name);
+  for (const std::string& name : image.gone.services) retire_service(name);
+}
+
+/// One that is configured no more is found by slot only: its flows keep its timeouts.
+void Publication::retire_service(const std::string& key) {
+  const tables::Service* live = live_.service(services_.find(key));
+  if (live == nullptr || live->retired != 0) return;
+  tables::Service block = *live;
+  block.retired = 1;
+  block.enabled = 0;
+  block.pool = tables::no_id<tables::PoolId>();
+  transaction_.put(block, {}, 0);
+  services_.retire(key);
+}
+
+void Publication::stage_rules(const compile::Image& image) {
+  for (const compile::RuleImage& rule : image.rules) {
+    const std::string key = rule_key(rule.name);
+    const tables::ServiceId id = services_.open(key);
+    if (!has_slot(id, books_.services.slots, "service or source NAT rule")) return;
+    const tables::Service* live = services_.is_fresh(key) ? nullptr : live_.service(id);
+    tables::Service block;
+    block.id = id;
+    block.mode = tables::Mode::masquerade;
+    block.refusal = tables::Refusal::refuse;
+    block.enabled = rule.enabled ? 1 : 0;
+    block.max_segment_size = rule.max_segment_size;
+    block.timeouts = rule.timeouts;
+    block.name = name_of(rule.name);
+    block.base = live != nullptr ? live->base : counters_of(region_, id);
+    const Snats snats = snats_of(image, rule.snat_set);
+    transaction_.put(block, snats.ids, snats.ipv4_count);
   }
+  for (const std::string& name : image.gone.rules) retire_service(rule_key(name));
+}
+
+void Publication::stage_matches(const std::vector<compile::RuleMatch>& matches) {
+  std::vector<tables::SourceRuleSpec> specs;
+  for (const compile::RuleMatch& match : matches) {
+    specs.push_back({services_.find(rule_key(match.name)), match.sources, match.inside,
+                     match.outside, match.except});
+  }
+  transaction_.put_source_rules(tables::build_source_rules(specs));
 }
 
 void Publication::stage_idle() {

@@ -33,6 +33,14 @@ class Publication {
   void stage_pools(const compile::Image& image);
   void stage_addresses(const compile::Image& image);
   void stage_services(const compile::Image& image);
+  void retire_service(const std::string& key);
+  void stage_rules(const compile::Image& image);
+  void stage_matches(const std::vector<compile::RuleMatch>& matches);
+  struct Snats {
+    std::vector<tables::AddressId> ids;
+    uint32_t ipv4_count = 0;
+  };
+  Snats snats_of(const compile::Image& image, const std::string& set) const;
   template <typename Id>
   bool has_slot(Id id, const tables::Slots& slots, const char* kind);
 

@@ -92,6 +92,7 @@ struct WorkerReading {
   uint64_t flows_ipv4 = 0, flows_ipv6 = 0, flow_capacity_ipv4 = 0, flow_capacity_ipv6 = 0;
   uint64_t snat_lines = 0, snat_line_capacity = 0;
   uint64_t shards = 0, tsc_hz = 0, generation = 0;
+  uint64_t transit = 0, transit_bytes = 0, nat_log_lost = 0;
 };
 
 /// One PortLine, as it was read.
@@ -112,9 +113,11 @@ struct Reading {
   uint64_t generation = 0;
   uint64_t revision = 0;
   std::vector<ServiceReading> services;
-  std::vector<ServerReading> servers;  ///< also the retired ones
-  std::vector<WorkerReading> workers;  ///< those with a shard or a turn
-  std::vector<PortReading> ports;      ///< in use
+  std::vector<ServiceReading> source_nats;         ///< rules
+  uint64_t nat_log_written = 0, nat_log_lost = 0;  ///< records; lost: wherever
+  std::vector<ServerReading> servers;              ///< also the retired ones
+  std::vector<WorkerReading> workers;              ///< those with a shard or a turn
+  std::vector<PortReading> ports;                  ///< in use
 };
 
 struct ReaderReading {

@@ -59,6 +59,9 @@ WorkerReading read_worker(const tables::WorkerLine& line, uint32_t number) {
   worker.shards = line.shards.read();
   worker.tsc_hz = line.tsc_hz.read();
   worker.generation = line.generation.read();
+  worker.transit = line.transit.read();
+  worker.transit_bytes = line.transit_bytes.read();
+  worker.nat_log_lost = line.nat_log_lost.read();
   return worker;
 }
 
@@ -122,13 +125,14 @@ ServerReading RegionPublisher::reading_of(const tables::Server& server) const {
 
 Reading RegionPublisher::read() const {
   Reading reading = read_vitals();
-  look_at(books_.services.ids, [&](const tables::View& view, const std::string& name,
-                                   tables::ServiceId id) {
-    const tables::Service* service = view.service(id);
-    if (service == nullptr || service->retired != 0) return;
-    reading.services.push_back(
-        {name, id, since(counters_of(*region_, id), service->base, flows_of(*region_, id))});
-  });
+  look_at(
+      books_.services.ids, [&](const tables::View& view, const std::string&, tables::ServiceId id) {
+        const tables::Service* service = view.service(id);
+        if (service == nullptr || service->retired != 0) return;
+        auto& list = tables::is_rule(*service) ? reading.source_nats : reading.services;
+        list.push_back({service->name.data(), id,
+                        since(counters_of(*region_, id), service->base, flows_of(*region_, id))});
+      });
   look_at(books_.servers.ids,
           [&](const tables::View& view, const tables::ServerIdentity&, tables::ServerId id) {
             const tables::Server* server = view.server(id);
@@ -165,6 +169,9 @@ Reading RegionPublisher::read_vitals() const {
       reading.workers.push_back(read_worker(line, i));
     }
   }
+  reading.nat_log_written = region_->header().nat_log_written.read();
+  reading.nat_log_lost = region_->header().nat_log_lost.read();
+  for (const WorkerReading& worker : reading.workers) reading.nat_log_lost += worker.nat_log_lost;
   for (uint32_t i = 0; i < tables::kMaxPorts; ++i) {
     const tables::PortLine& line = region_->port(i);
     if (line.used.load(std::memory_order_acquire) != 0) {

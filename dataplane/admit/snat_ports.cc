@@ -72,8 +72,8 @@ void SnatPorts::remove(Line* line) {
   --used_;
 }
 
-uint16_t SnatPorts::take(uint16_t address, uint8_t shard, uint16_t server) {
-  Line* line = find_or_make(key_of(address, shard, server));
+uint16_t SnatPorts::take(uint16_t address, uint8_t shard, Peer peer) {
+  Line* line = find_or_make(key_of(address, shard, peer));
   if (line == nullptr || line->count == kSnatSlicePorts) return 0;
   const uint32_t at = next_free(line->taken, line->cursor);
   line->taken[at / 64] |= uint64_t{1} << (at % 64);
@@ -82,10 +82,10 @@ uint16_t SnatPorts::take(uint16_t address, uint8_t shard, uint16_t server) {
   return tables::snat_port(shard, at);
 }
 
-void SnatPorts::release(uint16_t address, uint16_t port, uint16_t server) {
+void SnatPorts::release(uint16_t address, uint16_t port, Peer peer) {
   if (port < kSnatFirstPort) return;
   const uint32_t shard = tables::shard_of_snat_port(port);
-  Line* line = find(key_of(address, static_cast<uint8_t>(shard), server));
+  Line* line = find(key_of(address, static_cast<uint8_t>(shard), peer));
   const uint32_t at = tables::place_of_snat_port(port);
   const uint64_t bit = uint64_t{1} << (at % 64);
   if (line == nullptr || (line->taken[at / 64] & bit) == 0) return;
@@ -93,10 +93,10 @@ void SnatPorts::release(uint16_t address, uint16_t port, uint16_t server) {
   if (--line->count == 0) remove(line);
 }
 
-bool SnatPorts::occupy(uint16_t address, uint16_t port, uint16_t server) {
+bool SnatPorts::occupy(uint16_t address, uint16_t port, Peer peer) {
   if (port < kSnatFirstPort) return false;
   const uint32_t shard = tables::shard_of_snat_port(port);
-  Line* line = find_or_make(key_of(address, static_cast<uint8_t>(shard), server));
+  Line* line = find_or_make(key_of(address, static_cast<uint8_t>(shard), peer));
   const uint32_t at = tables::place_of_snat_port(port);
   const uint64_t bit = uint64_t{1} << (at % 64);
   if (line == nullptr || (line->taken[at / 64] & bit) != 0) return false;

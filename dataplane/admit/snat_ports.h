@@ -1,13 +1,14 @@
-// Which SNAT ports are taken: one cache line for each (SNAT address, shard, server).
+// Which SNAT ports are taken: one cache line for each (SNAT address, shard, peer).
 //
-// One worker; its shards' slices are its alone, so nothing is shared. A server slot means one
-// address, port and protocol, so that (SNAT address, port, server) is unique as DESIGN asks: the
-// same port serves any number of servers. Within a line ports go round: one that was freed is taken
-// again after all others that are free. Lines are cells of an open hash of fixed size; a line
-// without ports is given back; one that is made anew begins where the clock points, which comes
-// round once in 63 seconds: a server keeps the ports of a connection that has ended for a minute
-// (TIME-WAIT), and may refuse a SYN of another client from them. Nothing here outlives the process:
-// it is rebuilt from the flows.
+// One worker; its shards' slices are its alone, so nothing is shared. A peer is one address, port
+// and protocol on the other side: a real server by its slot, an outside host by a hash. So (SNAT
+// address, port, peer) is unique, and the same port serves any number of peers. (Two outside hosts
+// of one hash would share a line: fewer ports for both, and nothing wrong.) Within a line ports go
+// round: one that was freed is taken again after all others that are free. Lines are cells of an
+// open hash of fixed size; a line without ports is given back; one that is made anew begins where
+// the clock points, which comes round once in 63 seconds: a server keeps the ports of a connection
+// that has ended for a minute (TIME-WAIT), and may refuse a SYN of another client from them.
+// Nothing here outlives the process: it is rebuilt from the flows.
 #pragma once
 
 #include <array>
@@ -19,17 +20,28 @@
 
 namespace nezu::admit {
 
+/// Whoever is on the other side of an SNAT port.
+struct Peer {
+  constexpr Peer(uint16_t server) : word(server) {}  // NOLINT: a slot is one
+  static constexpr Peer outside(uint64_t hash) {
+    Peer peer(0);
+    peer.word = uint64_t{1} << 38 | hash >> 26;
+    return peer;
+  }
+  uint64_t word;  ///< 39 bits
+};
+
 class SnatPorts {
  public:
-  /// At most about `lines` (address, shard, server) at a time.
+  /// At most about `lines` (address, shard, peer) at a time.
   explicit SnatPorts(uint32_t lines);
 
-  /// A free port (host order) of the shard's slice towards that server, now taken; 0: none, or no
+  /// A free port (host order) of the shard's slice towards that peer, now taken; 0: none, or no
   /// line.
-  uint16_t take(uint16_t address, uint8_t shard, uint16_t server);
-  void release(uint16_t address, uint16_t port, uint16_t server);
+  uint16_t take(uint16_t address, uint8_t shard, Peer peer);
+  void release(uint16_t address, uint16_t port, Peer peer);
   /// At start, from a flow that lives. False: the port is taken already, or there is no line.
-  bool occupy(uint16_t address, uint16_t port, uint16_t server);
+  bool occupy(uint16_t address, uint16_t port, Peer peer);
 
   /// The present, a few times a second.
   void note_time(net::Tick now) {
@@ -39,8 +51,8 @@ class SnatPorts {
 
   uint32_t used() const { return used_; }
   uint32_t capacity() const { return limit_; }
-  void prefetch(uint16_t address, uint8_t shard, uint16_t server) const {
-    __builtin_prefetch(&lines_[home(key_of(address, shard, server))]);
+  void prefetch(uint16_t address, uint8_t shard, Peer peer) const {
+    __builtin_prefetch(&lines_[home(key_of(address, shard, peer))]);
   }
 
  private:
@@ -52,8 +64,8 @@ class SnatPorts {
   };
   static_assert(sizeof(Line) == 64);
 
-  static constexpr uint64_t key_of(uint16_t address, uint8_t shard, uint16_t server) {
-    return uint64_t{1} << 63 | uint64_t{address} << 32 | uint64_t{shard} << 16 | server;
+  static constexpr uint64_t key_of(uint16_t address, uint8_t shard, Peer peer) {
+    return uint64_t{1} << 63 | uint64_t{address} << 47 | uint64_t{shard} << 39 | peer.word;
   }
   uint32_t home(uint64_t key) const;
   Line* find(uint64_t key);

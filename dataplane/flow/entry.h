@@ -45,12 +45,15 @@ inline constexpr uint8_t kFinToServer = 0x01, kFinToClient = 0x02,  // a FIN was
 }  // namespace flag
 
 inline constexpr uint16_t kNoHop = 0xffff;
+/// `Track::server` of a flow of source NAT: the other side is no real server. No server has this
+/// slot.
+inline constexpr uint16_t kNoServer = 0xffff;
 
 /// What both kinds of entry keep beside the tuples. A flow of a mode that is one-way
 /// (tables::is_one_way) is found by its client's tuple alone: `to_client` says who serves it.
 struct Track {
   uint16_t service = 0;                            ///< slot
-  uint16_t server = 0;                             ///< slot
+  uint16_t server = 0;                             ///< slot, or kNoServer
   net::Tick deadline = 0;                          ///< idle until then: expires
   uint32_t timeout = 0;                            ///< ticks; of the state that it is in
   std::array<uint32_t, 2> end{};                   ///< TCP: next sequence number, by Direction
@@ -86,7 +89,8 @@ struct Half6 {
 };
 
 /// Client -> virtual service, as it comes in; server -> client (or SNAT address), as answers do (or
-/// would, where they do not come through us).
+/// would, where they do not come through us). In source NAT the client is the inside host, and
+/// service and server are both the outside one.
 struct alignas(64) Entry4 {
   net::Tuple4 to_server;
   Half4 to_client;

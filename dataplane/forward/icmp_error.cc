@@ -47,9 +47,28 @@ Change translate_inner_transport(Packet& p, Protocol inner, uint16_t source, uin
   return change;
 }
 
+/// The same of a quoted ping: its identifier is the port of the side that asked.
+Change translate_inner_echo(Packet& p, Protocol inner, uint16_t source, uint16_t destination,
+                            Change addresses) {
+  uint8_t* l4 = p.head + p.inner_l4;
+  const bool asks = *l4 == icmp::kEchoRequest || *l4 == icmpv6::kEchoRequest;
+  Change change = replace16(l4 + offsetof(Icmp, echo), asks ? source : destination);
+  const Change summed = inner == Protocol::icmpv6 ? change + addresses : change;
+  uint8_t* at = l4 + offsetof(Icmp, checksum);
+  change += replace16(at, updated(load<uint16_t>(at), summed));
+  return change;
+}
+
+Change translate_inner(Packet& p, Protocol inner, uint16_t source, uint16_t destination,
+                       Change addresses) {
+  return inner == Protocol::tcp || inner == Protocol::udp
+             ? translate_inner_transport(p, inner, source, destination, addresses)
+             : translate_inner_echo(p, inner, source, destination, addresses);
+}
+
 template <typename Edit>
-bool can_translate(Packet& p, Protocol inner) {
-  if (p.inner_l4 == 0 || (inner != Protocol::tcp && inner != Protocol::udp)) {
+bool can_translate(Packet& p) {
+  if (p.inner_l4 == 0) {
     p.drop(Reason::icmp_unmatched);
     return false;
   }
@@ -65,7 +84,7 @@ void update_icmp_sum(Packet& p, Change change) {
 
 bool icmp_error(Packet& p, const Translation4& to) {
   const Protocol protocol = p.tuple4.protocol;
-  if (!can_translate<Edit4>(p, protocol)) return false;
+  if (!can_translate<Edit4>(p)) return false;
   uint8_t* inner = p.head + p.inner_l3;
   const bool source_changes =
       load<uint32_t>(inner + offsetof(Ipv4, destination)) != to.source.address;
@@ -74,7 +93,7 @@ bool icmp_error(Packet& p, const Translation4& to) {
                            replace32(inner + offsetof(Ipv4, destination), to.source.address);
   uint8_t* header_sum = inner + offsetof(Ipv4, checksum);
   Change change = addresses + replace16(header_sum, updated(load<uint16_t>(header_sum), addresses));
-  change += translate_inner_transport(p, protocol, to.destination.port, to.source.port, addresses);
+  change += translate_inner(p, protocol, to.destination.port, to.source.port, addresses);
   update_icmp_sum(p, change);
 
   Edit4 edit{p, Touch::addresses};
@@ -86,7 +105,7 @@ bool icmp_error(Packet& p, const Translation4& to) {
 
 bool icmp_error(Packet& p, const Translation6& to) {
   const Protocol protocol = p.tuple6.protocol;
-  if (!can_translate<Edit6>(p, protocol)) return false;
+  if (!can_translate<Edit6>(p)) return false;
   uint8_t* inner = p.head + p.inner_l3;
   uint8_t* outer = p.head + p.l3;
   const bool source_changes = std::memcmp(inner + offsetof(Ipv6, destination),
@@ -94,8 +113,8 @@ bool icmp_error(Packet& p, const Translation6& to) {
 
   const Change addresses = replace(inner + offsetof(Ipv6, source), to.destination.address) +
                            replace(inner + offsetof(Ipv6, destination), to.source.address);
-  Change change = addresses + translate_inner_transport(p, protocol, to.destination.port,
-                                                        to.source.port, addresses);
+  Change change =
+      addresses + translate_inner(p, protocol, to.destination.port, to.source.port, addresses);
   // ICMPv6 sums its own pseudo-header too (RFC 4443 2.3).
   change += replace(outer + offsetof(Ipv6, destination), to.destination.address);
   if (source_changes) change += replace(outer + offsetof(Ipv6, source), to.source.address);

@@ -98,8 +98,17 @@ constexpr Error kTimeExceeded{icmp::kTimeExceeded, 0, icmpv6::kTimeExceeded, 0};
 constexpr Error kSourceRouteFailed{icmp::kUnreachable, 5, icmpv6::kUnreachable, 0};
 constexpr Error kTooBig{icmp::kUnreachable, icmp::kCodeTooBig, icmpv6::kTooBig, 0};
 
+/// No error about a later fragment, or about an ICMP message that may be one (RFC 1812 4.3.2.7).
+bool may_be_told(const Packet& p) {
+  if (p.at<Ethernet>(0)->destination.is_multicast()) return false;
+  const bool icmp = p.protocol == Protocol::icmp || p.protocol == Protocol::icmpv6;
+  if (p.shape == Shape::transport) return true;
+  const Address to = ends_of(p).destination;
+  return p.shape == Shape::control && !icmp && !to.is_multicast() && !to.is_broadcast();
+}
+
 bool reply_error(Packet& p, const Address& source, const Error& error, uint32_t rest) {
-  if (p.shape != Shape::transport || p.at<Ethernet>(0)->destination.is_multicast()) return false;
+  if (!may_be_told(p)) return false;
   const uint32_t headers = ip_header_size(p) + sizeof(Icmp);
   const uint32_t longest = is_v4(p) ? kLongestError4 : kLongestError6;
   const uint32_t room = std::max(p.room, p.head_length);

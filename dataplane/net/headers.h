@@ -153,7 +153,8 @@ inline constexpr uint8_t kCodePort = 3, kCodeTooBig = 4, kCodeFiltered = 13;
 namespace icmpv6 {
 inline constexpr uint8_t kUnreachable = 1, kTooBig = 2, kTimeExceeded = 3, kParameterProblem = 4,
                          kEchoRequest = 128, kEchoReply = 129, kRouterSolicitation = 133,
-                         kNeighbourSolicitation = 135, kNeighbourAdvertisement = 136;
+                         kNeighbourSolicitation = 135, kNeighbourAdvertisement = 136,
+                         kRedirect = 137;
 inline constexpr uint8_t kCodePort = 4;
 }  // namespace icmpv6
 

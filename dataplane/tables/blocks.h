@@ -10,6 +10,7 @@
 //                       -> servers    Directory -> Page -> Server
 //                       -> addresses  Directory -> Page -> LocalAddress
 //                       -> service_keys, address_keys   HashDirectory -> HashPage (slots by key)
+//                       -> source_rules                 (tables/source_rules.h)
 #pragma once
 
 #include <array>
@@ -21,6 +22,7 @@
 #include "dataplane/net/embedded.h"
 #include "dataplane/net/time.h"
 #include "dataplane/tables/ids.h"
+#include "dataplane/tables/source_rules.h"
 
 namespace nezu::tables {
 
@@ -43,6 +45,8 @@ enum class Mode : uint8_t {
   across,  ///< of a flow only: `nat` or `fullnat` of a client and a server of different families
   tunnel_gre,
   tunnel_gue,
+  masquerade,  ///< of a flow, and of the slot of a source NAT rule: both sides change as in
+               ///< `fullnat`
 };
 constexpr bool is_tunnel(Mode mode) {
   return mode == Mode::tunnel_ipip || mode == Mode::tunnel_gre || mode == Mode::tunnel_gue;
@@ -125,6 +129,13 @@ struct alignas(64) Service {
   bool operator==(const Service&) const = default;
 };
 static_assert(sizeof(Service) == 256);
+
+/// Rules of source NAT have slots of their own and no key.
+constexpr bool is_rule(const Service& service) { return service.mode == Mode::masquerade; }
+/// Found by its key; else by slot only.
+constexpr bool is_filed(const Service& service) {
+  return service.retired == 0 && !is_rule(service);
+}
 
 /// The source addresses of a `fullnat` service, both families mixed.
 struct alignas(64) SnatSet {
@@ -302,6 +313,7 @@ struct alignas(64) Root {
   Ref<Directory<LocalAddress>> addresses;
   Ref<HashDirectory> service_keys;
   Ref<HashDirectory> address_keys;
+  Ref<SourceRules> source_rules;  ///< none: no rule
   Settings settings;
 };
 

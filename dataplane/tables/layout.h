@@ -70,6 +70,8 @@ struct alignas(4096) Header {
   std::atomic<uint64_t> dataplane_pid{0};    // HK
   std::atomic<uint64_t> dataplane_start{0};  // HK: boot-time ns
   std::array<char, 32> dataplane_version{};  // HK, once at attach
+  Counter nat_log_written;                   // the thread of the NAT log
+  Counter nat_log_lost;                      // the same: records that the disk did not take
 };
 
 /// One reader thread's line. A reader is dead only when its process is.
@@ -116,7 +118,10 @@ struct alignas(64) WorkerLine {
   Counter generation;  ///< adopted
   Counter snat_lines;  ///< in use
   Counter snat_line_capacity;
-  std::array<Counter, 35> reserved{};
+  Counter transit;        ///< packets of no flow that went on to another port
+  Counter transit_bytes;  ///< bytes of their frames
+  Counter nat_log_lost;   ///< records that found the ring to the log full
+  std::array<Counter, 32> reserved{};
   Counter turns_too_long;  ///< turns beyond 100 us
   Counter longest_turn;    ///< gauge: TSC cycles, since the data plane started
 };
@@ -173,6 +178,9 @@ struct FlowFilter {
   uint8_t reserved = 0;
   ServiceId service = no_id<ServiceId>();
   ServerId server_id = no_id<ServerId>();
+  net::Address snat;       ///< unspecified: any
+  uint16_t snat_port = 0;  ///< host order; 0: any
+  uint16_t reserved2 = 0;
 };
 
 /// CP -> HK. `version` is 1; a record of another version is answered by `unsupported`.
@@ -183,7 +191,7 @@ struct alignas(64) Request {
   RequestKind kind = RequestKind::list_flows;
   uint32_t limit = 0;  ///< most records wanted; 0: no limit
   FlowFilter filter;
-  std::array<uint8_t, 32> reserved{};
+  std::array<uint8_t, 12> reserved{};
 };
 
 enum class ReplyKind : uint16_t { flow = 1, done = 2, unsupported = 3, neighbour = 4, route = 5 };
@@ -220,6 +228,7 @@ enum class EventKind : uint16_t {
   link_changed,
   neighbour_failed,
   flows_dropped_at_start,
+  nat_log_lost,
 };
 
 /// HK -> CP; when the ring is full the event is lost and counted.

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cstring>
 
 #include "dataplane/tables/shared_store.h"
 #include "dataplane/tables/writer.h"
@@ -7,7 +8,9 @@ namespace nezu::tables {
 
 Transaction::Transaction(Writer& writer) : writer_(writer), live_(writer.view()) {
   writer.reclaim();
-  if (live_.is_ready()) settings_ = live_.settings();
+  if (!live_.is_ready()) return;
+  settings_ = live_.settings();
+  source_rules_ = live_.root()->source_rules;
 }
 
 Transaction::~Transaction() {
@@ -97,11 +100,11 @@ void Transaction::put(const Service& wanted, std::span<const AddressId> snats,
     return;
   }
   const uint32_t slot = index(service.id);
-  const bool was_filed = live != nullptr && !live->retired;
-  if (was_filed && (service.retired || live->key != service.key)) {
+  const bool was_filed = live != nullptr && is_filed(*live);
+  if (was_filed && (!is_filed(service) || live->key != service.key)) {
     service_keys_.push_back({writer_.services_.at(slot), slot, false});
   }
-  if (!service.retired && (!was_filed || live->key != service.key)) {
+  if (is_filed(service) && (!was_filed || live->key != service.key)) {
     service_keys_.push_back({hash_of(service.key, writer_.region_.header().hash_seed), slot, true});
   }
   if (live != nullptr) release_shared_of(live);
@@ -149,10 +152,23 @@ void Transaction::put(const LocalAddress& address) {
 
 void Transaction::put(const Settings& settings) { settings_ = settings; }
 
+void Transaction::put_source_rules(std::span<const uint8_t> block) {
+  const SourceRules* live = live_.source_rules();
+  const auto is_live = [&] {
+    return live == nullptr ? block.empty()
+                           : block.size() == live->bytes() &&
+                                 std::memcmp(block.data(), live, block.size()) == 0;
+  };
+  if (is_live()) return;
+  if (live != nullptr) replaced_.push_back(source_rules_.offset);
+  source_rules_ = {};
+  if (!block.empty()) source_rules_.offset = stage(block.data(), block.size(), nullptr, 0);
+}
+
 void Transaction::remove(ServiceId id) {
   const Service* live = live_.service(id);
   if (live == nullptr) return;
-  if (!live->retired) {
+  if (is_filed(*live)) {
     service_keys_.push_back({writer_.services_.at(index(id)), index(id), false});
   }
   release_shared_of(live);
@@ -302,6 +318,7 @@ Commit Transaction::commit(uint64_t revision) {
   root.generation += 1;
   root.revision = revision;
   root.settings = settings_;
+  root.source_rules = source_rules_;
   const auto count = [](auto& counter, const auto& overlay, auto lives) {
     for (const auto& [slot, block] : overlay) {
       counter += (block.exists() ? 1u : 0u) - (lives(slot) != nullptr ? 1u : 0u);

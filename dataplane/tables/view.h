@@ -71,6 +71,10 @@ class View {
   }
   const Ring* ring(Ref<Ring> ref) const { return at(ref); }
   const SnatSet* snats(Ref<SnatSet> ref) const { return at(ref); }
+  /// Null: no packet is masqueraded.
+  const SourceRules* source_rules() const {
+    return root_ != nullptr ? at(root_->source_rules) : nullptr;
+  }
 
   template <typename T>
   const T* at(Ref<T> ref) const {

@@ -83,6 +83,12 @@ bool Writer::adopt_shared(SharedBlocks& blocks, Ref<T> ref) {
   return heap_.adopt(ref.offset, bytes_of(block));
 }
 
+bool Writer::adopt_source_rules(Ref<SourceRules> ref) {
+  if (!ref.exists()) return true;
+  return heap_.contains(ref.offset, sizeof(SourceRules)) &&
+         heap_.adopt(ref.offset, region_.at(ref)->bytes());
+}
+
 std::string Writer::adopt() {
   const Root* root = region_.root();
   const uint64_t live = region_.header().root.load(std::memory_order_acquire);
@@ -93,7 +99,7 @@ std::string Writer::adopt() {
   const uint64_t seed = region_.header().hash_seed;
   bool sound = heap_.adopt(live, sizeof(Root)) && root->layout == layout_hash();
   sound = sound && adopt_directory(root->services, [&](uint64_t at, const Service& service) {
-            if (!service.retired) services_[index(service.id)] = hash_of(service.key, seed);
+            if (is_filed(service)) services_[index(service.id)] = hash_of(service.key, seed);
             return heap_.adopt(at, sizeof service) && adopt_shared(snat_sets_, service.snats);
           });
   sound = sound && adopt_directory(root->pools, [&](uint64_t at, const Pool& pool) {
@@ -107,6 +113,7 @@ std::string Writer::adopt() {
             addresses_[index(address.id)] = hash_of(address.instance, address.address, seed);
             return heap_.adopt(at, sizeof address);
           });
+  sound = sound && adopt_source_rules(root->source_rules);
   sound = sound && adopt_hash(root->service_keys) && adopt_hash(root->address_keys);
   if (!sound || !heap_.finish_adoption(root->generation)) {
     return region_.path() +

@@ -68,6 +68,7 @@ class Writer {
   template <typename T, typename Visit>
   bool adopt_directory(Ref<Directory<T>> ref, Visit visit);
   bool adopt_hash(Ref<HashDirectory> ref);
+  bool adopt_source_rules(Ref<SourceRules> ref);
   template <typename T>
   bool adopt_shared(SharedBlocks& blocks, Ref<T> ref);
 
@@ -92,6 +93,8 @@ class Transaction {
   void put(const Server& server);
   void put(const LocalAddress& address);
   void put(const Settings& settings);
+  /// As build_source_rules made it; empty: no rules.
+  void put_source_rules(std::span<const uint8_t> block);
   void remove(ServiceId id);
   void remove(PoolId id);
   void remove(ServerId id);
@@ -134,6 +137,7 @@ class Transaction {
   Writer& writer_;
   View live_;
   Settings settings_;
+  Ref<SourceRules> source_rules_;
   Overlay<Service> services_;
   Overlay<Pool> pools_;
   Overlay<Server> servers_;

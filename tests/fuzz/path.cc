@@ -96,7 +96,19 @@ class Balancer {
         world_.put(spec);
       }
     }
+    // Hosts that open connections themselves; what no rule takes is passed on.
+    world::RuleSpec rule;
+    rule.networks = {"10.0.2.0/24", "fd00:2::/64"};
+    rule.snats = {"203.0.113.1", "2001:db8::1"};
+    rule.refusal = tables::Refusal::refuse;
+    rule.max_segment_size = 1200;
+    world_.put_rule(rule);
+    for (const char* host : {"10.0.2.5", "fd00:2::5"}) {
+      world_.neighbour(world::address(host), *parse_mac("02:00:00:02:00:05"));
+    }
+    world_.rebuild_routes();
     tables::Settings settings;
+    settings.transit = tables::Transit::forward;
     settings.client_prefixes[0] = kPrefix;
     world_.settings(settings);
     for (uint16_t number = 0; number < kWorkers; ++number) {
@@ -117,11 +129,17 @@ class Balancer {
       setup.addresses = world_.region().addresses_of(number);
       setup.sizes = world_.region().header().sizes;
       setup.snat_lines = 64;
+      setup.ports = {tables::port_identity("front"), tables::port_identity("back")};
+      setup.nat_log = &nat_log_[number];
       worker.path = std::make_unique<path::Path>(setup);
     }
   }
 
   void pass(uint64_t seconds) {
+    path::NatRecord record;
+    while (nat_log_[0].pop(record) || nat_log_[1].pop(record)) {
+      if (record.snat_port < tables::kSnatFirstPort) fail("a record without an SNAT port");
+    }
     now_ = after(now_, seconds * kNanosecondsPerSecond);
     for (Worker& worker : workers_) worker.path->housekeep(world_.view(), now_);
     for (uint16_t worker = 0; worker < kWorkers; ++worker) release(worker);
@@ -203,6 +221,7 @@ class Balancer {
   steer::Steering steering_;
   Instant now_{1000 * kNanosecondsPerSecond};
   uint32_t kept_ = 0;
+  std::array<path::NatRing, kWorkers> nat_log_{path::NatRing(16), path::NatRing(16)};
   std::array<Worker, kWorkers> workers_;
 };
 

@@ -124,6 +124,40 @@ int main(int count, char** arguments) {
            {0, eth() / kTo6 / packet_too_big(1300) / ipv6("2001:db8::10", "2001:db8:c::7") /
                    udp(port, 40000) / fill(40)}});
   }
+  // From inside out. SNAT ports and identifiers of the answers: some shard's.
+  const auto kOut = ipv4("10.0.2.5", "198.51.100.7");
+  const auto kBack = ipv4("198.51.100.7", "203.0.113.1");
+  const auto kOut6 = ipv6("fd00:2::5", "2001:db8:c::7");
+  const auto kBack6 = ipv6("2001:db8:c::7", "2001:db8::1");
+  std::vector<Step> masqueraded = {
+      {kServers, eth() / kOut / tcp(40000, 80).syn().seq(1).options({2, 4, 5, 180})},
+      {kServers | kOther, eth() / kOut / echo_request(77, 1) / "ping"},
+      {kServers, eth() / kOut6 / echo_request6(77, 1) / "ping"},
+      {kServers | kOther, eth() / kOut6 / udp(5353, 53) / "question"},
+      {kServers, eth() / kOut / port_unreachable() / ipv4("198.51.100.7", "10.0.2.5") /
+                     tcp(80, 40000).seq(1)},
+      {kServers, eth() / ipv4("10.0.2.5", "198.51.100.7").id(4).fragment(0, true) /
+                     udp(5353, 53).length(88) / fill(40)},
+      {kServers | kOther, eth() / ipv4("10.0.2.5", "198.51.100.7").id(4).fragment(48, false) / end},
+      {kServers, eth() / kOut / tcp(40001, 80).seq(5).ack(9)},
+      {kServers, eth() / kOut / raw({1, 2, 3, 4}, 47)}};
+  for (uint32_t shard = 0; shard < 256; shard += 3) {
+    const auto port = static_cast<uint16_t>(1024 + shard * 252);
+    masqueraded.push_back({kSame, eth() / kBack / tcp(80, port).syn().seq(9).ack(2)});
+    masqueraded.push_back({kSame, eth() / kBack / echo_reply(port, 1) / "ping"});
+    masqueraded.push_back({kSame | kOther, eth() / kBack6 / echo_reply6(port, 1) / "ping"});
+    masqueraded.push_back(
+        {kSame, eth() / kBack / time_exceeded() / ipv4("203.0.113.1", "198.51.100.7").ttl(1) /
+                    echo_request(port, 1)});
+    masqueraded.push_back({kSame, eth() / kBack6 / packet_too_big(1300) /
+                                      ipv6("2001:db8::1", "2001:db8:c::7") / udp(port, 53)});
+  }
+  for (size_t from = 0; from < masqueraded.size(); from += 150) {
+    const auto to = std::min(masqueraded.size(), from + 150);
+    write(corpus / ("masquerade_" + std::to_string(from / 150)),
+          {masqueraded.begin() + static_cast<ptrdiff_t>(from),
+           masqueraded.begin() + static_cast<ptrdiff_t>(to)});
+  }
   write(corpus / "flood", flood(70, 80));
   write(corpus / "flood_fullnat", flood(70, 443));
   write(corpus / "ours",

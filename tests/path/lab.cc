@@ -57,6 +57,10 @@ void Lab::start(uint16_t workers) {
     setup.addresses = world_.region().addresses_of(worker);
     setup.sizes = world_.region().header().sizes;
     setup.snat_lines = 4096;
+    setup.ports[0] = tables::port_identity("front");
+    setup.ports[1] = tables::port_identity("back");
+    logs_.push_back(std::make_unique<path::NatRing>(64));
+    setup.nat_log = logs_.back().get();
     paths_.push_back(std::make_unique<path::Path>(setup));
     all.push_back(paths_.back().get());
   }
@@ -65,6 +69,7 @@ void Lab::start(uint16_t workers) {
 
 void Lab::stop() {
   paths_.clear();
+  logs_.clear();
   tables_.clear();
   files_.reset();
 }

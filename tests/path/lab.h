@@ -52,6 +52,12 @@ class Lab {
   /// The process ends and starts again over the same files, with as many workers as given.
   path::Restored restart(uint16_t workers);
 
+  /// What a worker has told the NAT log since the last call.
+  std::vector<path::NatRecord> nat_log(uint16_t worker) {
+    std::vector<path::NatRecord> records(64);
+    records.resize(logs_[worker]->pop(records));
+    return records;
+  }
   path::Path& path(uint16_t worker) { return *paths_[worker]; }
   flow::Table& flows(uint16_t worker) { return *tables_[worker]; }
   uint32_t flow_count() const;
@@ -84,6 +90,7 @@ class Lab {
   std::unique_ptr<steer::Handover> handover_;
   std::unique_ptr<flow::Files> files_;
   std::vector<std::unique_ptr<flow::Table>> tables_;
+  std::vector<std::unique_ptr<path::NatRing>> logs_;
   std::vector<std::unique_ptr<path::Path>> paths_;
   path::Restored restored_;
   struct Kept {

@@ -216,6 +216,69 @@ void World::remove(ServiceId id) {
   commit(transaction);
 }
 
+namespace {
+
+tables::Interface interface_of(std::string_view text) {
+  const size_t dot = text.find('.');
+  tables::Interface interface;
+  interface.port = tables::port_identity(text.substr(0, dot));
+  if (dot != std::string_view::npos) {
+    interface.vlan = static_cast<uint16_t>(std::stoi(std::string(text.substr(dot + 1))));
+  }
+  return interface;
+}
+
+}  // namespace
+
+ServiceId World::put_rule(const RuleSpec& spec) {
+  tables::Transaction transaction(*writer_);
+  tables::Service service;
+  service.id = ServiceId{static_cast<uint32_t>(services_.size())};
+  service.mode = tables::Mode::masquerade;
+  service.refusal = spec.refusal;
+  service.timeouts = spec.timeouts;
+  service.max_segment_size = spec.max_segment_size;
+  for (size_t i = 0; i < service.timeouts.size(); ++i) {
+    if (service.timeouts[i] == 0) service.timeouts[i] = flow::default_timeouts()[i];
+  }
+  // Its place; no service has this key.
+  tables::ServiceKey nobody;
+  nobody.port = static_cast<uint16_t>(services_.size());
+  services_.push_back(nobody);
+  std::vector<tables::AddressId> snats;
+  uint32_t ipv4 = 0;
+  for (const std::string_view snat : spec.snats) {
+    snats.push_back(local(address(snat), tables::AddressKind::snat, transaction));
+    ipv4 += address(snat).is_v4();
+  }
+  transaction.put(service, snats, ipv4);
+  tables::SourceRuleSpec rule;
+  rule.service = service.id;
+  for (const auto text : spec.networks) rule.sources.push_back(*net::parse_prefix(text));
+  for (const auto text : spec.except) rule.except.push_back(*net::parse_prefix(text));
+  for (const auto text : spec.interfaces) rule.inside.push_back(interface_of(text));
+  for (const auto text : spec.outside) rule.outside.push_back(interface_of(text));
+  rules_.push_back(rule);
+  put_rules(transaction);
+  commit(transaction);
+  return service.id;
+}
+
+void World::retire_rule(ServiceId id) {
+  tables::Transaction transaction(*writer_);
+  tables::Service service = *view().service(id);
+  service.retired = 1;
+  service.enabled = 0;
+  transaction.put(service, {}, 0);
+  std::erase_if(rules_, [id](const auto& rule) { return rule.service == id; });
+  put_rules(transaction);
+  commit(transaction);
+}
+
+void World::put_rules(tables::Transaction& transaction) {
+  transaction.put_source_rules(tables::build_source_rules(rules_));
+}
+
 void World::drain(ServerId id, net::Instant deadline) {
   tables::Transaction transaction(*writer_);
   tables::Server& block = servers_[index(id)].block;

@@ -48,6 +48,17 @@ struct ServiceSpec {
   uint16_t max_segment_size = 0;  ///< 0: as the ends say
 };
 
+/// A rule of source NAT.
+struct RuleSpec {
+  std::vector<std::string_view> networks;
+  std::vector<std::string_view> snats;
+  std::vector<std::string_view> interfaces, outside;  ///< "front", "back", or "back.100"
+  std::vector<std::string_view> except;
+  tables::Refusal refusal = tables::Refusal::drop;
+  tables::Timeouts timeouts{};  ///< 0: LVS's default
+  uint16_t max_segment_size = 0;
+};
+
 class World {
  public:
   static tables::Sizes small_sizes(uint16_t workers);
@@ -57,6 +68,11 @@ class World {
   /// protocol: changes it.
   ServiceId put(const ServiceSpec& spec);
   void remove(ServiceId id);
+  /// Puts a rule behind those that there are; they are tried in this order. Its number stands in
+  /// services' slots.
+  ServiceId put_rule(const RuleSpec& spec);
+  /// As the control plane does while it has flows: found by slot only, its addresses stay.
+  void retire_rule(ServiceId id);
   ServerId server_id(std::string_view address, uint16_t port, net::Protocol protocol) const;
   /// Of the server itself (its pool's member changes with `put`).
   void drain(ServerId id, net::Instant deadline);
@@ -83,7 +99,9 @@ class World {
   tables::AddressId local(const net::Address& address, tables::AddressKind kind,
                           tables::Transaction& transaction);
   void commit(tables::Transaction& transaction);
+  void put_rules(tables::Transaction& transaction);
 
+  std::vector<tables::SourceRuleSpec> rules_;
   std::vector<std::string_view> owns_{"192.0.2.1", "2001:db8:f::1"};
   std::unique_ptr<tables::Region> region_;
   std::unique_ptr<tables::Writer> writer_;

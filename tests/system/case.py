@@ -12,11 +12,13 @@ from world import World, result  # noqa: E402
 class Case(unittest.TestCase):
     """One world for all cases of a class."""
     workers, flows = 1, 65536
+    dataplane_options = ()
     configuration = everything()
 
     @classmethod
     def setUpClass(cls):
-        cls.world = World(cls.workers, flows=cls.flows).__enter__()
+        cls.world = World(cls.workers, flows=cls.flows,
+                          dataplane_options=cls.dataplane_options).__enter__()
         cls.addClassCleanup(cls.world.close)
         try:
             cls.world.start()

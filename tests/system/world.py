@@ -105,9 +105,10 @@ class Server:
 
 
 class World:
-    def __init__(self, workers=1, build=None, flows=65536, keep=False):
+    def __init__(self, workers=1, build=None, flows=65536, keep=False, dataplane_options=()):
         self.build = pathlib.Path(build or os.environ.get("NEZU_BUILD", "build")).resolve()
         self.workers, self.flow_limit, self.keep = workers, flows, keep
+        self.dataplane_options = dataplane_options  # FOLDER stands for the world's folder
         self.namespaces, self.processes = [], []
         self.dataplane = self.controlplane = None
 
@@ -202,7 +203,9 @@ class World:
             "--port", "name=front,dev=net_af_packet0", "--port", "name=back,dev=net_af_packet1",
             "--workers", workers or self.workers, "--region-dir", self.region_folder,
             "--state-dir", self.folder / "dataplane", "--flows", self.flow_limit,
-            "--flows6", self.flow_limit, "--idle-sleep", "--", "--no-pci", "-m", 128, *memory,
+            "--flows6", self.flow_limit, "--idle-sleep",
+            *(str(word).replace("FOLDER", str(self.folder)) for word in self.dataplane_options),
+            "--", "--no-pci", "-m", 128, *memory,
             "--vdev", "net_af_packet0,iface=front", "--vdev", "net_af_packet1,iface=back"))
 
     def start_controlplane(self):

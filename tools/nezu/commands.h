@@ -19,6 +19,7 @@ void add_service(CLI::App& app, Session& session);
 void add_pool(CLI::App& app, Session& session);
 void add_server(CLI::App& app, Session& session);
 void add_snat(CLI::App& app, Session& session);
+void add_source_nat(CLI::App& app, Session& session);
 void add_set(CLI::App& app, Session& session);
 void add_drain(CLI::App& app, Session& session);
 // what happens
@@ -27,6 +28,7 @@ void add_flows(CLI::App& app, Session& session);
 void add_watch(CLI::App& app, Session& session);
 void add_top(CLI::App& app, Session& session);
 void add_check(CLI::App& app, Session& session);
+void add_nat_log(CLI::App& app, Session& session);
 // the programs
 void add_tables(CLI::App& app, Session& session);
 void add_system(CLI::App& app, Session& session);

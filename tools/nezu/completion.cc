@@ -36,6 +36,8 @@ _nezu() {
     *" service show" | *" service update" | *" service delete") words=$(_nezu_names service) ;;
     *" pool show" | *" pool update" | *" pool delete") words=$(_nezu_names pool) ;;
     *" snat show" | *" snat update" | *" snat delete") words=$(_nezu_names snat) ;;
+    *" source-nat show" | *" source-nat update" | *" source-nat delete")
+      words=$(_nezu_names source-nat) ;;
     *" server show" | *" drain" | *" set weight" | *" check explain")
       words=$(_nezu_names server) ;;
     *" set state") words="ready drain disabled $(_nezu_names server)" ;;

@@ -7,17 +7,20 @@ namespace nezu::cli {
 namespace {
 
 struct Filter {
-  std::string service, client, vip, server, protocol;
+  std::string service, source_nat, client, vip, server, snat, protocol;
 
   void add(CLI::App* command);
   bool is_empty() const {
-    return service.empty() && client.empty() && vip.empty() && server.empty() && protocol.empty();
+    return service.empty() && source_nat.empty() && client.empty() && vip.empty() &&
+           server.empty() && snat.empty() && protocol.empty();
   }
   v1::FlowFilter message() const;
 };
 
 void Filter::add(CLI::App* command) {
   command->add_option("--service", service, "Only of this service, by name");
+  command->add_option("--source-nat", source_nat, "Only of this source NAT rule, by name");
+  command->add_option("--snat", snat, "Only with this SNAT address, ADDRESS or ADDRESS:PORT");
   command->add_option("--client", client, "Only from this client, ADDRESS or ADDRESS:PORT");
   command->add_option("--vip", vip, "Only to this VIP, ADDRESS or ADDRESS:PORT");
   command->add_option("--real-server", server, "Only on this server, ADDRESS or ADDRESS:PORT");
@@ -27,6 +30,12 @@ void Filter::add(CLI::App* command) {
 v1::FlowFilter Filter::message() const {
   v1::FlowFilter filter;
   filter.set_service(service);
+  filter.set_source_nat(source_nat);
+  if (!snat.empty()) {
+    const AddressPort parsed = parse_address_port(snat);
+    filter.set_snat(parsed.address);
+    filter.set_snat_port(parsed.port);
+  }
   if (!client.empty()) {
     const AddressPort parsed = parse_address_port(client);
     filter.set_client(parsed.address);
@@ -48,6 +57,17 @@ v1::FlowFilter Filter::message() const {
   return filter;
 }
 
+std::string protocol_of(const v1::Flow& flow) {
+  switch (flow.ip_protocol()) {
+    case 1:
+      return "icmp";
+    case 58:
+      return "icmpv6";
+    default:
+      return name_of(flow.protocol());
+  }
+}
+
 /// Rows come in pages, so that a million flows do not wait for the last one.
 class FlowPrinter {
  public:
@@ -59,12 +79,14 @@ class FlowPrinter {
     } else if (session_.format == Format::yaml) {
       all_.add_flows()->CopyFrom(flow);
     } else {
-      rows_.push_back({name_of(flow.protocol()), address_port(flow.client(), flow.client_port()),
-                       address_port(flow.vip(), flow.service_port()),
-                       address_port(flow.server(), flow.server_port()),
-                       flow.snat().empty() ? "-" : address_port(flow.snat(), flow.snat_port()),
-                       name_of(flow.state()), std::to_string(flow.worker()),
-                       std::to_string(flow.expires_in_s()) + "s", flow.service()});
+      rows_.push_back(
+          {protocol_of(flow), address_port(flow.client(), flow.client_port()),
+           address_port(flow.vip(), flow.service_port()),
+           address_port(flow.server(), flow.server_port()),
+           flow.snat().empty() ? "-" : address_port(flow.snat(), flow.snat_port()),
+           name_of(flow.state()), std::to_string(flow.worker()),
+           std::to_string(flow.expires_in_s()) + "s",
+           flow.source_nat().empty() ? flow.service() : "source-nat " + flow.source_nat()});
     }
     ++listed_;
     if (rows_.size() == kPage) {

@@ -40,6 +40,8 @@ std::vector<v1::ApplyStreamRequest> parts_of(v1::Configuration configuration,
   parts.add(*configuration.mutable_pools(), [](auto& part) { return part.mutable_pools(); });
   parts.add(*configuration.mutable_snat_sets(),
             [](auto& part) { return part.mutable_snat_sets(); });
+  parts.add(*configuration.mutable_source_nats(),
+            [](auto& part) { return part.mutable_source_nats(); });
   return std::move(parts.all());
 }
 

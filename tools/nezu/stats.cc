@@ -19,6 +19,7 @@ constexpr Part kParts[] = {
     {"workers", v1::STATISTICS_PART_WORKERS, workers_table},
     {"ports", v1::STATISTICS_PART_PORTS, ports_table},
     {"drops", v1::STATISTICS_PART_DROPS, drops_table},
+    {"source-nats", v1::STATISTICS_PART_SOURCE_NATS, source_nats_table},
 };
 
 struct State {
@@ -42,6 +43,12 @@ v1::Statistics fetch(Session& session, const State& state) {
   return session.client().call<v1::Statistics>(request);
 }
 
+void print_nat_log(const Session& session, const v1::NatLogStatistics& log) {
+  if (log.written() != 0 || log.lost() != 0) {
+    session.out << "NAT log: " << log.written() << " records written, " << log.lost() << " lost\n";
+  }
+}
+
 void print_tables(const Session& session, const State& state, const v1::Statistics& statistics) {
   if (!statistics.data_plane_attached()) {
     session.err << "nezu: no data plane is running; these are its last counters\n";
@@ -55,6 +62,7 @@ void print_tables(const Session& session, const State& state, const v1::Statisti
       separator = "\n";
     }
   }
+  print_nat_log(session, statistics.nat_log());
 }
 
 }  // namespace
@@ -64,8 +72,8 @@ void add_stats(CLI::App& app, Session& session) {
   auto* command = app.add_subcommand("stats", "Counters and rates");
   command
       ->add_option("part", state->parts,
-                   "services, servers, workers, ports, drops; default: all of them")
-      ->check(CLI::IsMember({"services", "servers", "workers", "ports", "drops"}));
+                   "services, servers, workers, ports, drops, source-nats; default: all of them")
+      ->check(CLI::IsMember({"services", "servers", "workers", "ports", "drops", "source-nats"}));
   command->add_option("--service", state->service, "Only this service");
   command->add_option("--pool", state->pool, "Only this pool's servers");
   action(command, session, [state, &session] {

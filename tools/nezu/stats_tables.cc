@@ -54,7 +54,7 @@ Table servers_table(const v1::Statistics& statistics) {
 Table workers_table(const v1::Statistics& statistics) {
   Table table({">worker", ">load", ">pkt/s in", ">pkt/s out", ">cycles/pkt", ">pkts/burst",
                ">longest turn", ">too long", ">handed over/s", ">new/s", ">live", ">embryonic",
-               ">closed", ">expired", ">dropped/s", ">dropped"});
+               ">closed", ">expired", ">dropped/s", ">dropped", ">transit"});
   for (const auto& worker : statistics.workers()) {
     table.add({std::to_string(worker.worker()), percent(worker.busy_share()),
                scaled(worker.received_per_second()), scaled(worker.sent_per_second()),
@@ -63,7 +63,8 @@ Table workers_table(const v1::Statistics& statistics) {
                scaled(worker.handed_over_per_second()), scaled(worker.flows_opened_per_second()),
                number(worker.flows_live()), number(worker.flows_embryonic()),
                number(worker.flows_closed()), number(worker.flows_expired()),
-               scaled(worker.dropped_per_second()), number(worker.dropped())});
+               scaled(worker.dropped_per_second()), number(worker.dropped()),
+               number(worker.transit())});
   }
   return table;
 }
@@ -80,6 +81,17 @@ Table ports_table(const v1::Statistics& statistics) {
                number(port.receive_missed()), number(port.receive_errors()),
                number(port.send_errors()), number(port.twin_sent()), number(port.twin_received()),
                port.steering()});
+  }
+  return table;
+}
+
+/// "in" is towards the outside; each flow has an SNAT port.
+Table source_nats_table(const v1::Statistics& statistics) {
+  Table table(with_traffic({"source nat"}));
+  for (const auto& rule : statistics.source_nats()) {
+    std::vector<std::string> row = {rule.name()};
+    add_traffic(row, rule.counters(), rule.rates());
+    table.add(std::move(row));
   }
   return table;
 }

@@ -179,5 +179,14 @@ TEST(Errors, AreNeverAboutErrorsFragmentsOrWhatWentToMany) {
   }
 }
 
+/// A router tells whoever sends ESP or GRE, too; not about ICMP errors of others.
+TEST(TooBig, AboutOtherProtocolsToo) {
+  Frame esp = eth() / ipv4("198.51.100.7", "203.0.113.10") / raw(Bytes(64, 7), 50);
+  EXPECT_TRUE(reply_too_big(parsed(esp), *net::parse_address(kUs), 1400));
+  Frame error = eth() / ipv4("198.51.100.7", "203.0.113.10") / port_unreachable() /
+                ipv4("203.0.113.10", "198.51.100.7") / raw(Bytes(64, 7), 50);
+  EXPECT_FALSE(reply_too_big(parsed(error), *net::parse_address(kUs), 1400));
+}
+
 }  // namespace
 }  // namespace nezu::forward

@@ -177,10 +177,22 @@ TEST(IcmpError, WhatHasNoPortsIsUnmatched) {
                    ipv4(kVip, kClient).fragment(64, false).protocol(17) / fill(8);
   EXPECT_FALSE(icmp_error(parsed(fragment), kFullToServer));
   EXPECT_EQ(fragment.packet().reason, Reason::icmp_unmatched);
-  Frame echo =
-      eth() / ipv4(kRouter, kVip) / time_exceeded() / ipv4(kVip, kClient) / echo_request(1, 1);
-  EXPECT_FALSE(icmp_error(parsed(echo), kFullToServer));
-  EXPECT_EQ(echo.packet().reason, Reason::icmp_unmatched);
+}
+
+/// A request has the identifier of the side that asks, an answer that of the side that asked.
+TEST(IcmpError, OfAPingTheIdentifierIsThePort) {
+  const Translation4 back{at4(kRouter, 0), at4(kServer, 77)};
+  Frame request =
+      eth() / ipv4(kRouter, kSnat) / time_exceeded() / ipv4(kSnat, kRouter) / echo_request(5001, 1);
+  EXPECT_TRUE(icmp_error(parsed(request), back));
+  EXPECT_EQ(request, eth() / ipv4(kRouter, kServer).ttl(63) / time_exceeded() /
+                         ipv4(kServer, kRouter) / echo_request(77, 1));
+  const Translation4 there{at4(kSnat, 5001), at4(kRouter, 0)};
+  Frame answer =
+      eth() / ipv4(kServer, kRouter) / time_exceeded() / ipv4(kRouter, kServer) / echo_reply(77, 1);
+  EXPECT_TRUE(icmp_error(parsed(answer), there));
+  EXPECT_EQ(answer, eth() / ipv4(kSnat, kRouter).ttl(63) / time_exceeded() / ipv4(kRouter, kSnat) /
+                        echo_reply(5001, 1));
 }
 
 TEST(IcmpError, EndsWithItsOwnTtl) {

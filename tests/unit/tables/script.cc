@@ -1,6 +1,7 @@
 #include "tests/unit/tables/script.h"
 
 #include <algorithm>
+#include <cstring>
 #include <set>
 #include <vector>
 
@@ -76,6 +77,16 @@ std::vector<AddressId> snats_at(uint64_t when) {
   return std::vector<AddressId>(1 + when % 4, AddressId{static_cast<uint32_t>(when % 4)});
 }
 
+/// The rules of source NAT change every other revision, and at times there are none.
+std::vector<uint8_t> rules_at(uint64_t revision) {
+  std::vector<SourceRuleSpec> rules(revision / 2 % 4);
+  for (size_t i = 0; i < rules.size(); ++i) {
+    rules[i].service = ServiceId{static_cast<uint32_t>(revision / 2 + i)};
+    rules[i].sources = {{net::Address::v4(0x0a000000u + static_cast<uint32_t>(i << 8)), 24}};
+  }
+  return build_source_rules(rules);
+}
+
 std::string fault_of_number(const View& view, uint32_t number, uint64_t when) {
   const std::string where = " of number " + std::to_string(number) + " in revision " +
                             std::to_string(view.root()->revision);
@@ -143,6 +154,7 @@ Commit step(Writer& writer, uint64_t revision) {
   Settings settings;
   settings.embryonic_percent = static_cast<uint8_t>(revision % 100);
   change.put(settings);
+  change.put_source_rules(rules_at(revision));
   return change.commit(revision);
 }
 
@@ -152,6 +164,13 @@ std::string fault_of(const View& view) {
   if (root.layout != layout_hash()) return "the root's layout";
   if (root.generation != root.revision) return "the root's generation";
   if (root.settings.embryonic_percent != root.revision % 100) return "the settings";
+  const SourceRules* rules = view.source_rules();
+  const std::vector<uint8_t> wanted = rules_at(root.revision);
+  if ((rules == nullptr) != wanted.empty() ||
+      (rules != nullptr && (rules->bytes() != wanted.size() ||
+                            std::memcmp(rules, wanted.data(), wanted.size()) != 0))) {
+    return "the rules of source NAT";
+  }
   uint32_t count = 0;
   for (uint32_t number = 0; number < kCount; ++number) {
     if (exists(number, root.revision)) {
@@ -207,6 +226,9 @@ uint64_t reachable_bytes(const Region& region) {
   directory(root.addresses);
   keys(root.service_keys);
   keys(root.address_keys);
+  if (const SourceRules* rules = view.source_rules()) {
+    count(root.source_rules.offset, rules->bytes());
+  }
   view.each(root.services, [&](const Service& service) {
     count(offset_of(service), sizeof service);
     if (const SnatSet* set = view.snats(service.snats)) {

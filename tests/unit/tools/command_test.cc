@@ -5,6 +5,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -158,6 +159,51 @@ TEST(Command, support_works_without_a_control_plane) {
   EXPECT_TRUE(holds(ran.err, "there is no socket"));
   const std::string list = output_of("tar tzf " + path);
   EXPECT_TRUE(holds(list, "/host/addresses.txt") && holds(list, "/errors.txt")) << list;
+}
+
+/// Beginnings and ends over two files, a start of the data plane between them, and a gap.
+TEST(NatLog, SaysWhoHadAPort) {
+  const Folder folder;
+  std::ofstream(folder / "nat.log.1")
+      << "2026-03-01T12:00:00.000001Z start\n"
+         "2026-03-01T12:00:01.000000Z open udp 10.0.1.5:5353 203.0.113.1:5001 198.51.100.7:53\n"
+         "2026-03-01T12:00:02.000000Z open tcp 10.0.1.6:40000 203.0.113.1:5001 198.51.100.8:80\n"
+         "2026-03-01T12:00:03.000000Z open tcp 10.0.1.7:40000 203.0.113.2:6001 198.51.100.8:80\n"
+         "2026-03-01T12:00:04.000000Z close udp 10.0.1.5:5353 203.0.113.1:5001 198.51.100.7:53\n";
+  std::ofstream(folder / "nat.log")
+      << "2026-03-01T12:01:00.000000Z start\n"
+         "2026-03-01T12:01:00.000000Z kept tcp 10.0.1.6:40000 203.0.113.1:5001 198.51.100.8:80\n"
+         "2026-03-01T12:01:05.000000Z lost 3\n"
+         "2026-03-01T12:01:06.000000Z close tcp 10.0.1.6:40000 203.0.113.1:5001 198.51.100.8:80\n"
+         "2026-03-01T12:01:07.000000Z open udp [fd00::5]:9 [2001:db8::1]:5001 [2001:db8::7]:53\n";
+  const std::string file = folder / "nat.log";
+  const auto ask = [&](std::vector<std::string> more) {
+    std::vector<std::string> words = {"nat-log", "-o", "json", "-f", file};
+    words.insert(words.end(), more.begin(), more.end());
+    const Ran ran = nezu(words);
+    EXPECT_EQ(ran.status, 0) << ran.err;
+    EXPECT_TRUE(holds(ran.err, "3 records were lost"));
+    return ran.out;
+  };
+  const auto lines = [](const std::string& text) {
+    return std::count(text.begin(), text.end(), '\n');
+  };
+  EXPECT_EQ(lines(ask({})), 4);
+  const std::string udp = ask({"--snat", "203.0.113.1:5001", "--at", "2026-03-01T12:00:01"});
+  EXPECT_EQ(lines(udp), 1) << udp;
+  EXPECT_TRUE(holds(udp, R"("since": "2026-03-01T12:00:01.000000Z")")) << udp;
+  EXPECT_TRUE(holds(udp, R"("until": "2026-03-01T12:00:04.000000Z")")) << udp;
+  EXPECT_TRUE(holds(udp, "10.0.1.5:5353")) << udp;
+  // One that outlived the restart, one that did not, and one that is there still.
+  const std::string kept = ask({"--inside", "10.0.1.6"});
+  EXPECT_TRUE(holds(kept, R"("since": "2026-03-01T12:00:02)")) << kept;
+  EXPECT_TRUE(holds(kept, R"("until": "2026-03-01T12:01:06)")) << kept;
+  EXPECT_TRUE(holds(ask({"--snat", "203.0.113.2"}), R"("until": "2026-03-01T12:01:00)"));
+  EXPECT_TRUE(holds(ask({"--outside", "[2001:db8::7]:53"}), R"("until": "")"));
+  EXPECT_EQ(lines(ask({"--snat", "203.0.113.9"})), 0);
+  EXPECT_EQ(nezu({"nat-log", "-f", folder / "missing"}).status, 2);
+  std::ofstream(folder / "other") << "something else\nentirely\n";
+  EXPECT_EQ(nezu({"nat-log", "-f", folder / "other"}).status, 2);
 }
 
 }  // namespace

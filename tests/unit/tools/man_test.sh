@@ -18,7 +18,7 @@ missing=
 expect() { # WORD COMMAND
   printf '%s\n' "$text" | grep -qE -- "(^|[^a-z-])$1([^a-z-]|\$)" || missing="$missing $2:$1"
 }
-commands() { "$nezu" "$@" --help | sed -n '/^Subcommands:/,$p' | sed -n 's/^  \([a-z]*\).*/\1/p'; }
+commands() { "$nezu" "$@" --help | sed -n '/^Subcommands:/,$p' | sed -n 's/^  \([a-z-]*\).*/\1/p'; }
 options() { "$nezu" "$@" --help | grep -oE '^  [^ ].*' | grep -oE -- '--[a-z-]+'; }
 for option in $(options); do expect "$option" nezu; done
 for command in $(commands); do

@@ -232,6 +232,26 @@ def bundles_support(world):
             "statistics-2.yaml", "host/addresses.txt", "errors.txt"} <= names, names
 
 
+def source_nat_rules_come_and_go(world):
+    world.ok("snat", "create", "outwards", "addresses=192.0.2.77,2001:db8::77")
+    out = world.ok("source-nat", "create", "out", "networks=10.0.1.9/24,fd00:1::/64",
+                   "interfaces=back.100", "snat_set=outwards", "timeouts.udp_s=60")
+    assert 'source_nats["out"]' in out, out
+    assert "10.0.1.0/24, fd00:1::/64" in world.ok("source-nat", "list")
+    shown = world.ok("source-nat", "show", "out")
+    assert "udp_s: 60" in shown and "order: 100" in shown, shown
+    world.ok("source-nat", "update", "out", "order=7")
+    assert "source_nats:" in world.ok("get")
+    assert "order: 7" in world.ok("source-nat", "show", "out")
+    assert "source NAT rule out" in world.refused(1, "snat", "delete", "outwards")
+    world.refused(4, "source-nat", "show", "other")
+    world.ok("source-nat", "delete", "out")
+    world.ok("rollback")
+    assert "order: 7" in world.ok("source-nat", "show", "out")
+    world.ok("source-nat", "delete", "out")
+    world.ok("snat", "delete", "outwards")
+
+
 def streams_what_one_message_cannot_hold(world):
     pools = "".join(f"- name: pool-{i}\n  description: {'x' * 200}\n  servers:\n"
                     f"  - {{address: 10.1.{i >> 8}.{i & 255}, port: 80}}\n" for i in range(3000))
