@@ -1,6 +1,6 @@
 #include "dataplane/announcer.h"
 
-#include "dataplane/link/announce.h"
+#include <algorithm>
 
 namespace nezu::dataplane {
 namespace {
@@ -19,62 +19,72 @@ void Announcer::look(const tables::View& view, const route::Routes& routes, net:
   looked_ = now;
   generation_ = view.generation();
   version_ = routes.version();
-  for (auto& [address, announced] : addresses_) announced.wanted = false;
+  for (auto& [key, announced] : addresses_) announced.wanted = false;
   view.each(view.root()->addresses, [&](const tables::LocalAddress& local) {
     if (local.retired != 0) return;
-    const uint32_t port = routes.port_of_neighbour(local.instance, local.address);
-    if (port == route::kNoPort) return;
-    Announced& announced = addresses_[local.address];
+    const uint32_t link = routes.link_of_neighbour(local.instance, local.address);
+    if (link == route::kNoLink) return;
+    Announced& announced = addresses_[{local.instance, local.address}];
     announced.wanted = true;
-    if (announced.next.nanoseconds != 0 && announced.port == port) return;
-    announced = {static_cast<uint16_t>(port), kTimes, true, now};
+    if (announced.next.nanoseconds != 0 && announced.link == link) return;
+    announced = {static_cast<uint16_t>(link), kTimes, true, now};
   });
   std::erase_if(addresses_, [](const auto& one) { return !one.second.wanted; });
   due_ = 1;
 }
 
 void Announcer::link_up(uint16_t port) {
-  for (auto& [address, announced] : addresses_) {
-    if (announced.port == port) announced.left = kTimes;
-  }
+  links_up_.push_back(port);
   due_ = 1;
 }
 
+void Announcer::send(const link::Frame& frame, const route::Link& link) {
+  if (link.present) gate_.send_frame(frame, link.port, link.vlan);
+}
+
 void Announcer::turn(const route::Routes& routes, net::Instant now) {
-  for (const uint16_t port : queries_) report_memberships(routes, port);
+  for (const uint16_t link : queries_) report_memberships(routes, link);
   queries_.clear();
   if (due_ == 0) return;
   due_ = 0;
   uint32_t frames = 0;
-  for (auto& [address, announced] : addresses_) {
+  for (auto& [key, announced] : addresses_) {
+    if (announced.link >= routes.links().size()) continue;
+    const route::Link& link = routes.links()[announced.link];
+    if (std::find(links_up_.begin(), links_up_.end(), link.port) != links_up_.end()) {
+      announced.left = kTimes;
+    }
     if (announced.left == 0) continue;
     ++due_;
     if (now < announced.next || frames >= kFramesPerTurn) continue;
-    const net::MacAddress mac = routes.mac_of_port(announced.port);
+    const net::Address& address = key.second;
     if (!address.is_v4()) {
       const net::Address group = link::solicited_node(address);
-      gate_.send_frame(link::membership_report({&group, 1}, mac, true), announced.port);
+      send(link::membership_report({&group, 1}, link.mac, true), link);
     }
-    gate_.send_frame(link::announcement(address, mac), announced.port);
+    send(link::announcement(address, link.mac), link);
     announced.next = net::after(now, kBetween);
     --announced.left;
     ++frames;
   }
+  links_up_.clear();
 }
 
-void Announcer::report_memberships(const route::Routes& routes, uint16_t port) {
+void Announcer::report_memberships(const route::Routes& routes, uint16_t number) {
+  if (number >= routes.links().size()) return;
+  const route::Link& link = routes.links()[number];
   std::vector<net::Address> groups;
-  const auto send = [&] {
+  const auto report = [&] {
     if (groups.empty()) return;
-    gate_.send_frame(link::membership_report(groups, routes.mac_of_port(port), false), port);
+    send(link::membership_report(groups, link.mac, false), link);
     groups.clear();
   };
-  for (const auto& [address, announced] : addresses_) {
-    if (announced.port != port || address.is_v4()) continue;
-    groups.push_back(link::solicited_node(address));
-    if (groups.size() == kGroupsPerReport) send();
+  for (const auto& [key, announced] : addresses_) {
+    if (announced.link != number || key.second.is_v4()) continue;
+    groups.push_back(link::solicited_node(key.second));
+    if (groups.size() == kGroupsPerReport) report();
   }
-  send();
+  report();
 }
 
 }  // namespace nezu::dataplane

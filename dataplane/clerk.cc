@@ -111,7 +111,7 @@ void Clerk::answer(const tables::Request& request, tables::ReplyKind kind, uint6
 }
 
 /// In a reply of kind `neighbour`: the neighbour in `client`, its MAC in the first six bytes of
-/// `server`, its port's number in `worker`, its HopState in `client_port`.
+/// `server`, its link's number in `worker`, its HopState in `client_port`.
 void Clerk::list_neighbours(const tables::Request& request) {
   uint64_t matched = 0;
   for (const auto& one : routes_.neighbours().all()) {
@@ -131,8 +131,8 @@ void Clerk::list_neighbours(const tables::Request& request) {
 }
 
 /// In a reply of kind `route`: the prefix in `client` and `client_port` (its length), the gateway
-/// in `server`, the port's number in `worker`, the weight in `server_port` (0: refused). One for
-/// each way.
+/// in `server`, the link's number in `worker`, the instance in `instance`, the weight in
+/// `server_port` (0: refused). One for each way.
 void Clerk::list_routes(const tables::Request& request) {
   uint64_t matched = 0;
   for (const auto& route : routes_.kernel().routes) {
@@ -147,6 +147,7 @@ void Clerk::list_routes(const tables::Request& request) {
         reply.flow.client_port = route.prefix.length;
         reply.flow.server = way.gateway;
         reply.flow.worker = way.link;
+        reply.flow.instance = route.instance;
         reply.flow.server_port = way.weight;
         own_.push_back(reply);
       }

@@ -13,6 +13,7 @@ namespace nezu::dataplane {
 struct Held {
   void* buffer = nullptr;
   net::Address destination;  ///< where it goes, which need not be what its header says
+  net::Instance instance = net::Instance::standard;
 };
 
 struct Errands {

@@ -31,20 +31,22 @@ void introduce_us(tables::Header& header, net::Instant now) {
 
 Housekeeper::Housekeeper(const Options& options, device::Ports& ports,
                          std::vector<std::unique_ptr<device::Gate>>& gates)
-    : options_(options), ports_(ports), gates_(gates), gate_(*gates.back()) {
-  RouteKeeper::Options kept;
+    : options_(options),
+      ports_(ports),
+      gates_(gates),
+      gate_(*gates.back()),
+      places_(ports, options.twin_prefix),
+      bases_(ports.all().size()),
+      rules_refused_(ports.all().size()) {
   for (const device::Port& port : ports.all()) {
-    Place& place = places_.emplace_back();
-    place.twin =
-        std::make_unique<device::Twin>(options.twin_prefix + port.name, port.mac, port.mtu);
-    kept.links.push_back({port.number, 0, port.mtu, port.mac, net::Instance::standard});
-    kept.names.push_back(port.name);
-    kept.interfaces.push_back(place.twin->interface());
     spdlog::info(
         "port {} is {}, MAC {}, MTU {}, twin {}; queues: {} to receive, {} to send; {}; {}",
-        port.name, port.device_name, net::to_string(port.mac), port.mtu, place.twin->name(),
-        port.plan.receive_queues, port.plan.send_queues, port.steering, offload_line(port.plan));
+        port.name, port.device_name, net::to_string(port.mac), port.mtu,
+        places_.all()[port.number].twin->name(), port.plan.receive_queues, port.plan.send_queues,
+        port.steering, offload_line(port.plan));
   }
+  RouteKeeper::Options kept;
+  kept.links = places_.attachments();
   kept.state_file = options.state_dir + "/routes";
   kept.readers = static_cast<uint32_t>(gates.size() - 1);
   kept.hops = options.hops;
@@ -64,19 +66,29 @@ void Housekeeper::attach(const tables::Region& region, tables::Reader& reader, E
                            now,
                            {},
                            false});
-  for (const device::Port& port : ports_.all()) {
-    Place& place = places_[port.number];
-    tables::PortLine& line = region.port(port.number);
-    place.base = counters_of(line);
-    place.base_to_twin = line.twin_sent.read();
-    place.base_from_twin = line.twin_received.read();
-    place.base_dropped = line.twin_dropped.read();
-    describe_port(line, port, place.twin->name(), ports_.speed_mbps(port.number));
-    line.link_up.store(place.link_up ? 1 : 0, std::memory_order_relaxed);
-  }
+  introduce_ports();
+  follow(reader.latest(), now);
   introduce_us(region.header(), now);
   const uint64_t lost = engine.restored().dropped;
   if (lost != 0) office_->watch.tell(tables::EventKind::flows_dropped_at_start, now, 0, 0, lost);
+}
+
+void Housekeeper::introduce_ports() {
+  for (const device::Port& port : ports_.all()) {
+    const Place& place = places_.all()[port.number];
+    tables::PortLine& line = office_->region.port(port.number);
+    bases_[port.number] = {counters_of(line), line.twin_sent.read(), line.twin_received.read(),
+                           line.twin_dropped.read()};
+    describe_port(line, port, place.twin->name(), ports_.speed_mbps(port.number));
+    line.link_up.store(place.link.up ? 1 : 0, std::memory_order_relaxed);
+  }
+}
+
+/// Network instances may have changed. At a start this comes before the first packet.
+void Housekeeper::follow(const tables::View& view, net::Instant now) {
+  if (view.generation() == followed_) return;
+  followed_ = view.generation();
+  if (places_.follow(view.memberships())) routes_->set_links(places_.attachments(), now);
 }
 
 void Housekeeper::detach() { office_.reset(); }
@@ -89,6 +101,7 @@ bool Housekeeper::turn() {
   settle_neighbours(now);
   if (office_) {
     const tables::View view = office_->reader.latest();
+    follow(view, now);
     office_->clerk.turn(now);
     office_->announcer.look(view, routes_->current(), now);
     office_->announcer.turn(routes_->current(), now);
@@ -142,28 +155,40 @@ uint32_t Housekeeper::serve_workers(net::Instant now) {
 
 void Housekeeper::to_twin(void* buffer) {
   const uint16_t port = device::Gate::port_of(buffer);
-  Place& place = places_[port];
-  if (place.twin->write(buffer)) {
-    ++place.to_twin;
+  const uint16_t vlan = device::Gate::vlan_of(buffer);
+  Place* place = places_.find(port, vlan);
+  if (place == nullptr) {
+    // Without tables nobody has said whose it is: the kernel gets it as it came.
+    place = &places_.all()[port];
+    if (office_) {
+      ++place->dropped;
+      return device::Gate::release(buffer);
+    }
   } else {
-    ++place.dropped;
+    device::Gate::untag(buffer);
+  }
+  if (place->twin->write(buffer)) {
+    ++place->to_twin;
+  } else {
+    ++place->dropped;
   }
   if (office_ && link::is_membership_query(device::Gate::bytes_of(buffer))) {
-    office_->announcer.queried(port);
+    office_->announcer.queried(static_cast<uint16_t>(place - places_.all().data()));
   }
   device::Gate::release(buffer);
 }
 
 uint32_t Housekeeper::from_twins() {
   uint32_t packets = 0;
-  for (uint16_t port = 0; port < places_.size(); ++port) {
-    Place& place = places_[port];
+  for (Place& place : places_.all()) {
+    if (!place.twin) continue;
     uint32_t length = 1;
     for (uint32_t i = 0; i < kPacketsPerTwin && length != 0; ++i) {
-      const bool had_buffer = gate_.send_filled(port, [&](std::span<uint8_t> room) {
-        length = place.twin->read(room);
-        return length;
-      });
+      const bool had_buffer =
+          gate_.send_filled(place.link.port, place.link.vlan, [&](std::span<uint8_t> room) {
+            length = place.twin->read(room);
+            return length;
+          });
       if (!had_buffer) break;
       if (length != 0) ++packets;
       if (length != 0) ++place.from_twin;
@@ -173,8 +198,7 @@ uint32_t Housekeeper::from_twins() {
 }
 
 void Housekeeper::hold(uint16_t worker, const Held& held, net::Instant now) {
-  const net::Reason reason =
-      routes_->hold(net::Instance::standard, held.destination, held.buffer, now);
+  const net::Reason reason = routes_->hold(held.instance, held.destination, held.buffer, now);
   if (reason != net::Reason::none) refuse(worker, held.buffer, reason);
 }
 
@@ -187,22 +211,15 @@ void Housekeeper::refuse(uint16_t worker, void* buffer, net::Reason reason) {
 void Housekeeper::settle_neighbours(net::Instant now) {
   route::Neighbours& neighbours = routes_->neighbours();
   for (const auto& [buffer, index] : neighbours.sends) {
-    net::Packet& packet = gate_.take(buffer, burst_);
-    const route::NextHop& hop = routes_->hops().at(index);
-    packet.sum_l4 = false;
-    if (hop.write_addresses(packet.head)) {
-      gate_.send(packet, hop.port);
-    } else {
-      refuse(0, buffer, net::Reason::neighbour_unresolved);
-    }
+    send_held(buffer, routes_->hops().at(index));
   }
   neighbours.sends.clear();
   for (const auto& [buffer, reason] : neighbours.drops) refuse(0, buffer, reason);
   neighbours.drops.clear();
   for (const auto& key : neighbours.failures) {
     if (!office_) break;
-    office_->watch.tell(tables::EventKind::neighbour_failed, now, 0, key.link, 0,
-                        net::to_string(key.address));
+    office_->watch.tell(tables::EventKind::neighbour_failed, now, 0,
+                        places_.all()[key.link].link.port, 0, net::to_string(key.address));
   }
   neighbours.failures.clear();
 }
@@ -210,34 +227,52 @@ void Housekeeper::settle_neighbours(net::Instant now) {
 /// Rules in NICs for answers to SNAT addresses; says when one takes no more.
 void Housekeeper::steer_answers(const tables::View& view, net::Instant now) {
   office_->rules.follow(view, now);
-  for (uint16_t port = 0; port < places_.size(); ++port) {
+  for (uint16_t port = 0; port < rules_refused_.size(); ++port) {
     const bool refused = office_->rules.is_refused(port);
-    if (refused && !places_[port].rules_refused) {
+    if (refused && !rules_refused_[port]) {
       spdlog::warn(
           "port {} has {} rules for SNAT ports and takes no more: software steers the rest",
           ports_.all()[port].name, office_->rules.count(port));
     }
-    places_[port].rules_refused = refused;
+    rules_refused_[port] = refused;
+  }
+}
+
+/// Its tag was written for the way that its worker saw: by another one it would leave the instance.
+void Housekeeper::send_held(void* buffer, const route::NextHop& hop) {
+  const bool same_link = device::Gate::vlan_of(buffer) == hop.vlan;
+  net::Packet& packet = gate_.take(buffer, burst_);
+  packet.sum_l4 = false;
+  if (same_link && hop.write_addresses(packet.head)) {
+    gate_.send(packet, hop.port);
+  } else {
+    refuse(0, buffer, net::Reason::neighbour_unresolved);
   }
 }
 
 void Housekeeper::look_at_links(net::Instant now) {
   std::vector<bool> up;
-  for (uint16_t port = 0; port < places_.size(); ++port) {
-    Place& place = places_[port];
-    up.push_back(ports_.link_is_up(port));
-    ports_.note_link(port, up.back());
-    if (up.back() == place.link_up) continue;
-    place.link_up = up.back();
-    place.twin->set_carrier(place.link_up);
-    spdlog::warn("port {}: link {}", ports_.all()[port].name, place.link_up ? "up" : "down");
+  const auto ports = static_cast<uint16_t>(ports_.all().size());
+  for (uint16_t port = 0; port < ports; ++port) {
+    const bool was_up = places_.all()[port].link.up;
+    const bool is_up = ports_.link_is_up(port);
+    up.push_back(is_up);
+    ports_.note_link(port, is_up);
+    if (is_up == was_up) continue;
+    spdlog::warn("port {}: link {}", ports_.all()[port].name, is_up ? "up" : "down");
     if (!office_) continue;
-    office_->region.port(port).link_up.store(place.link_up ? 1 : 0, std::memory_order_relaxed);
-    office_->watch.tell(tables::EventKind::link_changed, now, 0, port, place.link_up ? 1 : 0,
+    office_->region.port(port).link_up.store(is_up ? 1 : 0, std::memory_order_relaxed);
+    office_->watch.tell(tables::EventKind::link_changed, now, 0, port, is_up ? 1 : 0,
                         ports_.all()[port].name);
-    if (place.link_up) office_->announcer.link_up(port);
+    if (is_up) office_->announcer.link_up(port);
   }
-  routes_->set_links_up(up);
+  std::vector<bool> links_up;
+  for (Place& place : places_.all()) {
+    place.link.up = up[place.link.port];
+    if (place.twin) place.twin->set_carrier(place.link.up);
+    links_up.push_back(place.link.up);
+  }
+  routes_->set_links_up(links_up);
 }
 
 /// Ten times a second: counters, troubles, signs of life.
@@ -248,19 +283,30 @@ void Housekeeper::look_around(net::Instant now) {
     office_->drains_looked = now;
     office_->watch.look_at_drains(office_->reader.latest(), now);
   }
-  for (uint16_t port = 0; port < places_.size(); ++port) {
-    const Place& place = places_[port];
-    tables::PortLine& line = office_->region.port(port);
-    mirror_counters(line, place.base, ports_.counters(port));
-    line.twin_sent.set(place.base_to_twin + place.to_twin);
-    line.twin_received.set(place.base_from_twin + place.from_twin);
-    line.twin_dropped.set(place.base_dropped + place.dropped);
-  }
+  mirror_ports();
   const auto settled =
       net::after(office_->attached, flow::kSettleSeconds * net::kNanosecondsPerSecond);
   if (!office_->settled && now >= settled) {
     office_->settled = true;
     office_->engine.settle();
+  }
+}
+
+/// A port's line counts the twins of its VLANs as well.
+void Housekeeper::mirror_ports() {
+  for (uint16_t port = 0; port < bases_.size(); ++port) {
+    Base sum = bases_[port];
+    for (const Place& place : places_.all()) {
+      if (place.link.port != port) continue;
+      sum.to_twin += place.to_twin;
+      sum.from_twin += place.from_twin;
+      sum.dropped += place.dropped;
+    }
+    tables::PortLine& line = office_->region.port(port);
+    mirror_counters(line, sum.port, ports_.counters(port));
+    line.twin_sent.set(sum.to_twin);
+    line.twin_received.set(sum.from_twin);
+    line.twin_dropped.set(sum.dropped);
   }
 }
 

@@ -1,8 +1,9 @@
 // The housekeeper: everything slow, on the main thread, in a loop of short turns.
 //
-// Twins and the packets to and from them, routes and neighbours by netlink, announcements, requests
-// of the control plane, events, ports' counters. Before there is a region it also stands in for the
-// workers: all that comes in goes to the twins, so that the machine can be reached.
+// Twins (`Places`) and the packets to and from them, routes and neighbours by netlink,
+// announcements, requests of the control plane, events, ports' counters. Before there is a region
+// it also stands in for the workers: all that comes in goes to the twins, so that the machine can
+// be reached.
 #pragma once
 
 #include <cstdint>
@@ -14,8 +15,8 @@
 #include "dataplane/clerk.h"
 #include "dataplane/device/gate.h"
 #include "dataplane/device/port_rules.h"
-#include "dataplane/device/twin.h"
 #include "dataplane/engine.h"
+#include "dataplane/places.h"
 #include "dataplane/route_keeper.h"
 #include "dataplane/tables/reader.h"
 #include "dataplane/watch.h"
@@ -45,12 +46,10 @@ class Housekeeper {
   void save() { routes_->save(); }
 
  private:
-  struct Place {
-    std::unique_ptr<device::Twin> twin;
-    bool link_up = true, rules_refused = false;
+  /// What the region's line of a port showed at first.
+  struct Base {
+    device::PortCounters port;
     uint64_t to_twin = 0, from_twin = 0, dropped = 0;
-    device::PortCounters base;  ///< what the region's line showed at first
-    uint64_t base_to_twin = 0, base_from_twin = 0, base_dropped = 0;
   };
   /// All that exists only with a region.
   struct Office {
@@ -66,6 +65,8 @@ class Housekeeper {
     bool settled = false;
   };
 
+  void follow(const tables::View& view, net::Instant now);
+  void introduce_ports();
   uint32_t bridge();
   uint32_t serve_workers(net::Instant now);
   uint32_t from_twins();
@@ -73,15 +74,20 @@ class Housekeeper {
   void hold(uint16_t worker, const Held& held, net::Instant now);
   void refuse(uint16_t worker, void* buffer, net::Reason reason);
   void settle_neighbours(net::Instant now);
+  void send_held(void* buffer, const route::NextHop& hop);
   void look_at_links(net::Instant now);
   void steer_answers(const tables::View& view, net::Instant now);
   void look_around(net::Instant now);
+  void mirror_ports();
 
   Options options_;
   device::Ports& ports_;
   std::vector<std::unique_ptr<device::Gate>>& gates_;
   device::Gate& gate_;
-  std::vector<Place> places_;
+  Places places_;
+  std::vector<Base> bases_;          ///< by port
+  std::vector<bool> rules_refused_;  ///< by port
+  uint64_t followed_ = 0;            ///< generation
   std::unique_ptr<RouteKeeper> routes_;
   std::unique_ptr<Office> office_;
   net::Burst burst_;

@@ -8,7 +8,7 @@ namespace {
 
 /// No address of ours may reach the kernel, which would answer for it in its own way.
 bool is_ours(const Turn& turn, const net::Packet& packet) {
-  return turn.view.address(instance_of(packet), destination_of(packet)) != nullptr;
+  return turn.view.address(net::instance_of(packet), destination_of(packet)) != nullptr;
 }
 
 /// An ICMP error that quotes a packet with another one in it (the parser takes it for `control`).
@@ -33,7 +33,7 @@ bool is_about_tunnel(const net::Packet& packet) {
 
 void answer_or_leave(Turn& turn, net::Packet& packet) {
   if (const auto asked = link::asked_address(packet)) {
-    if (turn.view.address(net::Instance::standard, *asked) != nullptr) {
+    if (turn.view.address(net::instance_of(packet), *asked) != nullptr) {
       link::answer(packet, turn.routes.mac_of_port(packet.port));
       return;
     }
@@ -72,12 +72,6 @@ bool passes_through(Turn& turn, net::Packet& packet) {
 
 void answer(Turn& turn) {
   for (net::Packet& packet : turn.burst.all()) {
-    // Else it would cross from a network that is not ours into one that is.
-    if (packet.vlan != 0 && packet.verdict == net::Verdict::undecided &&
-        !turn.routes.carries(packet.port, packet.vlan)) [[unlikely]] {
-      packet.drop(net::Reason::vlan_unknown);
-      continue;
-    }
     if (packet.verdict != net::Verdict::undecided) continue;
     if (packet.shape == net::Shape::other || packet.shape == net::Shape::control) {
       answer_or_leave(turn, packet);

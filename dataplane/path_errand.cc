@@ -30,6 +30,7 @@ tables::FlowRecord record_of(const Entry& entry, uint16_t worker, net::Tick now)
     record.snat = address(entry.to_client.destination);
     record.snat_port = net::swap16(entry.to_client.destination_port);
   }
+  record.instance = entry.to_server.instance;
   record.protocol = entry.to_server.protocol;
   record.state = track.state;
   record.worker = worker;
@@ -50,6 +51,7 @@ bool matches(const tables::FlowFilter& filter, const tables::FlowRecord& flow) {
          fits(filter.server, flow.server) && fits(filter.client_port, flow.client_port) &&
          fits(filter.service_port, flow.service_port) &&
          fits(filter.server_port, flow.server_port) &&
+         (filter.instance == net::Instance::unknown || filter.instance == flow.instance) &&
          (filter.protocol == net::Protocol::any || filter.protocol == flow.protocol) &&
          (!tables::is_slot(filter.service) || filter.service == flow.service) &&
          (!tables::is_slot(filter.server_id) || filter.server_id == flow.server_id) &&

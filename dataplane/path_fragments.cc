@@ -15,7 +15,7 @@ bool has_ports(Protocol protocol) {
 /// Those that need no train: true, with their verdict.
 bool is_decided(Turn& turn, net::Packet& packet) {
   const net::Address to = destination_of(packet);
-  const tables::LocalAddress* local = turn.view.address(instance_of(packet), to);
+  const tables::LocalAddress* local = turn.view.address(net::instance_of(packet), to);
   const bool ours = local != nullptr;
   if (!has_ports(packet.protocol)) {
     // As whole packets of such a protocol.
@@ -26,7 +26,7 @@ bool is_decided(Turn& turn, net::Packet& packet) {
     }
   } else if (ours && is_echo(packet.protocol) && local->kind != tables::AddressKind::snat) {
     packet.drop(Reason::fragment_unsupported);
-  } else if (turn.routes.is_twin_address(instance_of(packet), to)) {
+  } else if (turn.routes.is_twin_address(net::instance_of(packet), to)) {
     packet.verdict = net::Verdict::twin;
   } else {
     return false;

@@ -67,6 +67,8 @@ bool masquerade(Turn& turn, Opening& opening, net::Packet& packet, const typenam
                 uint8_t shard) {
   if (turn.view.source_rules() == nullptr) [[likely]]
     return false;
+  // Rules and their addresses are of the standard instance.
+  if (tuple.instance != net::Instance::standard) return false;
   if (packet.shape != net::Shape::transport && packet.shape != net::Shape::fragment) return false;
   const net::Address source = F::address(tuple.source), destination = F::address(tuple.destination);
   const uint32_t hop =

@@ -35,10 +35,10 @@ uint32_t look_up(Turn& turn, const net::Packet& packet, FlowId id) {
   const net::Address to = future_destination(turn, packet, id);
   // Only a neighbour can be told from its VIP by a MAC address alone.
   if (is_routed_flow(turn, id) &&
-      turn.routes.port_of_neighbour(instance_of(packet), to) == route::kNoPort) {
+      turn.routes.port_of_neighbour(net::instance_of(packet), to) == route::kNoPort) {
     return route::kNoRoute;
   }
-  return turn.routes.find(instance_of(packet), to, static_cast<uint32_t>(packet.hash >> 16));
+  return turn.routes.find(net::instance_of(packet), to, static_cast<uint32_t>(packet.hash >> 16));
 }
 
 /// By the index that the flow keeps, as long as it belongs to these routes.
@@ -67,7 +67,8 @@ static_assert(flow::kNoHop == route::kNoRoute);
 /// Ends the packet and, where that may be said, says why: `make` turns it into the message.
 template <typename Make>
 void tell(Turn& turn, net::Packet& packet, Reason reason, Make make) {
-  const net::Address from = turn.routes.own_address(packet.port, packet.family);
+  const net::Address from =
+      turn.routes.own_address(packet.port, packet.vlan, net::instance_of(packet), packet.family);
   const bool sent =
       !from.is_unspecified() && turn.state.replies.take(turn.now) && make(packet, from);
   packet.verdict = sent ? net::Verdict::reply : net::Verdict::drop;
@@ -201,6 +202,7 @@ void dispatch(Turn& turn) {
     } else {
       packet.verdict = net::Verdict::hold;
       packet.awaited = future_destination(turn, packet, FlowId(packet.flow));
+      packet.awaited_in = turn.routes.links()[hop.link].instance;
     }
   }
 }

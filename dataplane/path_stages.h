@@ -22,11 +22,12 @@ inline constexpr std::array<std::string_view, 9> kStageNames = {
 inline constexpr uint32_t kSlice = 16;
 
 /// Parses, and asks the flow table meanwhile. The last slice has not made its guess yet.
-inline uint32_t parse_and_ask(net::Burst& burst, const flow::Table& flows) {
+inline uint32_t parse_and_ask(net::Burst& burst, const flow::Table& flows,
+                              const net::Spaces& spaces) {
   uint32_t from = 0;
   for (;; from += kSlice) {
     const uint32_t to = std::min(from + kSlice, burst.count);
-    parse::parse(burst, from, to);
+    parse::parse(burst, from, to, spaces);
     flows.ask(burst, from, to);
     if (from != 0) flows.guess(burst, from - kSlice, from);
     if (to == burst.count) return from;
@@ -36,7 +37,7 @@ inline uint32_t parse_and_ask(net::Burst& burst, const flow::Table& flows) {
 template <typename After>
 inline void run_stages(Turn& turn, After after) {
   const flow::Table& flows = turn.state.flows;
-  const uint32_t rest = parse_and_ask(turn.burst, flows);
+  const uint32_t rest = parse_and_ask(turn.burst, flows, turn.routes.spaces());
   after(0);
   if (!turn.burst.plain) {
     answer(turn);

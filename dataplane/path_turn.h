@@ -180,9 +180,6 @@ inline net::Address server_of(const Turn& turn, flow::FlowId id) {
   return id.wide() ? net::Address::v6(flows.wide(id).to_client.source.data())
                    : net::Address::v4_raw(flows.narrow(id).to_client.source);
 }
-inline net::Instance instance_of(const net::Packet& p) {
-  return is_v4(p) ? p.tuple4.instance : p.tuple6.instance;
-}
 /// path_answer.cc: a packet of a protocol that no flow has, to somebody else, which transit lets
 /// pass as it is.
 bool passes_through(Turn& turn, net::Packet& packet);

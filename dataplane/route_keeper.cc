@@ -20,17 +20,29 @@ RouteKeeper::RouteKeeper(const Options& options, net::Instant now)
       hops_(options.hops),
       neighbours_(hops_, {}),
       published_(options.readers, std::make_unique<route::Routes>()),
-      netlink_(options.interfaces),
-      links_up_(options.links.size(), true) {
-  if (auto kept = load_state(options_.state_file, options_.names)) {
+      netlink_(watched(options.links)),
+      links_(options.links) {
+  if (auto kept = load_state(options_.state_file, names())) {
     spdlog::info("{} routes and {} neighbours of the last run are used until the kernel answers",
                  kept->routes.size(), kept->neighbours.size());
     for (const auto& one : kept->neighbours) {
-      neighbours_.remember(one.key, options_.links[one.key.link], one.mac, now);
+      neighbours_.remember(one.key, links_[one.key.link].link, one.mac, now);
     }
     take_over(std::move(*kept), now);
   }
   read_kernel(now);
+}
+
+std::vector<device::Watched> RouteKeeper::watched(const std::vector<Attachment>& links) {
+  std::vector<device::Watched> all;
+  for (const Attachment& one : links) all.push_back({one.interface, one.link.instance});
+  return all;
+}
+
+std::vector<std::string> RouteKeeper::names() const {
+  std::vector<std::string> all;
+  for (const Attachment& one : links_) all.push_back(one.name);
+  return all;
 }
 
 void RouteKeeper::turn(net::Instant now) {
@@ -76,10 +88,29 @@ void RouteKeeper::take_over(device::KernelState state, net::Instant now) {
   for (const auto& one : state_.neighbours) neighbours_.hear(one, now);
 }
 
+void RouteKeeper::set_links(std::vector<Attachment> links, net::Instant now) {
+  const size_t known = links_.size();
+  links_ = std::move(links);
+  if (const auto kept = load_state(options_.state_file, names())) {
+    for (const auto& one : kept->neighbours) {
+      if (one.key.link < known) continue;
+      neighbours_.remember(one.key, links_[one.key.link].link, one.mac, now);
+    }
+  }
+  netlink_.watch(watched(links_));
+  state_ = {};
+  read_kernel(now);
+  // Also when nothing was read: the links themselves are different.
+  build_whole(now);
+}
+
 void RouteKeeper::set_links_up(const std::vector<bool>& up) {
-  if (up == links_up_) return;
-  links_up_ = up;
-  build_whole(tables::boot_time());
+  bool differs = false;
+  for (size_t i = 0; i < links_.size() && i < up.size(); ++i) {
+    differs = differs || links_[i].link.up != up[i];
+    links_[i].link.up = up[i];
+  }
+  if (differs) build_whole(tables::boot_time());
 }
 
 void RouteKeeper::build_whole(net::Instant now) {
@@ -87,7 +118,7 @@ void RouteKeeper::build_whole(net::Instant now) {
   for (const auto& route : state_.routes) {
     for (const auto& way : route.ways) {
       if (way.gateway == net::Address{}) continue;
-      neighbours_.gateway({way.link, way.gateway}, options_.links[way.link], now);
+      neighbours_.gateway({way.link, way.gateway}, links_[way.link].link, now);
     }
   }
   ++version_;
@@ -109,16 +140,12 @@ void RouteKeeper::build_hosts() {
 
 std::unique_ptr<const route::Routes> RouteKeeper::build(bool whole) {
   route::Build build(hops_);
-  for (size_t i = 0; i < options_.links.size(); ++i) {
-    route::Link link = options_.links[i];
-    link.up = links_up_[i];
-    build.link(link);
-  }
+  for (const Attachment& one : links_) build.link(one.link);
   for (const auto& own : state_.addresses) build.twin_address(own.link, own.address);
   for (const auto& one : neighbours_.all()) build.neighbour(one.key.link, one.key.address);
   if (!whole) return std::move(build).finish(version_, options_.seed, &current());
   for (route::Route route : state_.routes) {
-    const auto is_down = [this](const route::Way& way) { return !links_up_[way.link]; };
+    const auto is_down = [this](const route::Way& way) { return !links_[way.link].link.up; };
     if (!std::all_of(route.ways.begin(), route.ways.end(), is_down)) {
       std::erase_if(route.ways, is_down);
     }
@@ -143,7 +170,7 @@ net::Reason RouteKeeper::hold(net::Instance instance, const net::Address& destin
   const route::NextHop& hop = hops_.at(index);
   const bool neighbour = hop.gateway == net::Address{};
   const route::NeighbourKey key{hop.link, neighbour ? destination : hop.gateway};
-  const net::Reason reason = neighbours_.hold(key, options_.links[hop.link], buffer, now);
+  const net::Reason reason = neighbours_.hold(key, links_[hop.link].link, buffer, now);
   // The kernel does not repeat what it has said.
   if (const auto heard = heard_.find(key); heard != heard_.end()) {
     neighbours_.hear(heard->second, now);
@@ -165,7 +192,7 @@ void RouteKeeper::save() {
     if (one.state != route::HopState::ready) continue;
     kept.neighbours.push_back({one.key, one.mac, route::Heard::usable});
   }
-  if (!save_state(options_.state_file, kept, options_.names)) {
+  if (!save_state(options_.state_file, kept, names())) {
     spdlog::warn("{} cannot be written: a restart would begin without routes", options_.state_file);
   }
 }

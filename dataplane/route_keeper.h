@@ -20,10 +20,14 @@ namespace nezu::dataplane {
 
 class RouteKeeper {
  public:
+  /// A link with its twin.
+  struct Attachment {
+    route::Link link;
+    std::string name;        ///< "front", "front.10"
+    uint32_t interface = 0;  ///< of the twin; 0: none any more
+  };
   struct Options {
-    std::vector<route::Link> links;    ///< of the ports, in their order
-    std::vector<std::string> names;    ///< of the ports
-    std::vector<uint32_t> interfaces;  ///< of the twins
+    std::vector<Attachment> links;  ///< of the ports, in their order
     std::string state_file;
     uint32_t readers = 1;  ///< workers
     uint32_t hops = 16384;
@@ -38,7 +42,10 @@ class RouteKeeper {
   const route::Neighbours& neighbours() const { return neighbours_; }
   const device::KernelState& kernel() const { return state_; }
 
-  /// Whether the ports' links are up, by link: equal-cost ways on others are left out.
+  /// More links, or others in the place of those that were: numbers keep their port and VLAN. The
+  /// kernel is asked for everything anew.
+  void set_links(std::vector<Attachment> links, net::Instant now);
+  /// Whether links are up: equal-cost ways on others are left out.
   void set_links_up(const std::vector<bool>& up);
   /// What the kernel has said, what is due, and a new publication when there is something new.
   void turn(net::Instant now);
@@ -48,6 +55,8 @@ class RouteKeeper {
   void save();
 
  private:
+  static std::vector<device::Watched> watched(const std::vector<Attachment>& links);
+  std::vector<std::string> names() const;
   void listen(net::Instant now);
   void read_kernel(net::Instant now);
   void take_over(device::KernelState state, net::Instant now);
@@ -64,7 +73,7 @@ class RouteKeeper {
   device::Netlink netlink_;
   device::KernelState state_;                                  ///< as last read
   std::map<route::NeighbourKey, route::NeighbourNews> heard_;  ///< all that the kernel has
-  std::vector<bool> links_up_;
+  std::vector<Attachment> links_;
   uint32_t version_ = 1;
   bool read_due_ = true;
   net::Instant read_after_;

@@ -17,9 +17,9 @@ std::optional<uint16_t> link_of(const std::vector<std::string>& names, const std
   return static_cast<uint16_t>(at - names.begin());
 }
 
-/// "route 10.0.0.0/8 front 192.0.2.254 1 back - 1": ways of port, gateway, weight.
+/// "10.0.0.0/8 front 192.0.2.254 1 back - 1": ways of link, gateway, weight.
 bool parse_route(std::istringstream& words, const std::vector<std::string>& names,
-                 device::KernelState& state) {
+                 net::Instance instance, device::KernelState& state) {
   std::string prefix, port, gateway;
   unsigned weight = 0;
   if (!(words >> prefix)) return false;
@@ -36,6 +36,7 @@ bool parse_route(std::istringstream& words, const std::vector<std::string>& name
     all_known = all_known && link;
     if (link) route.ways.push_back({*link, *address, static_cast<uint16_t>(weight)});
   }
+  route.instance = instance;
   if (all_known || !route.ways.empty()) state.routes.push_back(std::move(route));
   return true;
 }
@@ -45,7 +46,11 @@ bool parse_line(const std::string& line, const std::vector<std::string>& names,
   std::istringstream words(line);
   std::string kind, port, address;
   words >> kind;
-  if (kind == "route") return parse_route(words, names, state);
+  if (kind == "route") return parse_route(words, names, net::Instance::standard, state);
+  if (kind == "route-of") {
+    uint16_t number = 0;
+    return words >> number && parse_route(words, names, net::Instance{number}, state);
+  }
   if (!(words >> port >> address)) return false;
   const auto link = link_of(names, port);
   const auto parsed = net::parse_address(address);
@@ -71,7 +76,10 @@ std::string to_text(const device::KernelState& state, const std::vector<std::str
     text << "address " << names[own.link] << ' ' << net::to_string(own.address) << '\n';
   }
   for (const auto& route : state.routes) {
-    text << "route " << net::to_string(route.prefix);
+    text << (route.instance == net::Instance::standard
+                 ? std::string("route ")
+                 : "route-of " + std::to_string(static_cast<unsigned>(route.instance)) + " ")
+         << net::to_string(route.prefix);
     for (const auto& way : route.ways) {
       text << ' ' << names[way.link] << ' '
            << (way.gateway == net::Address{} ? "-" : net::to_string(way.gateway)) << ' '

@@ -127,7 +127,7 @@ void Worker::to_housekeeper(steer::Ring<void*>& ring, net::Packet& packet, net::
 
 void Worker::hold(net::Packet& packet) {
   device::Gate::settle(packet);
-  if (errands_.held.push({packet.buffer, packet.awaited})) return;
+  if (errands_.held.push({packet.buffer, packet.awaited, packet.awaited_in})) return;
   refuse(packet, net::Reason::neighbour_queue_full);
 }
 

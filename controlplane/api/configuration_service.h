@@ -52,6 +52,14 @@ class ConfigurationService final : public v1::ConfigurationService::Service {
   Status UpdateSourceNat(Context*, const v1::UpdateSourceNatRequest*, Changed*) override;
   Status DeleteSourceNat(Context*, const v1::DeleteSourceNatRequest*, Changed*) override;
 
+  // instance_calls.cc
+  Status CreateInstance(Context*, const v1::CreateInstanceRequest*, Changed*) override;
+  Status GetInstance(Context*, const v1::GetInstanceRequest*, v1::NetworkInstance*) override;
+  Status ListInstances(Context*, const v1::ListInstancesRequest*,
+                       v1::ListInstancesResponse*) override;
+  Status UpdateInstance(Context*, const v1::UpdateInstanceRequest*, Changed*) override;
+  Status DeleteInstance(Context*, const v1::DeleteInstanceRequest*, Changed*) override;
+
   Status ListHistory(Context*, const v1::ListHistoryRequest*, v1::ListHistoryResponse*) override;
   Status GetRevision(Context*, const v1::GetRevisionRequest*, v1::GetResponse*) override;
   Status DiffRevisions(Context*, const v1::DiffRevisionsRequest*, v1::Diff*) override;

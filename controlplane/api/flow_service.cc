@@ -75,6 +75,10 @@ void resolve(const v1::FlowFilter& from, const publish::Reading& now, tables::Fl
   if (!from.source_nat().empty()) {
     resolve_rule(from, now, to, problems);
   }
+  if (from.has_instance()) {
+    config::check_range(from.instance(), 0, 65534, "", "filter.instance", problems);
+    to.instance = static_cast<net::Instance>(from.instance());
+  }
   if (!from.service().empty()) {
     const auto at = std::find_if(now.services.begin(), now.services.end(),
                                  [&](const auto& one) { return one.name == from.service(); });
@@ -176,6 +180,7 @@ v1::Flow flow_of(const tables::FlowRecord& record, const SlotNames& names) {
     flow.set_source_nat(rule->second);
   }
   flow.set_expires_in_s(record.seconds_left);
+  flow.set_instance(static_cast<uint32_t>(record.instance));
   return flow;
 }
 

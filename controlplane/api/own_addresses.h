@@ -2,6 +2,8 @@
 //
 // Both would answer for an address that is a VIP or an SNAT address as well: the data plane takes
 // every packet to it, and the kernel's own connections (health checks, sshd) never get an answer.
+// An interface is in the network instance whose link its name ends with (nz-front.10: front.10);
+// all others are in the standard one.
 #pragma once
 
 #include <map>
@@ -13,16 +15,17 @@
 
 namespace nezu::api {
 
-/// Address -> interface. Without loopback.
-using OwnAddresses = std::map<net::Address, std::string>;
+/// Address -> interfaces. Without loopback.
+using OwnAddresses = std::multimap<net::Address, std::string>;
 OwnAddresses own_addresses();
 
 /// What of the configuration is on an interface by now, sentences for people: an address that was
 /// added after it had become a VIP or an SNAT address. Costs what the kernel has.
 std::vector<std::string> clashes_of(const config::Model& model, const OwnAddresses& own);
 
-/// Complains about services and SNAT sets of the edit that use one of them.
-void check_own_addresses(const store::Edit& edit, const OwnAddresses& own,
-                         config::Problems& problems);
+/// Complains about services and SNAT sets of the edit that use one of them in the same network
+/// instance. `before`: the edit is not applied yet.
+void check_own_addresses(const config::Model& before, const store::Edit& edit,
+                         const OwnAddresses& own, config::Problems& problems);
 
 }  // namespace nezu::api

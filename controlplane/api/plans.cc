@@ -33,6 +33,9 @@ const auto& table_of(const config::Model& model, const v1::SnatSet*) { return mo
 const auto& table_of(const config::Model& model, const v1::SourceNat*) {
   return model.source_nats();
 }
+const auto& table_of(const config::Model& model, const v1::NetworkInstance*) {
+  return model.instances();
+}
 v1::VirtualService& add_to(store::Edit& edit, const v1::VirtualService*) {
   return *edit.add_services();
 }
@@ -40,9 +43,13 @@ v1::Pool& add_to(store::Edit& edit, const v1::Pool*) { return *edit.add_pools();
 v1::SnatSet& add_to(store::Edit& edit, const v1::SnatSet*) { return *edit.add_snat_sets(); }
 v1::SourceNat& add_to(store::Edit& edit, const v1::SourceNat*) { return *edit.add_source_nats(); }
 const char* word_for(const v1::SourceNat*) { return "source NAT rule"; }
+v1::NetworkInstance& add_to(store::Edit& edit, const v1::NetworkInstance*) {
+  return *edit.add_instances();
+}
 const char* word_for(const v1::VirtualService*) { return "service"; }
 const char* word_for(const v1::Pool*) { return "pool"; }
 const char* word_for(const v1::SnatSet*) { return "SNAT set"; }
+const char* word_for(const v1::NetworkInstance*) { return "network instance"; }
 
 template <typename T>
 Planner create(T object) {
@@ -148,7 +155,10 @@ std::string missing(const std::string& what, const std::string& name) {
 }
 
 int find_server(const v1::Pool& pool, const v1::ServerIdentity& server) {
-  const auto wanted = config::identity_of(server, pool.protocol());
+  auto wanted = config::identity_of(server, pool.protocol());
+  if (wanted && server.instance() == 0) {
+    wanted->instance = static_cast<net::Instance>(pool.instance());
+  }
   return wanted ? config::find_server(pool, *wanted) : -1;
 }
 
@@ -253,6 +263,11 @@ Planner plan_delete_source_nat(std::string name) {
     plan.edit.add_removed_source_nats(name);
     return plan;
   };
+}
+
+Planner plan_create(v1::NetworkInstance instance) { return create(std::move(instance)); }
+Planner plan_update(v1::NetworkInstance instance, google::protobuf::FieldMask mask) {
+  return change(std::move(instance), std::move(mask));
 }
 
 Planner plan_create_server(std::string pool, v1::RealServer server) {

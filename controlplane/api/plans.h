@@ -24,6 +24,9 @@ Planner plan_delete_service(std::string name);
 Planner plan_delete_pool(std::string name);
 Planner plan_delete_snat_set(std::string name);
 Planner plan_delete_source_nat(std::string name);
+Planner plan_create(v1::NetworkInstance instance);
+Planner plan_update(v1::NetworkInstance instance, google::protobuf::FieldMask mask);
+Planner plan_delete_instance(std::string name);
 
 Planner plan_create_server(std::string pool, v1::RealServer server);
 Planner plan_update_server(std::string pool, v1::RealServer server,

@@ -193,21 +193,29 @@ struct Server::Parts {
     }
   }
 
+  /// A VRF is called as its network instance.
+  static std::string interface_of(const config::Model& model, const v1::Pool& pool) {
+    const config::Names& names = model.instances_numbered(pool.instance());
+    return pool.instance() == 0 || names.empty() ? std::string{} : *names.begin();
+  }
+
   void configure_checks(const config::Model& model, const compile::Touched& touched) {
     health::ChecksByPool checks;
     for (const std::string& name : touched.pools) {
       const v1::Pool* pool = model.pools().find(name);
-      checks[name] = pool != nullptr ? health::checks_of(*pool) : std::vector<health::Check>{};
+      checks[name] = pool != nullptr ? health::checks_of(*pool, interface_of(model, *pool))
+                                     : std::vector<health::Check>{};
     }
     health.reconfigure(std::move(checks), verdicts);
     verdicts.clear();  // from now on the engine knows better
   }
 
   void start() {
-    store.set_checker([](const store::Edit& edit, config::Problems& problems) {
-      check_checks(edit, problems);
-      check_own_addresses(edit, own_addresses(), problems);
-    });
+    store.set_checker(
+        [](const config::Model& before, const store::Edit& edit, config::Problems& problems) {
+          check_checks(edit, problems);
+          check_own_addresses(before, edit, own_addresses(), problems);
+        });
     committer.start(
         {.configured = [this](
                            const config::Model& model,

@@ -292,6 +292,10 @@ class Compilation {
     servers();
     addresses();
     rules();
+    image_.has_memberships = touched_.memberships;
+    if (touched_.memberships) {
+      image_.memberships = compile_memberships(model_);
+    }
     image_.settings = settings_of(model_.settings());
     return std::move(image_);
   }

@@ -104,6 +104,8 @@ struct Image {
   /// Of all rules that are enabled, in their order; none: as before.
   std::optional<std::vector<RuleMatch>> matches;
   tables::Settings settings;
+  bool has_memberships = false;                 ///< `memberships` are given
+  std::vector<tables::Membership> memberships;  ///< all, ordered by port and VLAN
   struct Gone {
     std::vector<std::string> services, pools, rules;
     std::vector<tables::ServerIdentity> servers;
@@ -132,6 +134,7 @@ RuleImage compile_rule(const v1::SourceNat& rule);
 /// In the order in which rules of equally long networks are tried.
 std::vector<RuleMatch> compile_matches(const config::Model& model);
 tables::Timeouts timeouts_of(const v1::Timeouts& from);
+std::vector<tables::Membership> compile_memberships(const config::Model& model);
 
 Image compile(const config::Model& model, const Touched& touched, const Verdicts& verdicts,
               int64_t boot_offset);

@@ -25,6 +25,15 @@ void Touched::add_change(const config::Model& after, const store::Edit& edit,
     for (const v1::SourceNat& rule : side->source_nats()) {
       add(rule);
     }
+    for (const v1::NetworkInstance& instance : side->instances()) {
+      memberships = true;
+      // Health checks go by the instance's name.
+      for (const auto& [name, pool] : after.pools()) {
+        if (pool->instance() == instance.number() && instance.number() != 0) {
+          pools.insert(name);
+        }
+      }
+    }
   }
 }
 
@@ -38,6 +47,7 @@ void Touched::add_verdict(const config::Model& model, const tables::ServerIdenti
 
 void Touched::add_everything(const config::Model& model) {
   everything = true;
+  memberships = true;
   for (const auto& [name, service] : model.services()) {
     add(*service);
   }

@@ -17,7 +17,8 @@ namespace nezu::compile {
 using AddressKey = std::pair<net::Instance, net::Address>;
 
 struct Touched {
-  bool everything = false;  ///< also whatever the region shows
+  bool everything = false;   ///< also whatever the region shows
+  bool memberships = false;  ///< of links in network instances
   std::set<std::string> services, pools;
   std::set<tables::ServerIdentity> servers;
   std::set<AddressKey> addresses;

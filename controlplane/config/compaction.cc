@@ -34,6 +34,10 @@ std::string payload_of(const Revision& revision) {
     *part.mutable_snapshot()->mutable_configuration()->add_source_nats() = *rule;
     write();
   }
+  for (const auto& instance : revision.objects.instances) {
+    *part.mutable_snapshot()->mutable_configuration()->add_instances() = *instance;
+    write();
+  }
   for (const auto& past : revision.past) {
     *part.mutable_snapshot()->add_past() = *past;
     write();

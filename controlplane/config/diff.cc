@@ -185,6 +185,9 @@ store::Edit edit_to(const Model& model, const v1::Configuration& wanted, Problem
   edit_list(
       wanted.source_nats(), model.source_nats(), source_nat_path, edit.mutable_source_nats(),
       [&](const std::string& name) { edit.add_removed_source_nats(name); }, problems);
+  edit_list(
+      wanted.instances(), model.instances(), instance_path, edit.mutable_instances(),
+      [&](const std::string& name) { edit.add_removed_instances(name); }, problems);
   if (!equal(wanted.settings(), model.settings())) {
     *edit.mutable_settings() = wanted.settings();
   }
@@ -196,6 +199,7 @@ store::Edit without_repeats(const Model& model, store::Edit edit) {
   drop_repeats(edit.mutable_pools(), model.pools());
   drop_repeats(edit.mutable_snat_sets(), model.snat_sets());
   drop_repeats(edit.mutable_source_nats(), model.source_nats());
+  drop_repeats(edit.mutable_instances(), model.instances());
   if (edit.has_settings() && equal(edit.settings(), model.settings())) {
     edit.clear_settings();
   }
@@ -218,6 +222,9 @@ v1::Diff describe(const store::Edit& edit, const store::Edit& undo) {
   }
   for (const auto& [name, pair] : pairs_of(undo.source_nats(), edit.source_nats())) {
     describer.add(source_nat_path(name), pair.first, pair.second);
+  }
+  for (const auto& [name, pair] : pairs_of(undo.instances(), edit.instances())) {
+    describer.add(instance_path(name), pair.first, pair.second);
   }
   if (edit.has_settings()) {
     describer.add("settings", &undo.settings(), &edit.settings());

@@ -87,6 +87,9 @@ v1::Configuration Snapshot::configuration() const {
   for (const auto& rule : source_nats) {
     *all.add_source_nats() = *rule;
   }
+  for (const auto& instance : instances) {
+    *all.add_instances() = *instance;
+  }
   *all.mutable_settings() = settings;
   return all;
 }
@@ -105,6 +108,7 @@ Snapshot Model::snapshot() const {
   copy(pools_, snapshot.pools);
   copy(snat_sets_, snapshot.snat_sets);
   copy(source_nats_, snapshot.source_nats);
+  copy(instances_, snapshot.instances);
   snapshot.settings = settings_;
   return snapshot;
 }
@@ -135,6 +139,12 @@ store::Edit Model::apply(const store::Edit& edit) {
       take(source_nats_, name);
     }
   }
+  for (const std::string& name : edit.removed_instances()) {
+    if (const auto* before = instances_.find(name)) {
+      *undo.add_instances() = *before;
+      take(instances_, name);
+    }
+  }
   for (const v1::VirtualService& service : edit.services()) {
     const auto* before = services_.find(service.name());
     before == nullptr ? undo.add_removed_services(service.name())
@@ -159,6 +169,12 @@ store::Edit Model::apply(const store::Edit& edit) {
                       : static_cast<void>(*undo.add_source_nats() = *before);
     put(rule);
   }
+  for (const v1::NetworkInstance& instance : edit.instances()) {
+    const auto* before = instances_.find(instance.name());
+    before == nullptr ? undo.add_removed_instances(instance.name())
+                      : static_cast<void>(*undo.add_instances() = *before);
+    put(instance);
+  }
   if (edit.has_settings()) {
     *undo.mutable_settings() = settings_;
     settings_ = edit.settings();
@@ -180,6 +196,7 @@ void Model::put(const v1::VirtualService& service) {
   if (keeps_port(service.mode())) {
     ports_kept_by_pool_[service.pool()][service.port()].insert(name);
   }
+  instances_by_pool_[service.pool()][service.instance()].insert(name);
   services_by_snat_set_[service.snat_set()].insert(name);
   services_by_key_[service_key(service)].insert(name);
   services_by_address_[address_key(service.instance(), service.address())].insert(name);
@@ -217,6 +234,17 @@ void Model::put(const v1::SourceNat& rule) {
   rules_by_snat_set_[rule.snat_set()].insert(rule.name());
 }
 
+void Model::put(const v1::NetworkInstance& instance) {
+  if (const auto* before = instances_.find(instance.name())) {
+    unlink(*before);
+  }
+  instances_.put(instance);
+  instances_by_number_[std::to_string(instance.number())].insert(instance.name());
+  for (const std::string& link : instance.links()) {
+    instances_by_link_[link].insert(instance.name());
+  }
+}
+
 template <typename T>
 void Model::take(Table<T>& table, const std::string& name) {
   unlink(*table.find(name));
@@ -228,13 +256,17 @@ void Model::unlink(const v1::VirtualService& service) {
   drop(services_by_pool_, service.pool(), name);
   drop(services_by_pool_and_kind_, kind_key(service), name);
   drop(pingers_by_pool_, service.pool(), name);
-  if (keeps_port(service.mode())) {
-    auto& ports = ports_kept_by_pool_[service.pool()];
-    drop(ports, service.port(), name);
-    if (ports.empty()) {
-      ports_kept_by_pool_.erase(service.pool());
+  const auto drop_number = [&](auto& index, uint32_t number) {
+    auto& numbers = index[service.pool()];
+    drop(numbers, number, name);
+    if (numbers.empty()) {
+      index.erase(service.pool());
     }
+  };
+  if (keeps_port(service.mode())) {
+    drop_number(ports_kept_by_pool_, service.port());
   }
+  drop_number(instances_by_pool_, service.instance());
   drop(services_by_snat_set_, service.snat_set(), name);
   drop(services_by_key_, service_key(service), name);
   drop(services_by_address_, address_key(service.instance(), service.address()), name);
@@ -266,6 +298,13 @@ const Names& Model::rules_of_pool(const std::string& pool) const {
 const Names& Model::rules_of_snat_set(const std::string& set) const {
   return look_up(rules_by_snat_set_, set);
 }
+void Model::unlink(const v1::NetworkInstance& instance) {
+  drop(instances_by_number_, std::to_string(instance.number()), instance.name());
+  for (const std::string& link : instance.links()) {
+    drop(instances_by_link_, link, instance.name());
+  }
+}
+
 const Names& Model::users_of_pool(const std::string& pool) const {
   return look_up(services_by_pool_, pool);
 }
@@ -277,6 +316,17 @@ const std::map<uint32_t, Names>& Model::ports_kept_of_pool(const std::string& po
   static const std::map<uint32_t, Names> kNone;
   const auto at = ports_kept_by_pool_.find(pool);
   return at == ports_kept_by_pool_.end() ? kNone : at->second;
+}
+const std::map<uint32_t, Names>& Model::instances_of_pool(const std::string& pool) const {
+  static const std::map<uint32_t, Names> kNone;
+  const auto at = instances_by_pool_.find(pool);
+  return at == instances_by_pool_.end() ? kNone : at->second;
+}
+const Names& Model::instances_numbered(uint32_t number) const {
+  return look_up(instances_by_number_, std::to_string(number));
+}
+const Names& Model::instances_with(const std::string& link) const {
+  return look_up(instances_by_link_, link);
 }
 const Names& Model::pingers_of_pool(const std::string& pool) const {
   return look_up(pingers_by_pool_, pool);

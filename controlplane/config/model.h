@@ -49,6 +49,7 @@ struct Snapshot {
   std::vector<std::shared_ptr<const v1::Pool>> pools;
   std::vector<std::shared_ptr<const v1::SnatSet>> snat_sets;
   std::vector<std::shared_ptr<const v1::SourceNat>> source_nats;
+  std::vector<std::shared_ptr<const v1::NetworkInstance>> instances;
   v1::Settings settings;
 
   v1::Configuration configuration() const;
@@ -72,6 +73,7 @@ class Model {
   const Table<v1::Pool>& pools() const { return pools_; }
   const Table<v1::SnatSet>& snat_sets() const { return snat_sets_; }
   const Table<v1::SourceNat>& source_nats() const { return source_nats_; }
+  const Table<v1::NetworkInstance>& instances() const { return instances_; }
   const v1::Settings& settings() const { return settings_; }
 
   /// `edit` is normalised and names every object once. Returns what undoes it.
@@ -85,10 +87,16 @@ class Model {
   const std::map<uint32_t, Names>& ports_kept_of_pool(const std::string& pool) const;
   /// Those of them whose VIP answers pings as long as servers of the pool are ready.
   const Names& pingers_of_pool(const std::string& pool) const;
+  /// All of them, by the number of their network instance.
+  const std::map<uint32_t, Names>& instances_of_pool(const std::string& pool) const;
   const Names& users_of_snat_set(const std::string& set) const;
   /// Source NAT rules that use this pool or SNAT set.
   const Names& rules_of_pool(const std::string& pool) const;
   const Names& rules_of_snat_set(const std::string& set) const;
+  /// Network instances with this number: one, or none.
+  const Names& instances_numbered(uint32_t number) const;
+  /// Network instances with this link, as "front.10".
+  const Names& instances_with(const std::string& link) const;
   /// Services with the same address, port and protocol as this one, itself included.
   const Names& services_like(const v1::VirtualService& service) const;
   /// Services with this VIP, in its canonical form.
@@ -108,21 +116,26 @@ class Model {
   void put(const v1::Pool& pool);
   void put(const v1::SnatSet& set);
   void put(const v1::SourceNat& rule);
+  void put(const v1::NetworkInstance& instance);
   template <typename T>
   void take(Table<T>& table, const std::string& name);
   void unlink(const v1::VirtualService& service);
   void unlink(const v1::Pool& pool);
   void unlink(const v1::SnatSet& set);
   void unlink(const v1::SourceNat& rule);
+  void unlink(const v1::NetworkInstance& instance);
 
   Table<v1::VirtualService> services_;
   Table<v1::Pool> pools_;
   Table<v1::SnatSet> snat_sets_;
   Table<v1::SourceNat> source_nats_;
+  Table<v1::NetworkInstance> instances_;
   v1::Settings settings_;
   Index services_by_pool_, services_by_pool_and_kind_, pingers_by_pool_, services_by_snat_set_;
   Index services_by_key_, services_by_address_;
   std::unordered_map<std::string, std::map<uint32_t, Names>> ports_kept_by_pool_;
+  std::unordered_map<std::string, std::map<uint32_t, Names>> instances_by_pool_;
+  Index instances_by_number_, instances_by_link_;
   Index pools_by_server_, pools_by_address_;
   Index snat_sets_by_address_;
   Index rules_by_pool_, rules_by_snat_set_;

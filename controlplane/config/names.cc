@@ -82,6 +82,8 @@ std::string pool_path(std::string_view name) { return quoted("pools", name); }
 std::string snat_set_path(std::string_view name) { return quoted("snat_sets", name); }
 std::string source_nat_path(std::string_view name) { return quoted("source_nats", name); }
 
+std::string instance_path(std::string_view name) { return quoted("instances", name); }
+
 std::string server_path(std::string_view pool, const v1::RealServer& server) {
   return pool_path(pool) + ".servers" + element_label(server, 0);
 }

@@ -34,6 +34,7 @@ std::string service_path(std::string_view name);
 std::string pool_path(std::string_view name);
 std::string snat_set_path(std::string_view name);
 std::string source_nat_path(std::string_view name);
+std::string instance_path(std::string_view name);
 /// pools["web"].servers["10.0.0.1:80"].
 std::string server_path(std::string_view pool, const v1::RealServer& server);
 

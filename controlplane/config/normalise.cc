@@ -148,6 +148,9 @@ void normalise(v1::Pool& pool) {
   }
   for (v1::RealServer& server : *pool.mutable_servers()) {
     normalise(server, pool.protocol());
+    if (server.instance() == 0) {
+      server.set_instance(pool.instance());
+    }
   }
   std::stable_sort(pool.mutable_servers()->pointer_begin(), pool.mutable_servers()->pointer_end(),
                    [](const v1::RealServer* a, const v1::RealServer* b) {
@@ -185,6 +188,10 @@ void normalise(v1::SourceNat& rule) {
   normalise(*rule.mutable_timeouts());
 }
 
+void normalise(v1::NetworkInstance& instance) {
+  std::sort(instance.mutable_links()->begin(), instance.mutable_links()->end());
+}
+
 void normalise(v1::Settings& settings) {
   if (settings.transit() == v1::TRANSIT_UNSPECIFIED) {
     settings.set_transit(v1::TRANSIT_DROP);
@@ -212,6 +219,9 @@ void normalise(v1::Configuration& configuration) {
   }
   for (v1::SourceNat& rule : *configuration.mutable_source_nats()) {
     normalise(rule);
+  }
+  for (v1::NetworkInstance& instance : *configuration.mutable_instances()) {
+    normalise(instance);
   }
   normalise(*configuration.mutable_settings());
 }

@@ -15,6 +15,7 @@ void normalise(v1::Pool& pool);
 void normalise(v1::SnatSet& set);
 /// Lists come out ordered, each entry once, networks without bits behind their length.
 void normalise(v1::SourceNat& rule);
+void normalise(v1::NetworkInstance& instance);
 void normalise(v1::Settings& settings);
 void normalise(v1::Configuration& configuration);
 

@@ -34,6 +34,9 @@ void normalise_edit(store::Edit& edit) {
   for (v1::SourceNat& rule : *edit.mutable_source_nats()) {
     normalise(rule);
   }
+  for (v1::NetworkInstance& instance : *edit.mutable_instances()) {
+    normalise(instance);
+  }
   if (edit.has_settings()) {
     normalise(*edit.mutable_settings());
   }
@@ -45,6 +48,7 @@ store::Edit whole(const v1::Configuration& configuration) {
   *edit.mutable_pools() = configuration.pools();
   *edit.mutable_snat_sets() = configuration.snat_sets();
   *edit.mutable_source_nats() = configuration.source_nats();
+  *edit.mutable_instances() = configuration.instances();
   *edit.mutable_settings() = configuration.settings();
   return edit;
 }
@@ -165,7 +169,7 @@ Staged Store::examine(store::Edit& edit, store::Edit& undo, Problems found) {
   const Problems within = problems_within(edit);
   staged.problems.insert(staged.problems.end(), within.begin(), within.end());
   if (checker_) {
-    checker_(edit, staged.problems);
+    checker_(model_, edit, staged.problems);
   }
   edit = without_repeats(model_, std::move(edit));
   undo = model_.apply(edit);

@@ -38,7 +38,7 @@ struct Staged {
 };
 
 /// Further checks of a normalised edit, which may still be invalid, by those who know more.
-using Checker = std::function<void(const store::Edit&, Problems&)>;
+using Checker = std::function<void(const Model&, const store::Edit&, Problems&)>;
 
 class Store {
  public:

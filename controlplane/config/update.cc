@@ -98,6 +98,7 @@ void add_part(v1::Configuration& whole, v1::Configuration part) {
   move(*part.mutable_pools(), *whole.mutable_pools());
   move(*part.mutable_snat_sets(), *whole.mutable_snat_sets());
   move(*part.mutable_source_nats(), *whole.mutable_source_nats());
+  move(*part.mutable_instances(), *whole.mutable_instances());
   if (part.has_settings()) {
     *whole.mutable_settings() = std::move(*part.mutable_settings());
   }

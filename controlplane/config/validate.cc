@@ -12,7 +12,6 @@ namespace nezu::config {
 namespace {
 
 constexpr size_t kLongestName = 63;
-
 /// Returns the address when it can be used on the wire.
 std::optional<net::Address> check_address(const std::string& text, const std::string& path,
                                           Problems& problems) {
@@ -87,7 +86,10 @@ std::optional<net::Prefix> check_client_prefix(const std::string& text, const st
 
 void check_server(const v1::Pool& pool, const v1::RealServer& server, Problems& problems) {
   const std::string path = server_path(pool.name(), server);
-  check_instance(server.instance(), path, problems);
+  if (server.instance() != pool.instance()) {
+    complain(problems, path + ".instance", std::to_string(server.instance()),
+             "A server is in its pool's network instance; leave it out here and set the pool's.");
+  }
   check_address(server.address(), path + ".address", problems);
   check_port(server.port(), path + ".port", problems);
   check_range(server.weight(), 0, 65535, "", path + ".weight", problems);
@@ -185,7 +187,7 @@ void check_name(const std::string& name, const std::string& path, Problems& prob
 void check_instance(uint32_t instance, const std::string& path, Problems& problems) {
   if (instance != 0) {
     complain(problems, path + ".instance", std::to_string(instance),
-             "Only network instance 0 exists in this version; leave the field out.");
+             "Source NAT works in the standard network instance only; leave the field out.");
   }
 }
 
@@ -230,7 +232,6 @@ void check_length(const std::string& text, size_t longest, const std::string& pa
 void validate(const v1::VirtualService& service, Problems& problems) {
   const std::string path = service_path(service.name());
   check_name(service.name(), path, problems);
-  check_instance(service.instance(), path, problems);
   check_address(service.address(), path + ".address", problems);
   check_port(service.port(), path + ".port", problems);
   check_known(service.protocol(), v1::Protocol_IsValid, path + ".protocol", problems);
@@ -283,7 +284,6 @@ void validate(const v1::Pool& pool, Problems& problems) {
 void validate(const v1::SnatSet& set, Problems& problems) {
   const std::string path = snat_set_path(set.name());
   check_name(set.name(), path, problems);
-  check_instance(set.instance(), path, problems);
   if (set.addresses().empty()) {
     complain(problems, path + ".addresses", "", "The list is empty; give at least one address.");
   }
@@ -350,6 +350,9 @@ Problems problems_within(const store::Edit& edit) {
   }
   for (const v1::SourceNat& rule : edit.source_nats()) {
     validate(rule, problems);
+  }
+  for (const v1::NetworkInstance& instance : edit.instances()) {
+    validate(instance, problems);
   }
   if (edit.has_settings()) {
     validate(edit.settings(), problems);

@@ -5,6 +5,9 @@
 // been applied. Both cost what the edit is big, not what the configuration is big. Pure.
 #pragma once
 
+#include <optional>
+#include <string>
+
 #include "controlplane/config/model.h"
 #include "controlplane/config/yaml.h"
 
@@ -19,6 +22,9 @@ Problems problems_within(const store::Edit& edit);
 /// What is wrong between the objects that `edit` touched and all others; `model` has it applied.
 Problems problems_between(const Model& model, const store::Edit& edit);
 
+/// The part of it that is about network instances.
+void check_instances(const Model& model, const store::Edit& edit, Problems& problems);
+
 /// What can be put in force, but is probably not meant; `model` has `edit` applied. The first
 /// kMostWarnings, and how many more there are.
 inline constexpr size_t kMostWarnings = 50;
@@ -28,6 +34,7 @@ Problems warnings_of(const Model& model, const store::Edit& edit);
 void validate(const v1::VirtualService& service, Problems& problems);
 void validate(const v1::Pool& pool, Problems& problems);
 void validate(const v1::SnatSet& set, Problems& problems);
+void validate(const v1::NetworkInstance& instance, Problems& problems);
 void validate(const v1::Settings& settings, Problems& problems);
 void validate(const v1::SourceNat& rule, Problems& problems);
 void validate(const v1::HealthCheck& check, const std::string& path, Problems& problems);
@@ -46,6 +53,12 @@ inline constexpr size_t kLongestDescription = 255;
 std::string list_of(const Names& names);
 bool has_family(const v1::SnatSet& set, bool is_v4);
 inline const char* family_text(bool is_v4) { return is_v4 ? "IPv4" : "IPv6"; }
+/// A link of a network instance: "front" or "front.10".
+struct LinkName {
+  std::string port;
+  uint16_t vlan = 0;  ///< 0: the untagged frames
+};
+std::optional<LinkName> parse_link(const std::string& text);
 
 /// A "must be from 1 to 9" when it is not.
 void check_range(uint64_t value, uint64_t first, uint64_t last, const char* unit,

@@ -320,6 +320,7 @@ Problems problems_between(const Model& model, const store::Edit& edit) {
       }
     }
   }
+  check_instances(model, edit, problems);
   for (const std::string& name : edit.removed_pools()) {
     if (const Names& users = model.users_of_pool(name); !users.empty()) {
       complain(problems, pool_path(name), name,

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <map>
 #include <numeric>
 #include <set>
 
@@ -76,6 +77,19 @@ bool is_utf8(std::string_view text) {
 class Reader {
  public:
   Problems problems;
+
+  /// What the file calls its network instances: `instance: red` stands for the number of that one.
+  void learn_instances(const YAML::Node& file) {
+    numbers_["standard"] = 0;
+    const YAML::Node list = file.IsMap() ? file["instances"] : YAML::Node();
+    for (const YAML::Node& one : list) {
+      uint32_t number = 0;
+      if (one.IsMap() && one["name"] && one["name"].IsScalar() && one["number"] &&
+          YAML::convert<uint32_t>::decode(one["number"], number)) {
+        numbers_[one["name"].Scalar()] = number;
+      }
+    }
+  }
 
   void read_message(const YAML::Node& node, Message& into, const std::string& path) {
     if (!may_go_on()) {
@@ -257,6 +271,10 @@ class Reader {
         return put_number<int64_t>(node, into, field, path, &Reflection::SetInt64,
                                    &Reflection::AddInt64);
       case FieldDescriptor::CPPTYPE_UINT32:
+        if (const auto named = numbers_.find(node.Scalar());
+            field.name() == "instance" && named != numbers_.end()) {
+          return r.SetUInt32(&into, &field, named->second);
+        }
         return put_number<uint32_t>(node, into, field, path, &Reflection::SetUInt32,
                                     &Reflection::AddUInt32);
       case FieldDescriptor::CPPTYPE_UINT64:
@@ -318,6 +336,7 @@ class Reader {
   }
 
   size_t nodes_ = 0;
+  std::map<std::string, uint32_t> numbers_;  // of network instances, by name
 };
 
 /// Insertions, deletions, changes and swaps of neighbours that lead from `a` to `b`.
@@ -365,6 +384,7 @@ Problems from_yaml(std::string_view text, Message& into) {
       problem.set_field("the file");
       problem.set_description("The file has several documents; remove the lines '---'.");
     } else if (!documents.empty()) {
+      reader.learn_instances(documents[0]);
       reader.read_message(documents[0], into, "");
     }
   } catch (const std::exception& error) {

@@ -48,6 +48,8 @@ struct Check {
       address;        ///< where the probe goes: the server's address or the one that overrides it
   uint16_t port = 0;  ///< host order; not used by icmp
   Http http;          ///< kind http only
+  /// Sockets are bound to it: the VRF of the server's network instance. Empty: to none.
+  std::string interface;
 
   Milliseconds interval{5000};   ///< from the start of one probe to the start of the next
   Milliseconds timeout{2000};    ///< for the whole probe

@@ -71,12 +71,13 @@ Check template_of(const v1::Pool& pool) {
 
 }  // namespace
 
-std::vector<Check> checks_of(const v1::Pool& pool) {
+std::vector<Check> checks_of(const v1::Pool& pool, const std::string& interface) {
   std::vector<Check> checks;
   if (!pool.has_check()) {
     return checks;
   }
-  const Check base = template_of(pool);
+  Check base = template_of(pool);
+  base.interface = interface;
   const auto override_address = net::parse_address(pool.check().address());
   for (const v1::RealServer& server : pool.servers()) {
     const auto identity = config::identity_of(server, pool.protocol());

@@ -12,6 +12,7 @@ namespace nezu::health {
 
 /// One check for each server of a pool that has a check. It is normalised and valid. Servers that
 /// the operator disabled are checked as well: what comes back is known then.
-std::vector<Check> checks_of(const v1::Pool& pool);
+/// `interface`: by which the sockets of its network instance go; empty in the standard one.
+std::vector<Check> checks_of(const v1::Pool& pool, const std::string& interface = {});
 
 }  // namespace nezu::health

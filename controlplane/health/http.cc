@@ -4,11 +4,14 @@
 #include <re2/re2.h>
 
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <mutex>
+
+#include "controlplane/health/socket_address.h"
 
 namespace nezu::health {
 namespace {
@@ -47,6 +50,7 @@ struct HttpProber::Exchange {
   uint64_t bytes = 0;
   bool had_enough = false;
   int socket_error = 0;  // of socket(), which libcurl does not tell
+  bool is_unbound = false;
   std::array<char, CURL_ERROR_SIZE> error{};
 
   Exchange() = default;
@@ -66,7 +70,13 @@ struct HttpProber::Exchange {
   }
   static curl_socket_t on_open(void* self, curlsocktype, curl_sockaddr* peer) {
     const int fd = ::socket(peer->family, peer->socktype | SOCK_CLOEXEC, peer->protocol);
-    static_cast<Exchange*>(self)->socket_error = fd < 0 ? errno : 0;
+    auto& exchange = *static_cast<Exchange*>(self);
+    exchange.socket_error = fd < 0 ? errno : 0;
+    if (fd >= 0 && bind_to(fd, exchange.check->interface) != 0) {
+      exchange.is_unbound = true;
+      ::close(fd);
+      return CURL_SOCKET_BAD;
+    }
     return fd;
   }
   Outcome outcome(CURLcode code) const;
@@ -117,6 +127,9 @@ Outcome HttpProber::Exchange::outcome(CURLcode code) const {
 
 /// What kept the exchange from its end, in errno's words where there is one, else in libcurl's.
 Outcome HttpProber::Exchange::transport_outcome(CURLcode code) const {
+  if (is_unbound) {
+    return {Outcome::Kind::broken, unbound_text(check->interface), bytes};
+  }
   if (socket_error != 0) {
     return {Outcome::Kind::broken, "no socket: " + error_text(socket_error), bytes};
   }

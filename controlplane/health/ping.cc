@@ -73,17 +73,23 @@ PingProber::PingProber(Loop& loop, Finish finish, uint64_t seed)
       next_sequence_(static_cast<uint16_t>(random_())) {}
 
 PingProber::~PingProber() {
-  for (Channel* channel : {&ipv4_, &ipv6_}) {
-    if (channel->fd.exists()) {
-      loop_.forget(channel->fd.get());
-    }
+  for (auto& [way, channel] : channels_) {
+    close(channel);
   }
 }
 
-int PingProber::open(Channel& channel, bool ipv6) {
+void PingProber::close(Channel& channel) {
   if (channel.fd.exists()) {
-    return 0;
+    loop_.forget(channel.fd.get());
+    channel.fd = Descriptor();
   }
+}
+
+std::string PingProber::open(Channel& channel, const Way& way) {
+  if (channel.fd.exists()) {
+    return {};
+  }
+  const bool ipv6 = way.second;
   const int family = ipv6 ? AF_INET6 : AF_INET;
   const int protocol = ipv6 ? static_cast<int>(IPPROTO_ICMPV6) : static_cast<int>(IPPROTO_ICMP);
   constexpr int kFlags = SOCK_NONBLOCK | SOCK_CLOEXEC;
@@ -92,9 +98,16 @@ int PingProber::open(Channel& channel, bool ipv6) {
   if (raw) {
     fd = Descriptor(::socket(family, SOCK_RAW | kFlags, protocol));
     if (!fd.exists()) {
-      return errno;
+      const int error = errno;
+      return "no ICMP socket: " + error_text(error) +
+             (error == EACCES || error == EPERM
+                  ? " (give CAP_NET_RAW or widen net.ipv4.ping_group_range)"
+                  : "");
     }
     keep_only_echo_replies(fd.get(), ipv6);
+  }
+  if (bind_to(fd.get(), way.first) != 0) {
+    return unbound_text(way.first);
   }
   const int room = 1 << 20;  // thousands of answers may come at once
   ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUF, &room, sizeof room);
@@ -102,17 +115,15 @@ int PingProber::open(Channel& channel, bool ipv6) {
   channel.ipv6 = ipv6;
   loop_.watch(fd.get(), EPOLLIN, [this, &channel](uint32_t) { on_ready(channel); });
   channel.fd = std::move(fd);
-  return 0;
+  return {};
 }
 
 void PingProber::start(Ticket ticket, const Check& check) {
   const bool ipv6 = !check.address.is_v4();
-  Channel& channel = ipv6 ? ipv6_ : ipv4_;
-  if (const int error = open(channel, ipv6); error != 0) {
-    const char* remedy = error == EACCES || error == EPERM
-                             ? " (give CAP_NET_RAW or widen net.ipv4.ping_group_range)"
-                             : "";
-    finish_(ticket, {Outcome::Kind::broken, "no ICMP socket: " + error_text(error) + remedy, 0});
+  const Way way{check.interface, ipv6};
+  Channel& channel = channels_[way];
+  if (std::string why = open(channel, way); !why.empty()) {
+    finish_(ticket, {Outcome::Kind::broken, std::move(why), 0});
     return;
   }
   if (waiting_.size() >= 0xffff) {
@@ -134,6 +145,9 @@ void PingProber::start(Ticket ticket, const Check& check) {
   const SocketAddress peer = socket_address(check.address, 0);
   if (::sendto(channel.fd.get(), &echo, sizeof echo, 0, peer.get(), peer.size) < 0) {
     const int error = errno;
+    if (!check.interface.empty()) {
+      close(channel);  // it may be another interface by now: bound anew the next time
+    }
     const auto kind = is_own_fault(error) ? Outcome::Kind::broken : Outcome::Kind::failure;
     finish_(ticket, {kind, error_text(error), 0});
     return;

@@ -19,6 +19,7 @@ bool is_own_fault(int error) {
     case EAFNOSUPPORT:
     case EPROTONOSUPPORT:
     case ENOSPC:
+    case ENODEV:  // the interface is gone
       return true;
     default:
       return false;

@@ -32,6 +32,10 @@ void TcpProber::start(Ticket ticket, const Check& check) {
     finish_(ticket, {Outcome::Kind::broken, "no socket: " + error_text(errno), 0});
     return;
   }
+  if (bind_to(fd.get(), check.interface) != 0) {
+    finish_(ticket, {Outcome::Kind::broken, unbound_text(check.interface), 0});
+    return;
+  }
   const linger reset{.l_onoff = 1, .l_linger = 0};
   ::setsockopt(fd.get(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
   if (::connect(fd.get(), peer.get(), peer.size) == 0) {

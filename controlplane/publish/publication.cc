@@ -42,6 +42,7 @@ void Publication::stage(const compile::Image& image) {
   stage_rules(image);
   if (image.matches) stage_matches(*image.matches);
   transaction_.put(image.settings);
+  if (image.has_memberships) transaction_.put(image.memberships);
 }
 
 template <typename Id>

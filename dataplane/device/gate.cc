@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "dataplane/device/buffer.h"
+#include "dataplane/net/headers.h"
 
 namespace nezu::device {
 
@@ -203,8 +204,16 @@ void Gate::send_blank(const Blank& blank, uint32_t length, uint16_t port) {
   add(blank.buffer, port);
 }
 
-bool Gate::send_frame(std::span<const uint8_t> frame, uint16_t port) {
-  return send_filled(port, [&](std::span<uint8_t> room) -> uint32_t {
+void Gate::put_tag(uint8_t* frame, uint16_t vlan) {
+  constexpr size_t kAddresses = offsetof(net::Ethernet, type);
+  std::memmove(frame, frame + kTagBytes, kAddresses);
+  auto* ethernet = reinterpret_cast<net::Ethernet*>(frame);
+  ethernet->type = net::kEtherVlan;
+  reinterpret_cast<net::Vlan*>(ethernet + 1)->control = vlan;
+}
+
+bool Gate::send_frame(std::span<const uint8_t> frame, uint16_t port, uint16_t vlan) {
+  return send_filled(port, vlan, [&](std::span<uint8_t> room) -> uint32_t {
     if (frame.size() > room.size()) return 0;
     std::memcpy(room.data(), frame.data(), frame.size());
     return static_cast<uint32_t>(frame.size());
@@ -222,6 +231,30 @@ std::span<const uint8_t> Gate::bytes_of(const void* buffer) {
 }
 
 uint16_t Gate::port_of(const void* buffer) { return static_cast<const rte_mbuf*>(buffer)->port; }
+
+namespace {
+
+const net::Vlan* tag_of(const rte_mbuf* buffer) {
+  if (buffer->data_len < sizeof(net::Ethernet) + sizeof(net::Vlan)) return nullptr;
+  const auto* ethernet = rte_pktmbuf_mtod(buffer, const net::Ethernet*);
+  if (ethernet->type != net::kEtherVlan) return nullptr;
+  return reinterpret_cast<const net::Vlan*>(ethernet + 1);
+}
+
+}  // namespace
+
+uint16_t Gate::vlan_of(const void* buffer) {
+  const net::Vlan* tag = tag_of(static_cast<const rte_mbuf*>(buffer));
+  return tag != nullptr ? tag->id() : uint16_t{0};
+}
+
+void Gate::untag(void* buffer) {
+  auto* one = static_cast<rte_mbuf*>(buffer);
+  if (tag_of(one) == nullptr) return;
+  auto* frame = rte_pktmbuf_mtod(one, uint8_t*);
+  std::memmove(frame + kTagBytes, frame, offsetof(net::Ethernet, type));
+  rte_pktmbuf_adj(one, kTagBytes);
+}
 
 void Gate::release(void* buffer) { rte_pktmbuf_free(static_cast<rte_mbuf*>(buffer)); }
 

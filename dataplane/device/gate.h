@@ -39,14 +39,18 @@ class Gate {
 
   /// To leave by `port` at the next flush.
   void send(net::Packet& packet, uint16_t port);
-  /// A frame of our own. False when no buffer is free.
-  bool send_frame(std::span<const uint8_t> frame, uint16_t port);
+  /// A frame of our own, without a tag; it leaves with that of `vlan`, if that is not 0. False when
+  /// no buffer is free.
+  bool send_frame(std::span<const uint8_t> frame, uint16_t port, uint16_t vlan = 0);
   /// The same for many pieces: `fill` writes up to `room` bytes and says how many.
   template <typename Fill>
-  bool send_filled(uint16_t port, Fill fill) {
+  bool send_filled(uint16_t port, uint16_t vlan, Fill fill) {
     const Blank blank = blank_buffer(port);
     if (blank.buffer == nullptr) return false;
-    send_blank(blank, fill(std::span<uint8_t>(blank.bytes, blank.room)), port);
+    const uint32_t tag = vlan != 0 ? kTagBytes : 0;
+    const uint32_t length = fill(std::span<uint8_t>(blank.bytes, blank.room).subspan(tag));
+    if (tag != 0 && length != 0) put_tag(blank.bytes, vlan);
+    send_blank(blank, length != 0 ? length + tag : 0, port);
     return true;
   }
   /// Gives everything collected to the ports, and what others gave for our queues; says how many
@@ -61,6 +65,10 @@ class Gate {
   static std::span<const uint8_t> bytes_of(const void* buffer);
   /// The port that a buffer came in by.
   static uint16_t port_of(const void* buffer);
+  /// The VLAN of the frame's tag; 0: it has none, or one of a priority only.
+  static uint16_t vlan_of(const void* buffer);
+  /// Takes the frame's tag off, if it has one.
+  static void untag(void* buffer);
 
  private:
   struct Blank {
@@ -80,7 +88,11 @@ class Gate {
     size_t next_lender = 0;
   };
 
+  static constexpr uint32_t kTagBytes = 4;
+
   Blank blank_buffer(uint16_t port);
+  /// The addresses, which stand behind the room for a tag, move to the front of it.
+  static void put_tag(uint8_t* frame, uint16_t vlan);
   void send_blank(const Blank& blank, uint32_t length, uint16_t port);
   void add(rte_mbuf* buffer, uint16_t port);
   void transmit(Exit& exit, uint16_t port, bool lent = false);

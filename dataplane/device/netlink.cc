@@ -16,6 +16,7 @@
 #include <map>
 #include <optional>
 #include <stdexcept>
+#include <tuple>
 #include <utility>
 
 namespace nezu::device {
@@ -66,8 +67,8 @@ std::runtime_error failure(const char* what, int error) {
 
 }  // namespace
 
-Netlink::Netlink(std::vector<uint32_t> interfaces)
-    : interfaces_(std::move(interfaces)),
+Netlink::Netlink(std::vector<Watched> links)
+    : links_(std::move(links)),
       events_(nl_socket_alloc()),
       requests_(nl_socket_alloc()),
       asks_(nl_socket_alloc()) {
@@ -102,8 +103,10 @@ Netlink::~Netlink() {
 }
 
 uint16_t Netlink::link_of(uint32_t interface) const {
-  const auto at = std::find(interfaces_.begin(), interfaces_.end(), interface);
-  return at == interfaces_.end() ? kNoLink : static_cast<uint16_t>(at - interfaces_.begin());
+  const auto at = std::find_if(links_.begin(), links_.end(), [interface](const Watched& link) {
+    return link.interface != 0 && link.interface == interface;
+  });
+  return at == links_.end() ? kNoLink : static_cast<uint16_t>(at - links_.begin());
 }
 
 namespace {
@@ -125,22 +128,38 @@ std::optional<route::NeighbourNews> neighbour_of(rtnl_neigh* neighbour, uint16_t
 struct Ranked {
   route::Route route;
   uint32_t priority = 0;
-  bool down = false;  ///< no way of it has a link: used only when there is no other
+  bool down = false;   ///< no way of it has a link: used only when there is no other
+  bool guest = false;  ///< of the main table, but of another instance than the standard one
 
   bool operator<(const Ranked& other) const {
-    return std::pair(down, priority) < std::pair(other.down, other.priority);
+    return std::tuple(down, guest, priority) < std::tuple(other.down, other.guest, other.priority);
   }
 };
 
-/// A route of the main table; nothing for what the packet path has no use for.
+/// The instance that a table of the kernel belongs to.
+std::optional<net::Instance> instance_of(uint32_t table, const std::vector<Watched>& links) {
+  if (table == RT_TABLE_MAIN) return net::Instance::standard;
+  if (table == 0 || table >= static_cast<uint32_t>(net::Instance::unknown)) return std::nullopt;
+  const auto instance = static_cast<net::Instance>(table);
+  const bool known = std::any_of(links.begin(), links.end(), [instance](const Watched& link) {
+    return link.interface != 0 && link.instance == instance;
+  });
+  return known ? std::optional(instance) : std::nullopt;
+}
+
+/// A route of an instance; nothing for what the packet path has no use for.
 template <typename LinkOf>
-std::optional<Ranked> route_of(rtnl_route* from, LinkOf link_of) {
-  if (rtnl_route_get_table(from) != RT_TABLE_MAIN) return std::nullopt;
+std::optional<Ranked> route_of(rtnl_route* from, const std::vector<Watched>& links,
+                               LinkOf link_of) {
+  const auto of_table = instance_of(rtnl_route_get_table(from), links);
+  if (!of_table) return std::nullopt;
   const int type = rtnl_route_get_type(from);
   const bool refuses = type == RTN_BLACKHOLE || type == RTN_UNREACHABLE || type == RTN_PROHIBIT;
   if (type != RTN_UNICAST && !refuses) return std::nullopt;
   Ranked ranked;
   ranked.priority = rtnl_route_get_priority(from);
+  ranked.route.instance = *of_table;
+  bool is_first = true;
   ranked.route.prefix = prefix_of(rtnl_route_get_dst(from), rtnl_route_get_family(from));
   const net::Address& address = ranked.route.prefix.address;
   if (address.is_link_local() || address.is_multicast()) return std::nullopt;
@@ -151,6 +170,12 @@ std::optional<Ranked> route_of(rtnl_route* from, LinkOf link_of) {
     if ((flags & RTNH_F_DEAD) != 0) continue;
     const uint16_t link = link_of(static_cast<uint32_t>(rtnl_route_nh_get_ifindex(hop)));
     if (link == kNoLink) continue;
+    if (is_first && *of_table == net::Instance::standard) {
+      ranked.route.instance = links[link].instance;
+    }
+    is_first = false;
+    // A way into another instance would be a leak.
+    if (links[link].instance != ranked.route.instance) continue;
     const nl_addr* gateway = rtnl_route_nh_get_gateway(hop);
     if (gateway == nullptr) gateway = rtnl_route_nh_get_via(hop);
     auto& ways = (flags & RTNH_F_LINKDOWN) != 0 ? down : ranked.route.ways;
@@ -160,6 +185,7 @@ std::optional<Ranked> route_of(rtnl_route* from, LinkOf link_of) {
   // What goes there ends at the port that has no link, and is counted by that name.
   ranked.down = ranked.route.ways.empty() && !down.empty();
   if (ranked.down) ranked.route.ways = std::move(down);
+  ranked.guest = ranked.route.instance != *of_table;
   return ranked;
 }
 
@@ -192,7 +218,7 @@ Netlink::News Netlink::listen() {
 }
 
 bool Netlink::dump(int type, KernelState& state) {
-  std::map<net::Prefix, Ranked> best;
+  std::map<std::pair<net::Instance, net::Prefix>, Ranked> best;
   Collector collector;
   collector.visit = [&](nl_object* object) {
     const auto link = [this](uint32_t interface) { return link_of(interface); };
@@ -204,15 +230,16 @@ bool Netlink::dump(int type, KernelState& state) {
       auto* neighbour = reinterpret_cast<rtnl_neigh*>(object);
       const uint16_t on = link_of(static_cast<uint32_t>(rtnl_neigh_get_ifindex(neighbour)));
       if (const auto one = neighbour_of(neighbour, on, false)) state.neighbours.push_back(*one);
-    } else if (auto ranked = route_of(reinterpret_cast<rtnl_route*>(object), link)) {
-      const auto [at, fresh] = best.try_emplace(ranked->route.prefix, *ranked);
+    } else if (auto ranked = route_of(reinterpret_cast<rtnl_route*>(object), links_, link)) {
+      const auto [at, fresh] =
+          best.try_emplace({ranked->route.instance, ranked->route.prefix}, *ranked);
       if (!fresh && *ranked < at->second) at->second = *ranked;
     }
   };
   nl_socket_modify_cb(requests_, NL_CB_VALID, NL_CB_CUSTOM, Collector::message, &collector);
   if (nl_rtgen_request(requests_, type, AF_UNSPEC, NLM_F_DUMP) < 0) return false;
   const int error = nl_recvmsgs_default(requests_);
-  for (auto& [prefix, ranked] : best) state.routes.push_back(std::move(ranked.route));
+  for (auto& [key, ranked] : best) state.routes.push_back(std::move(ranked.route));
   return error >= 0;
 }
 
@@ -225,7 +252,8 @@ void Netlink::ask(const route::NeighbourKey& key) {
   ndmsg header{};
   const bool v4 = key.address.is_v4();
   header.ndm_family = v4 ? AF_INET : AF_INET6;
-  header.ndm_ifindex = static_cast<int>(interfaces_[key.link]);
+  if (links_[key.link].interface == 0) return;
+  header.ndm_ifindex = static_cast<int>(links_[key.link].interface);
   header.ndm_state = NUD_NONE;
   header.ndm_flags = NTF_USE;
   nl_msg* message = nlmsg_alloc_simple(RTM_NEWNEIGH, NLM_F_REQUEST | NLM_F_CREATE | NLM_F_REPLACE);

@@ -29,10 +29,17 @@ struct KernelState {
   std::vector<route::NeighbourNews> neighbours;
 };
 
+/// A twin that is looked after. Its routes are those of its instance: of the kernel's table of that
+/// number (a VRF's), or of the main one.
+struct Watched {
+  uint32_t interface = 0;  ///< index; 0: none any more
+  net::Instance instance = net::Instance::standard;
+};
+
 class Netlink {
  public:
-  /// `interfaces`: index of each twin, by link. Throws std::runtime_error with a sentence.
-  explicit Netlink(std::vector<uint32_t> interfaces);
+  /// By link. Throws std::runtime_error with a sentence.
+  explicit Netlink(std::vector<Watched> links);
   ~Netlink();
   Netlink(const Netlink&) = delete;
   Netlink& operator=(const Netlink&) = delete;
@@ -41,6 +48,8 @@ class Netlink {
     bool changed = false;  ///< routes or addresses: read them again
     std::vector<route::NeighbourNews> neighbours;
   };
+  /// From now on these; read everything again afterwards.
+  void watch(std::vector<Watched> links) { links_ = std::move(links); }
   /// What came since the last call; never waits.
   News listen();
   /// Everything; waits for the kernel's answers. False when it did not answer whole.
@@ -53,7 +62,7 @@ class Netlink {
   void collect(nl_object* object, KernelState& state) const;
   bool dump(int type, KernelState& state);
 
-  std::vector<uint32_t> interfaces_;
+  std::vector<Watched> links_;
   nl_sock* events_ = nullptr;
   nl_sock* requests_ = nullptr;
   nl_sock* asks_ = nullptr;  ///< whose refusals nobody waits for

@@ -92,6 +92,8 @@ Twin::Twin(const std::string& name, const net::MacAddress& mac, uint16_t mtu) : 
 
 Twin::~Twin() { ::close(file_); }
 
+void Twin::dismiss() { ::ioctl(file_, TUNSETPERSIST, 0); }
+
 bool Twin::write(const void* buffer) {
   constexpr int kMostSegments = 16;
   iovec parts[kMostSegments];

@@ -1,9 +1,9 @@
 // A twin: the kernel's TAP interface that mirrors a port. Addresses, routes, routing daemons, sshd
 // and health checks live there.
 //
-// Persistent: it outlives this process with its addresses and routes. Has the port's MAC, MTU and
-// carrier. Without offloads, so that the kernel gives us whole frames with whole sums. The
-// housekeeper's only.
+// Persistent: unless it is dismissed, it outlives this process with its addresses and routes. Has
+// the port's MAC, MTU and carrier. Without offloads, so that the kernel gives us whole frames with
+// whole sums. The housekeeper's only.
 #pragma once
 
 #include <cstdint>
@@ -22,6 +22,9 @@ class Twin {
   ~Twin();
   Twin(const Twin&) = delete;
   Twin& operator=(const Twin&) = delete;
+
+  /// It goes, with its addresses and routes, when this object does.
+  void dismiss();
 
   const std::string& name() const { return name_; }
   uint32_t interface() const { return interface_; }

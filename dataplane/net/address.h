@@ -23,7 +23,10 @@ enum class Family : uint8_t { ipv4 = 4, ipv6 = 6 };
 enum class Protocol : uint8_t { any = 0, icmp = 1, tcp = 6, udp = 17, icmpv6 = 58, sctp = 132 };
 
 /// An isolated address space; 0 is the default one.
-enum class Instance : uint16_t { standard = 0 };
+enum class Instance : uint16_t {
+  standard = 0,
+  unknown = 0xffff,  ///< nobody's: no packet, route or address is in it
+};
 
 struct Address {
   std::array<uint8_t, 16> bytes{};

@@ -128,6 +128,7 @@ struct alignas(64) Packet {
   };
   uint64_t hash = 0;   ///< flow hash of the tuple
   uint32_t ports = 0;  ///< as they lie in the first fragment's transport header
+  Instance awaited_in = Instance::standard;  ///< `hold`: where `awaited` is
 
   /// device/: a frame has come in. All that the stages do not write before they read it is set.
   void arrive(uint8_t* frame, void* handle, uint32_t contiguous, uint32_t whole, uint32_t writable,
@@ -159,12 +160,17 @@ struct alignas(64) Packet {
 // Two lines: what every packet is asked for, then its key.
 static_assert(sizeof(Packet) == 128);
 
+/// The instance that a packet with a tuple (or of Shape::other) came in by.
+inline Instance instance_of(const Packet& packet) {
+  return packet.family == Family::ipv4 ? packet.tuple4.instance : packet.tuple6.instance;
+}
+
 inline constexpr uint32_t kBurstCapacity = 64;
 
 struct Burst {
   uint32_t count = 0;
   // By the parser: what spares a stage the look at every packet.
-  bool plain = false;  ///< all are undecided, untagged TCP or UDP: no fragment, nothing for a twin
+  bool plain = false;     ///< all are undecided TCP or UDP: no fragment, nothing for a twin
   uint8_t tcp_flags = 0;  ///< of any of them
   std::array<Packet, kBurstCapacity> packets;
   std::span<Packet> all() { return {packets.data(), count}; }

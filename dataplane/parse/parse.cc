@@ -119,35 +119,31 @@ constexpr uint32_t kUntagged = sizeof(Ethernet), kTagged = kUntagged + sizeof(Vl
 constexpr uint32_t kLeast = sizeof(Ipv4) + sizeof(Tcp);
 
 /// IPv6, or either with a tag.
-bool parse_plain_other(Packet& p, Instance instance) {
+template <typename Where>
+bool parse_plain_other(Packet& p, const Where& spaces) {
   if (p.head_length < kUntagged + kLeast) return false;
   const uint16_t type = p.at<Ethernet>(0)->type;
-  if (type == kEtherIpv6) return parse_plain6<kUntagged>(p, instance);
+  if (type == kEtherIpv6) return parse_plain6<kUntagged>(p, spaces.untagged(p.port));
   if (type != kEtherVlan || p.head_length < kTagged + kLeast) return false;
   const Vlan& tag = *p.at<Vlan>(kUntagged);
   const uint16_t id = tag.id();
   if (id == 0 || (p.vlan != 0 && p.vlan != id)) return false;
+  const Instance instance = spaces.tagged(p.port, id);
+  if (instance == Instance::unknown) return false;
   p.vlan = id;
   if (tag.type == kEtherIpv4) return parse_plain4<kTagged>(p, instance);
   return tag.type == kEtherIpv6 && parse_plain6<kTagged>(p, instance);
 }
 
-inline bool parse_most_common(Packet& p, Instance instance) {
+template <typename Where>
+inline bool parse_most_common(Packet& p, const Where& spaces) {
   return p.head_length >= kUntagged + kLeast &&
          load<uint16_t>(p.head + offsetof(Ethernet, type)) == swap16(kEtherIpv4) &&
-         parse_plain4<kUntagged>(p, instance);
+         parse_plain4<kUntagged>(p, spaces.untagged(p.port));
 }
 
-/// All other kinds: apart, so that the way of that one stays short. False: not a plain one.
-[[gnu::noinline]] bool parse_other(Packet& p, Instance instance) {
-  if (parse_plain_other(p, instance)) return true;
-  parse_generally(p, instance);
-  return false;
-}
-
-}  // namespace
-
-void parse_generally(Packet& p, Instance instance) {
+template <typename Where>
+void parse_any(Packet& p, const Where& spaces) {
   set_found(p, 0, 0, 0, Shape::other, Family::ipv4, 0, 0);
   if (p.head_length < sizeof(Ethernet)) return p.drop(Reason::ethernet_truncated);
   uint32_t at = sizeof(Ethernet);
@@ -166,18 +162,32 @@ void parse_generally(Packet& p, Instance instance) {
     if (type == kEtherVlan) return p.drop(Reason::vlan_stacked);
   }
   if (type == kEtherServiceVlan) return p.drop(Reason::vlan_stacked);
+  const Instance instance = p.vlan == 0 ? spaces.untagged(p.port) : spaces.tagged(p.port, p.vlan);
+  // Else it would cross from a network that is not ours into one that is.
+  if (instance == Instance::unknown) return p.drop(Reason::vlan_unknown);
   p.l3 = static_cast<uint16_t>(at);
   if (type == kEtherIpv4) return parse_ipv4(p, instance);
   if (type == kEtherIpv6) return parse_ipv6(p, instance);
   p.tuple6 = {};  // nothing of the frame before stays behind
+  p.tuple4.instance = instance;
+}
+
+/// All other kinds: apart, so that the way of that one stays short. False: not a plain one.
+template <typename Where>
+[[gnu::noinline]] bool parse_other(Packet& p, const Where& spaces) {
+  if (parse_plain_other(p, spaces)) return true;
+  parse_any(p, spaces);
+  return false;
 }
 
 // A way that answers false has changed nothing that the next one does not set again.
-void parse(Packet& p, Instance instance) {
-  if (!parse_most_common(p, instance)) parse_other(p, instance);
+template <typename Where>
+void parse_one(Packet& p, const Where& spaces) {
+  if (!parse_most_common(p, spaces)) parse_other(p, spaces);
 }
 
-void parse(Burst& burst, uint32_t from, uint32_t to, Instance instance) {
+template <typename Where>
+void parse_burst(Burst& burst, uint32_t from, uint32_t to, const Where& spaces) {
   if (from == 0) {
     burst.plain = true;
     burst.tcp_flags = 0;
@@ -186,20 +196,28 @@ void parse(Burst& burst, uint32_t from, uint32_t to, Instance instance) {
     }
   }
   uint8_t flags = 0;
-  uint32_t tags = 0;
   for (uint32_t i = from; i < to; ++i) {
     if (i + kAhead < burst.count) __builtin_prefetch(burst.packets[i + kAhead].head);
     Packet& packet = burst.packets[i];
-    if (!parse_most_common(packet, instance) && !parse_other(packet, instance)) {
+    if (!parse_most_common(packet, spaces) && !parse_other(packet, spaces)) {
       burst.plain = false;
     }
     flags |= packet.tcp_flags;
-    tags |= packet.vlan;
   }
   burst.tcp_flags |= flags;
-  burst.plain = burst.plain && tags == 0;
 }
 
-void parse(Burst& burst, Instance instance) { parse(burst, 0, burst.count, instance); }
+}  // namespace
+
+void parse(Packet& p, Instance instance) { parse_one(p, OneSpace{instance}); }
+void parse(Packet& p, const Spaces& spaces) { parse_one(p, spaces); }
+void parse_generally(Packet& p, Instance instance) { parse_any(p, OneSpace{instance}); }
+void parse_generally(Packet& p, const Spaces& spaces) { parse_any(p, spaces); }
+void parse(Burst& burst, Instance instance) {
+  parse_burst(burst, 0, burst.count, OneSpace{instance});
+}
+void parse(Burst& burst, uint32_t from, uint32_t to, const Spaces& spaces) {
+  parse_burst(burst, from, to, spaces);
+}
 
 }  // namespace nezu::parse

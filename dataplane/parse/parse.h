@@ -17,6 +17,7 @@
 #include <array>
 
 #include "dataplane/net/packet.h"
+#include "dataplane/net/spaces.h"
 
 namespace nezu::parse {
 
@@ -25,38 +26,31 @@ inline constexpr uint32_t kMaxExtensionHeaders = 8;
 /// Every packet of a burst; all that packet.h calls the parser's is set anew, the verdict undecided
 /// or drop.
 void parse(net::Burst& burst, net::Instance instance = net::Instance::standard);
-/// Those from `from` to before `to`; a burst is parsed from its front.
-void parse(net::Burst& burst, uint32_t from, uint32_t to,
-           net::Instance instance = net::Instance::standard);
+/// Those from `from` to before `to`; a burst is parsed from its front. `spaces` tell the instance
+/// of each by its port and VLAN; a VLAN that is nobody's ends as `vlan_unknown`.
+void parse(net::Burst& burst, uint32_t from, uint32_t to, const net::Spaces& spaces);
 
-/// One packet. May be repeated on the same bytes.
+/// One packet. May be repeated on the same bytes. All are in `instance`, whatever their VLAN.
 void parse(net::Packet& packet, net::Instance instance = net::Instance::standard);
+void parse(net::Packet& packet, const net::Spaces& spaces);
 
 /// The same by the general way only, which `parse` leaves out for plain IPv4 TCP and UDP: for
 /// tests, which hold the two against each other.
 void parse_generally(net::Packet& packet, net::Instance instance = net::Instance::standard);
+void parse_generally(net::Packet& packet, const net::Spaces& spaces);
 
 /// Every reason that the parser may give; each has a test.
 inline constexpr auto kReasons = std::to_array<net::Reason>({
-    net::Reason::ethernet_truncated,
-    net::Reason::vlan_stacked,
-    net::Reason::ipv4_truncated,
-    net::Reason::ipv4_header_invalid,
-    net::Reason::ipv4_checksum,
-    net::Reason::ipv6_truncated,
-    net::Reason::ipv6_header_invalid,
-    net::Reason::ipv6_extensions_limit,
-    net::Reason::ipv6_extension_truncated,
-    net::Reason::ipv6_extension_order,
-    net::Reason::ipv6_routing_header,
-    net::Reason::address_invalid,
-    net::Reason::fragment_invalid,
-    net::Reason::transport_truncated,
-    net::Reason::tcp_header_invalid,
-    net::Reason::udp_length_invalid,
-    net::Reason::port_zero,
-    net::Reason::tcp_flags_invalid,
-    net::Reason::icmp_inner_invalid,
+    net::Reason::ethernet_truncated,    net::Reason::vlan_stacked,
+    net::Reason::vlan_unknown,          net::Reason::ipv4_truncated,
+    net::Reason::ipv4_header_invalid,   net::Reason::ipv4_checksum,
+    net::Reason::ipv6_truncated,        net::Reason::ipv6_header_invalid,
+    net::Reason::ipv6_extensions_limit, net::Reason::ipv6_extension_truncated,
+    net::Reason::ipv6_extension_order,  net::Reason::ipv6_routing_header,
+    net::Reason::address_invalid,       net::Reason::fragment_invalid,
+    net::Reason::transport_truncated,   net::Reason::tcp_header_invalid,
+    net::Reason::udp_length_invalid,    net::Reason::port_zero,
+    net::Reason::tcp_flags_invalid,     net::Reason::icmp_inner_invalid,
 });
 
 }  // namespace nezu::parse

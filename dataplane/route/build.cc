@@ -60,9 +60,7 @@ uint32_t Build::leaf(const Route& route) {
 }
 
 void Build::route(const Route& route) {
-  const auto instance = static_cast<size_t>(route.instance);
-  if (tries_.size() <= instance) tries_.resize(instance + 1);
-  Tries& tries = tries_[instance];
+  Tries& tries = tries_[route.instance];
   auto& entries = route.prefix.address.is_v4() ? tries.ipv4 : tries.ipv6;
   entries.push_back(entry_of(route.prefix, leaf(route)));
   const bool on_link = std::any_of(route.ways.begin(), route.ways.end(),
@@ -79,7 +77,7 @@ std::optional<uint16_t> Build::neighbour(uint16_t link, const net::Address& addr
 void Build::twin_address(uint16_t link, const net::Address& address) {
   const Link& on = routes_->links_[link];
   twin_addresses_.push_back({address, static_cast<uint16_t>(on.instance), on.port});
-  routes_->owns_.push_back({address, on.port});
+  routes_->owns_.push_back({address, link});
   routes_->sources_.resize(routes_->links_.size());
   net::Address& source = routes_->sources_[link][!address.is_v4()];
   if (source == net::Address{} && !address.is_link_local()) source = address;
@@ -92,10 +90,19 @@ void Build::find_sources() {
     for (const net::Family family : {net::Family::ipv4, net::Family::ipv6}) {
       net::Address& source = routes_->sources_[i][family == net::Family::ipv6];
       if (source == net::Address{}) {
-        source = routes_->own_address(routes_->links_[i].port, family);
+        const Link& link = routes_->links_[i];
+        source = routes_->own_address(link.port, link.vlan, link.instance, family);
       }
     }
   }
+}
+
+void Build::find_spaces() {
+  auto spaces = std::make_shared<net::Spaces>();
+  for (const Link& link : routes_->links_) {
+    if (link.present) spaces->set(link.port, link.vlan, link.instance);
+  }
+  routes_->spaces_ = std::move(spaces);
 }
 
 std::unique_ptr<const Routes> Build::finish(uint32_t version, uint64_t seed,
@@ -107,13 +114,16 @@ std::unique_ptr<const Routes> Build::finish(uint32_t version, uint64_t seed,
   find_sources();
   if (like != nullptr) {
     routes_->fibs_ = like->fibs_;
+    routes_->spaces_ = like->spaces_;
     routes_->subnets_ = like->subnets_;
     routes_->groups_ = like->groups_;
     routes_->targets_ = like->targets_;
   } else {
-    for (Tries& tries : tries_) {
-      routes_->fibs_.push_back(
-          std::make_shared<Fib>(Fib{Trie(std::move(tries.ipv4)), Trie(std::move(tries.ipv6))}));
+    find_spaces();
+    tries_[net::Instance::standard];  // the first, though it may be empty
+    for (auto& [instance, tries] : tries_) {
+      routes_->fibs_.push_back({instance, std::make_shared<Fib>(Fib{Trie(std::move(tries.ipv4)),
+                                                                    Trie(std::move(tries.ipv6))})});
     }
   }
   return std::move(routes_);

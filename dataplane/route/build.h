@@ -12,6 +12,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -55,13 +56,14 @@ class Build {
   uint32_t leaf(const Route& route);
   std::optional<uint32_t> target(const Way& way);
   void find_sources();
+  void find_spaces();
 
   Hops& hops_;
   std::unique_ptr<Routes> routes_;
   struct Tries {
     std::vector<Trie::Entry> ipv4, ipv6;
   };
-  std::vector<Tries> tries_;  // by instance
+  std::map<net::Instance, Tries> tries_;
   std::vector<Host> neighbours_, twin_addresses_;
 };
 

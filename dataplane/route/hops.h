@@ -22,7 +22,8 @@ struct Link {
   uint16_t mtu = 1500;
   net::MacAddress mac{};
   net::Instance instance = net::Instance::standard;
-  bool up = true;  ///< false: nobody there can answer
+  bool up = true;       ///< false: nobody there can answer
+  bool present = true;  ///< false: its VLAN is configured no more; the number stays taken
 };
 
 class Hops {

@@ -4,20 +4,23 @@
 
 namespace nezu::route {
 
-net::Address Routes::own_address(uint16_t port, net::Family family) const {
+net::Address Routes::own_address(uint16_t port, uint16_t vlan, net::Instance instance,
+                                 net::Family family) const {
   net::Address best;
   for (const Own& own : owns_) {
+    const Link& link = links_[own.link];
     if (own.address.family() != family || own.address.is_link_local()) continue;
-    if (own.port == port) return own.address;
+    if (link.instance != instance) continue;
+    if (link.port == port && link.vlan == vlan) return own.address;
     if (best == net::Address{}) best = own.address;
   }
   return best;
 }
 
-uint32_t Routes::port_of_neighbour(net::Instance instance, const net::Address& address) const {
+uint32_t Routes::link_of_neighbour(net::Instance instance, const net::Address& address) const {
   const uint32_t target = target_of(instance, address, 0);
-  if (target == kNothing || (target & Fib::kOnLink) == 0) return kNoPort;
-  return links_[static_cast<uint16_t>(target)].port;
+  if (target == kNothing || (target & Fib::kOnLink) == 0) return kNoLink;
+  return static_cast<uint16_t>(target);
 }
 
 bool Routes::share_subnet(net::Instance instance, const net::Address& a,
@@ -32,11 +35,6 @@ bool Routes::share_subnet(net::Instance instance, const net::Address& a,
   return std::any_of(subnets_.begin(), subnets_.end(), [&](const Subnet& subnet) {
     return subnet.instance == instance && subnet.prefix.contains(a) && subnet.prefix.contains(b);
   });
-}
-
-bool Routes::carries(uint16_t port, uint16_t vlan) const {
-  return std::any_of(links_.begin(), links_.end(),
-                     [&](const Link& link) { return link.port == port && link.vlan == vlan; });
 }
 
 net::MacAddress Routes::mac_of_port(uint16_t port) const {

@@ -17,11 +17,13 @@
 // HopState::link: that one stands for a host that gets an index of its own when it answers.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <memory>
 #include <vector>
 
+#include "dataplane/net/spaces.h"
 #include "dataplane/route/hops.h"
 #include "dataplane/route/hosts.h"
 #include "dataplane/route/next_hop.h"
@@ -30,7 +32,7 @@
 namespace nezu::route {
 
 inline constexpr uint32_t kNoRoute = 0xffff;
-inline constexpr uint32_t kNoPort = 0xffffffff;
+inline constexpr uint32_t kNoPort = 0xffffffff, kNoLink = 0xffffffff;
 
 /// The two tries of one network instance, and how their leaves read.
 struct Fib {
@@ -66,20 +68,26 @@ class Routes {
   bool is_twin_address(net::Instance instance, const net::Address& address) const {
     return twin_of(instance, address) != kNoPort;
   }
-  /// An address of our own on the port's link (or on another, if this one has none) to send errors
-  /// of ours from; unspecified when there is none of that family.
-  net::Address own_address(uint16_t port, net::Family family) const;
+  /// An address of our own on the link of that port and VLAN (or on another of the instance, if
+  /// that has none) to send errors of ours from; unspecified when there is none of that family.
+  net::Address own_address(uint16_t port, uint16_t vlan, net::Instance instance,
+                           net::Family family) const;
   /// The same on a link, to send from to its neighbours: by its number, without a search.
   const net::Address& source(uint16_t link, net::Family family) const {
     return sources_[link][family == net::Family::ipv6];
   }
   /// The port on whose link the address is a neighbour; kNoPort when it is reached by a gateway or
   /// not at all.
-  uint32_t port_of_neighbour(net::Instance instance, const net::Address& address) const;
+  uint32_t port_of_neighbour(net::Instance instance, const net::Address& address) const {
+    const uint32_t link = link_of_neighbour(instance, address);
+    return link == kNoLink ? kNoPort : links_[link].port;
+  }
+  /// The number of that link, or kNoLink.
+  uint32_t link_of_neighbour(net::Instance instance, const net::Address& address) const;
   /// Both are neighbours within one prefix of a link: they reach each other past us.
   bool share_subnet(net::Instance instance, const net::Address& a, const net::Address& b) const;
-  /// The port has a link of that VLAN.
-  bool carries(uint16_t port, uint16_t vlan) const;
+  /// Which instance a frame belongs to, by its port and VLAN.
+  const net::Spaces& spaces() const { return *spaces_; }
   /// The port's MAC; all zeros for a port without a link.
   net::MacAddress mac_of_port(uint16_t port) const;
   const std::vector<Link>& links() const { return links_; }
@@ -88,22 +96,31 @@ class Routes {
   friend class Build;
   struct Own {
     net::Address address;
-    uint16_t port = 0;
+    uint16_t link = 0;
   };
   static constexpr uint32_t kNothing = 0xffff'ffffu;
   static_assert(Hosts::kNone == kNoPort);
 
   uint32_t target_of(net::Instance instance, const net::Address& destination,
                      uint32_t flow_hash) const {
-    const auto number = static_cast<size_t>(instance);
-    if (number >= fibs_.size()) return kNothing;
-    const Fib& fib = *fibs_[number];
-    const uint32_t leaf = destination.is_v4() ? fib.ipv4.find(&destination.bytes[12])
-                                              : fib.ipv6.find(destination.bytes.data());
+    const Fib* fib = fib_of(instance);
+    if (fib == nullptr) return kNothing;
+    const uint32_t leaf = destination.is_v4() ? fib->ipv4.find(&destination.bytes[12])
+                                              : fib->ipv6.find(destination.bytes.data());
     if ((leaf & Fib::kSingle) != 0) return leaf & Fib::kTarget;
     if ((leaf & Fib::kGroup) == 0) return kNothing;
     const Group& group = groups_[leaf & ~Fib::kGroup];
     return targets_[group.first + (uint64_t{flow_hash} * group.count >> 32)];
+  }
+
+  /// The standard instance's is the first.
+  const Fib* fib_of(net::Instance instance) const {
+    if (!fibs_.empty() && fibs_.front().instance == instance) [[likely]]
+      return fibs_.front().fib.get();
+    const auto at = std::lower_bound(
+        fibs_.begin(), fibs_.end(), instance,
+        [](const Space& one, net::Instance wanted) { return one.instance < wanted; });
+    return at != fibs_.end() && at->instance == instance ? at->fib.get() : nullptr;
   }
 
   struct Group {
@@ -112,7 +129,12 @@ class Routes {
 
   uint32_t version_ = 1;
   const NextHop* hops_ = nullptr;
-  std::vector<std::shared_ptr<const Fib>> fibs_;  // by instance; shared with other versions
+  struct Space {
+    net::Instance instance = net::Instance::standard;
+    std::shared_ptr<const Fib> fib;  // shared with other versions
+  };
+  std::vector<Space> fibs_;  // by instance, ascending
+  std::shared_ptr<const net::Spaces> spaces_ = std::make_shared<net::Spaces>();
   std::vector<Group> groups_;
   std::vector<uint32_t> targets_;
   std::vector<Link> links_;

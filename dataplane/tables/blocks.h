@@ -9,6 +9,7 @@
 //                       -> pools      Directory -> Page -> Pool -> Ring | Sequence
 //                       -> servers    Directory -> Page -> Server
 //                       -> addresses  Directory -> Page -> LocalAddress
+//                       -> memberships Memberships
 //                       -> service_keys, address_keys   HashDirectory -> HashPage (slots by key)
 //                       -> source_rules                 (tables/source_rules.h)
 #pragma once
@@ -244,6 +245,26 @@ struct alignas(64) LocalAddress {
   bool operator==(const LocalAddress&) const = default;
 };
 
+// --- who belongs where --------------------------------------------------------------------------
+
+/// Frames of one VLAN of a port (or its untagged ones) are in an instance. Untagged frames that no
+/// membership names are in the standard one; a VLAN that none names is nobody's.
+struct Membership {
+  std::array<char, 24> port{};  ///< name
+  net::Instance instance = net::Instance::standard;
+  uint16_t vlan = 0;  ///< 0: untagged
+  uint32_t reserved = 0;
+  bool operator==(const Membership&) const = default;
+};
+static_assert(sizeof(Membership) == 32);
+
+/// `count` of them follow, ordered by port and VLAN.
+struct alignas(64) Memberships {
+  uint32_t count = 0;
+  std::array<uint32_t, 15> reserved{};
+  const Membership* all() const { return reinterpret_cast<const Membership*>(this + 1); }
+};
+
 // --- how slots and keys are found ---------------------------------------------------------------
 
 inline constexpr uint32_t kPageSlots = 256;
@@ -314,6 +335,7 @@ struct alignas(64) Root {
   Ref<HashDirectory> service_keys;
   Ref<HashDirectory> address_keys;
   Ref<SourceRules> source_rules;  ///< none: no rule
+  Ref<Memberships> memberships;
   Settings settings;
 };
 

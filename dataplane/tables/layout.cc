@@ -36,8 +36,9 @@ uint64_t layout_hash() {
         sizeof(Member), offsetof(Member, state), sizeof(Ring), sizeof(Pool),
         offsetof(Pool, sequence), offsetof(Pool, name), sizeof(Server), offsetof(Server, base),
         sizeof(LocalAddress), offsetof(LocalAddress, id), sizeof(HashCell), sizeof(HashPage),
-        sizeof(HashDirectory), sizeof(Settings), sizeof(Root), offsetof(Root, settings),
-        sizeof(SourceRules), sizeof(SourceRule), sizeof(SourcePrefix)}) {
+        sizeof(HashDirectory), sizeof(Settings), sizeof(Membership), sizeof(Memberships),
+        sizeof(Root), offsetof(Root, settings), sizeof(SourceRules), sizeof(SourceRule),
+        sizeof(SourcePrefix)}) {
     hash.add(part);
   }
   return hash.value();

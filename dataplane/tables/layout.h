@@ -176,6 +176,7 @@ struct FlowFilter {
   uint16_t client_port = 0, service_port = 0, server_port = 0;  ///< host order; 0: any
   net::Protocol protocol = net::Protocol::any;
   uint8_t reserved = 0;
+  net::Instance instance = net::Instance::unknown;  ///< unknown: any
   ServiceId service = no_id<ServiceId>();
   ServerId server_id = no_id<ServerId>();
   net::Address snat;       ///< unspecified: any
@@ -205,6 +206,7 @@ struct FlowRecord {
   ServiceId service;
   ServerId server_id;
   uint32_t seconds_left;  ///< until it expires idle
+  net::Instance instance;
 };
 
 /// HK -> CP.

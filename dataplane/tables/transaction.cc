@@ -11,6 +11,7 @@ Transaction::Transaction(Writer& writer) : writer_(writer), live_(writer.view())
   if (!live_.is_ready()) return;
   settings_ = live_.settings();
   source_rules_ = live_.root()->source_rules;
+  memberships_ = live_.root()->memberships;
 }
 
 Transaction::~Transaction() {
@@ -163,6 +164,17 @@ void Transaction::put_source_rules(std::span<const uint8_t> block) {
   if (live != nullptr) replaced_.push_back(source_rules_.offset);
   source_rules_ = {};
   if (!block.empty()) source_rules_.offset = stage(block.data(), block.size(), nullptr, 0);
+}
+
+void Transaction::put(std::span<const Membership> memberships) {
+  const auto live = live_.memberships();
+  if (std::equal(live.begin(), live.end(), memberships.begin(), memberships.end())) return;
+  if (memberships_.exists()) replaced_.push_back(memberships_.offset);
+  memberships_ = {};
+  if (memberships.empty()) return;
+  Memberships block;
+  block.count = static_cast<uint32_t>(memberships.size());
+  memberships_ = {stage(&block, sizeof block, memberships.data(), memberships.size_bytes())};
 }
 
 void Transaction::remove(ServiceId id) {
@@ -319,6 +331,7 @@ Commit Transaction::commit(uint64_t revision) {
   root.revision = revision;
   root.settings = settings_;
   root.source_rules = source_rules_;
+  root.memberships = memberships_;
   const auto count = [](auto& counter, const auto& overlay, auto lives) {
     for (const auto& [slot, block] : overlay) {
       counter += (block.exists() ? 1u : 0u) - (lives(slot) != nullptr ? 1u : 0u);

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include "dataplane/net/hash.h"
 #include "dataplane/tables/layout.h"
@@ -44,6 +45,12 @@ class View {
   uint64_t generation() const { return root_ != nullptr ? root_->generation : 0; }
   const Root* root() const { return root_; }
   const Settings& settings() const { return root_->settings; }
+  /// Which VLANs of which ports are in which instance.
+  std::span<const Membership> memberships() const {
+    if (root_ == nullptr || !root_->memberships.exists()) return {};
+    const Memberships* block = at(root_->memberships);
+    return {block->all(), block->count};
+  }
 
   const Service* service(ServiceId id) const {
     return root_ != nullptr ? in(root_->services, index(id)) : nullptr;

@@ -14,6 +14,9 @@ namespace {
 uint64_t bytes_of(const Pool& pool) { return sizeof(Pool) + pool.member_count * sizeof(Member); }
 uint64_t bytes_of(const Ring& ring) { return sizeof(Ring) + ring.size * sizeof(uint16_t); }
 uint64_t bytes_of(const SnatSet& set) { return sizeof(SnatSet) + set.count * sizeof(AddressId); }
+uint64_t bytes_of(const Memberships& block) {
+  return sizeof(Memberships) + block.count * sizeof(Membership);
+}
 uint64_t bytes_of(const HashDirectory& directory) {
   return sizeof(HashDirectory) + directory.page_count * sizeof(Ref<HashPage>);
 }
@@ -72,6 +75,12 @@ bool Writer::adopt_hash(Ref<HashDirectory> ref) {
   return true;
 }
 
+bool Writer::adopt_memberships(Ref<Memberships> ref) {
+  if (!ref.exists()) return true;
+  return heap_.contains(ref.offset, sizeof(Memberships)) &&
+         heap_.adopt(ref.offset, bytes_of(*region_.at(ref)));
+}
+
 template <typename T>
 bool Writer::adopt_shared(SharedBlocks& blocks, Ref<T> ref) {
   if (!ref.exists()) return true;
@@ -114,6 +123,7 @@ std::string Writer::adopt() {
             return heap_.adopt(at, sizeof address);
           });
   sound = sound && adopt_source_rules(root->source_rules);
+  sound = sound && adopt_memberships(root->memberships);
   sound = sound && adopt_hash(root->service_keys) && adopt_hash(root->address_keys);
   if (!sound || !heap_.finish_adoption(root->generation)) {
     return region_.path() +

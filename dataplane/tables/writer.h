@@ -69,6 +69,7 @@ class Writer {
   bool adopt_directory(Ref<Directory<T>> ref, Visit visit);
   bool adopt_hash(Ref<HashDirectory> ref);
   bool adopt_source_rules(Ref<SourceRules> ref);
+  bool adopt_memberships(Ref<Memberships> ref);
   template <typename T>
   bool adopt_shared(SharedBlocks& blocks, Ref<T> ref);
 
@@ -95,6 +96,8 @@ class Transaction {
   void put(const Settings& settings);
   /// As build_source_rules made it; empty: no rules.
   void put_source_rules(std::span<const uint8_t> block);
+  /// All of them, ordered by port and VLAN.
+  void put(std::span<const Membership> memberships);
   void remove(ServiceId id);
   void remove(PoolId id);
   void remove(ServerId id);
@@ -138,6 +141,7 @@ class Transaction {
   View live_;
   Settings settings_;
   Ref<SourceRules> source_rules_;
+  Ref<Memberships> memberships_;  ///< of the new root
   Overlay<Service> services_;
   Overlay<Pool> pools_;
   Overlay<Server> servers_;

@@ -1,6 +1,7 @@
 // Any frames through the whole path of two workers: every packet gets a final verdict, nothing is
 // read or written out of bounds, and afterwards the tables, ports and gauges fit together; when all
-// time is over nothing is left.
+// time is over nothing is left. VLAN 7 of both ports is a network instance with the same addresses:
+// nothing goes from there to the untagged one, or back.
 //
 // Input: frames, each behind three bytes: flags (bit 0: by the servers' port, bit 1: at worker 1,
 // bit 2: a second passes first, bit 3: in a burst with the one before) and its length, big-endian.
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "dataplane/flow/table.h"
+#include "dataplane/net/headers.h"
 #include "dataplane/net/text.h"
 #include "dataplane/path.h"
 #include "dataplane/steer/steering.h"
@@ -25,6 +27,7 @@ using namespace nezu::net;
 
 constexpr uint32_t kHeadroom = 128, kTailroom = 512, kWorkers = 2;
 constexpr flow::Capacity kCapacity{24, 12};
+constexpr uint16_t kVlan = 7;
 
 constexpr EmbeddingPrefix kPrefix{{0x20, 0x01, 0x0d, 0xb8, 0, 0x64}, 96};
 
@@ -106,6 +109,16 @@ class Balancer {
     for (const char* host : {"10.0.2.5", "fd00:2::5"}) {
       world_.neighbour(world::address(host), *parse_mac("02:00:00:02:00:05"));
     }
+    world_.add_instance({Instance{10}, kVlan, kVlan});
+    for (const tables::Mode mode : {tables::Mode::nat, tables::Mode::fullnat}) {
+      world::ServiceSpec spec;
+      spec.instance = Instance{10};
+      spec.port = mode == tables::Mode::nat ? 80 : 443;
+      spec.mode = mode;
+      spec.servers = {{"10.0.1.5", 8080}};
+      if (mode == tables::Mode::fullnat) spec.snats = {"10.0.0.1"};
+      world_.put(spec);
+    }
     world_.rebuild_routes();
     tables::Settings settings;
     settings.transit = tables::Transit::forward;
@@ -152,6 +165,7 @@ class Balancer {
       if (packet.verdict == Verdict::undecided) fail("a packet without a verdict");
       if (packet.verdict == Verdict::drop && packet.reason == Reason::none) fail("no reason");
       if (packet.verdict == Verdict::forward && packet.egress > 1) fail("no such port");
+      if (packet.verdict == Verdict::forward && tag_of(packet) != packet.vlan) fail("a leak");
       kept_ += packet.verdict == Verdict::kept;
       if (packet.verdict != Verdict::hand_over) continue;
       if (handed_over == 2 || packet.owner >= kWorkers || packet.owner == worker) {
@@ -190,6 +204,11 @@ class Balancer {
   }
 
  private:
+  /// Of the frame as it leaves; `vlan` is what it came with.
+  static uint16_t tag_of(const Packet& packet) {
+    if (packet.at<Ethernet>(0)->type != kEtherVlan) return 0;
+    return packet.at<Vlan>(sizeof(Ethernet))->id();
+  }
   void put_one_way(world::ServiceSpec spec, uint16_t port, tables::Mode mode) {
     spec.port = port;
     spec.mode = mode;

@@ -158,6 +158,22 @@ int main(int count, char** arguments) {
           {masqueraded.begin() + static_cast<ptrdiff_t>(from),
            masqueraded.begin() + static_cast<ptrdiff_t>(to)});
   }
+  // The same conversation in a VLAN and beside it; tags that are nobody's, stacked, cut off.
+  const Frame cut = eth() / vlan(7) / kTo / tcp(40000, 80).syn();
+  write(corpus / "vlans",
+        {{0, eth() / vlan(7) / kTo / tcp(40000, 80).syn().seq(1)},
+         {kSame, eth() / kTo / tcp(40000, 80).syn().seq(1)},
+         {kServers | kOther, eth() / vlan(7) / kFrom / tcp(8080, 40000).syn().seq(9).ack(2)},
+         {kServers | kSame | kOther, eth() / kFrom / tcp(8080, 40000).syn().seq(9).ack(2)},
+         {kOther, eth() / vlan(7) / kTo / udp(40000, 443) / "x"},
+         {0, eth() / vlan(7) / kTo / tcp(40000, 443).syn()},
+         {kServers, eth() / vlan(7) / ipv4("10.0.1.5", "10.0.0.1") / tcp(8080, 30000).syn().ack(1)},
+         {kSame, eth() / vlan(8) / kTo / tcp(40000, 80).syn()},
+         {kSame, eth() / vlan(0).priority(5) / kTo / tcp(40001, 80).syn()},
+         {kSame, eth() / vlan(7) / vlan(7) / kTo / tcp(40002, 80).syn()},
+         {kSame, cut.cut(16)},
+         {kSame, eth() / vlan(7) / arp_request("192.0.2.254", "203.0.113.10")},
+         {kOther, eth() / vlan(7) / kTo / echo_request(1, 1)}});
   write(corpus / "flood", flood(70, 80));
   write(corpus / "flood_fullnat", flood(70, 443));
   write(corpus / "ours",

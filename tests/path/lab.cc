@@ -113,7 +113,10 @@ std::vector<Fate> Lab::run(uint16_t worker, uint16_t port, const std::vector<Way
       dsl::Frame frame = static_cast<Kept*>(given.buffer)->frame;
       fate = run(packet.owner, port, {{&frame, given.knows_ports, given.ports}}, true)[0];
     } else if (packet.verdict != net::Verdict::kept) {
-      if (packet.verdict == net::Verdict::hold) fate.awaited = packet.awaited;
+      if (packet.verdict == net::Verdict::hold) {
+        fate.awaited = packet.awaited;
+        fate.awaited_in = packet.awaited_in;
+      }
       fate.frame = dsl::Frame(dsl::Bytes(packet.head, packet.head + packet.length));
     }
     fates.push_back(std::move(fate));

@@ -26,6 +26,7 @@ struct Fate {
   uint16_t worker = 0;  ///< that decided
   bool handed_over = false;
   net::Address awaited;  ///< hold
+  net::Instance awaited_in = net::Instance::standard;
   dsl::Frame frame;
 };
 

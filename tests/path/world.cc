@@ -47,6 +47,11 @@ net::MacAddress server_mac(uint32_t n) {
   return {{2, 0, 0, 1, static_cast<uint8_t>(n >> 8), static_cast<uint8_t>(n)}};
 }
 
+net::MacAddress mac_in(net::Instance instance, net::MacAddress mac) {
+  mac.bytes[1] = static_cast<uint8_t>(instance);
+  return mac;
+}
+
 tables::Sizes World::small_sizes(uint16_t workers) {
   tables::Sizes sizes;
   sizes.services = sizes.pools = sizes.servers = sizes.addresses = 256;
@@ -102,17 +107,42 @@ void World::rebuild_routes(uint16_t back_vlan, uint16_t front_vlan, bool servers
     if (!hop) fail("no next hop is free");
     hops_.resolve(*hop, mac);
   }
+  for (const InstanceSpec& spec : instances_) add_space(build, spec);
   routes_ = std::move(build).finish(++routes_version_);
 }
 
-tables::AddressId World::local(const net::Address& address, tables::AddressKind kind,
-                               tables::Transaction& transaction) {
-  const auto found = std::find(addresses_.begin(), addresses_.end(), address);
+void World::add_space(route::Build& build, const InstanceSpec& spec) {
+  using net::parse_prefix;
+  const uint16_t front =
+      build.link({0, spec.front_vlan, 1500, *net::parse_mac(kFrontMac), spec.instance});
+  const uint16_t back =
+      build.link({1, spec.back_vlan, 1500, *net::parse_mac(kBackMac), spec.instance});
+  build.route({*parse_prefix("192.0.2.0/24"), spec.instance, {{front}}});
+  build.route({*parse_prefix("2001:db8:f::/64"), spec.instance, {{front}}});
+  build.route({*parse_prefix("10.0.0.0/8"), spec.instance, {{back}}});
+  build.route({*parse_prefix("fd00::/16"), spec.instance, {{back}}});
+  build.route({*parse_prefix("0.0.0.0/0"), spec.instance, {{front, address("192.0.2.254"), 1}}});
+  build.route({*parse_prefix("::/0"), spec.instance, {{front, address("2001:db8:f::fe"), 1}}});
+  for (const std::string_view own : owns_) build.twin_address(front, address(own));
+  for (const auto& [host, mac] : neighbours_) {
+    const bool is_front = parse_prefix("192.0.2.0/24")->contains(host) ||
+                          parse_prefix("2001:db8:f::/64")->contains(host);
+    const auto hop = build.neighbour(is_front ? front : back, host);
+    if (!hop) fail("no next hop is free");
+    hops_.resolve(*hop, mac_in(spec.instance, mac));
+  }
+}
+
+tables::AddressId World::local(net::Instance instance, const net::Address& address,
+                               tables::AddressKind kind, tables::Transaction& transaction) {
+  const std::pair key{instance, address};
+  const auto found = std::find(addresses_.begin(), addresses_.end(), key);
   const auto slot = static_cast<uint32_t>(found - addresses_.begin());
   if (found == addresses_.end()) {
-    addresses_.push_back(address);
+    addresses_.push_back(key);
     tables::LocalAddress block;
     block.address = address;
+    block.instance = instance;
     block.kind = kind;
     block.id = tables::AddressId{slot};
     transaction.put(block);
@@ -120,8 +150,9 @@ tables::AddressId World::local(const net::Address& address, tables::AddressKind 
   return tables::AddressId{slot};
 }
 
-ServerId World::server_id(std::string_view text, uint16_t port, net::Protocol protocol) const {
-  const tables::ServerIdentity identity{address(text), net::Instance::standard, port, protocol, {}};
+ServerId World::server_id(std::string_view text, uint16_t port, net::Protocol protocol,
+                          net::Instance instance) const {
+  const tables::ServerIdentity identity{address(text), instance, port, protocol, {}};
   for (size_t i = 0; i < servers_.size(); ++i) {
     if (servers_[i].identity == identity) return ServerId{static_cast<uint32_t>(i)};
   }
@@ -130,8 +161,7 @@ ServerId World::server_id(std::string_view text, uint16_t port, net::Protocol pr
 
 ServiceId World::put(const ServiceSpec& spec) {
   tables::Transaction transaction(*writer_);
-  const tables::ServiceKey key{
-      address(spec.vip), net::Instance::standard, spec.port, spec.protocol, {}};
+  const tables::ServiceKey key{address(spec.vip), spec.instance, spec.port, spec.protocol, {}};
   const auto known = std::find(services_.begin(), services_.end(), key);
   const auto slot = static_cast<uint32_t>(known - services_.begin());
   if (known == services_.end()) services_.push_back(key);
@@ -141,7 +171,7 @@ ServiceId World::put(const ServiceSpec& spec) {
   for (const ServerSpec& server : spec.servers) {
     const uint16_t port = server.port != 0 ? server.port : spec.port;
     const tables::ServerIdentity identity{
-        address(server.address), net::Instance::standard, port, spec.protocol, {}};
+        address(server.address), spec.instance, port, spec.protocol, {}};
     auto found = std::find_if(servers_.begin(), servers_.end(),
                               [&](const Server& one) { return one.identity == identity; });
     if (found == servers_.end()) {
@@ -186,10 +216,10 @@ ServiceId World::put(const ServiceSpec& spec) {
   std::vector<tables::AddressId> snats;
   uint32_t ipv4 = 0;
   for (const std::string_view snat : spec.snats) {
-    snats.push_back(local(address(snat), tables::AddressKind::snat, transaction));
+    snats.push_back(local(spec.instance, address(snat), tables::AddressKind::snat, transaction));
     ipv4 += address(snat).is_v4();
   }
-  local(key.address, tables::AddressKind::vip, transaction);
+  local(spec.instance, key.address, tables::AddressKind::vip, transaction);
   tables::Service service;
   service.key = key;
   service.id = ServiceId{slot};
@@ -248,7 +278,8 @@ ServiceId World::put_rule(const RuleSpec& spec) {
   std::vector<tables::AddressId> snats;
   uint32_t ipv4 = 0;
   for (const std::string_view snat : spec.snats) {
-    snats.push_back(local(address(snat), tables::AddressKind::snat, transaction));
+    snats.push_back(
+        local(net::Instance::standard, address(snat), tables::AddressKind::snat, transaction));
     ipv4 += address(snat).is_v4();
   }
   transaction.put(service, snats, ipv4);

@@ -46,6 +46,7 @@ struct ServiceSpec {
   net::EmbeddingPrefix client_prefix{};
   uint16_t gue_port = 6080;       ///< tunnel_gue
   uint16_t max_segment_size = 0;  ///< 0: as the ends say
+  net::Instance instance = net::Instance::standard;
 };
 
 /// A rule of source NAT.
@@ -58,6 +59,13 @@ struct RuleSpec {
   tables::Timeouts timeouts{};  ///< 0: LVS's default
   uint16_t max_segment_size = 0;
 };
+/// A network instance beside the standard one: a VLAN of each port, with the same subnets, hosts
+/// and routes in it. Its hosts have MACs of their own (`mac_in`).
+struct InstanceSpec {
+  net::Instance instance = net::Instance::standard;
+  uint16_t front_vlan = 0, back_vlan = 0;
+};
+net::MacAddress mac_in(net::Instance instance, net::MacAddress mac);
 
 class World {
  public:
@@ -73,7 +81,10 @@ class World {
   ServiceId put_rule(const RuleSpec& spec);
   /// As the control plane does while it has flows: found by slot only, its addresses stay.
   void retire_rule(ServiceId id);
-  ServerId server_id(std::string_view address, uint16_t port, net::Protocol protocol) const;
+  ServerId server_id(std::string_view address, uint16_t port, net::Protocol protocol,
+                     net::Instance instance = net::Instance::standard) const;
+  /// From the next routes on.
+  void add_instance(const InstanceSpec& spec) { instances_.push_back(spec); }
   /// Of the server itself (its pool's member changes with `put`).
   void drain(ServerId id, net::Instant deadline);
   void settings(const tables::Settings& settings);
@@ -96,8 +107,9 @@ class World {
     tables::ServerIdentity identity;
     tables::Server block;
   };
-  tables::AddressId local(const net::Address& address, tables::AddressKind kind,
-                          tables::Transaction& transaction);
+  tables::AddressId local(net::Instance instance, const net::Address& address,
+                          tables::AddressKind kind, tables::Transaction& transaction);
+  void add_space(route::Build& build, const InstanceSpec& spec);
   void commit(tables::Transaction& transaction);
   void put_rules(tables::Transaction& transaction);
 
@@ -107,7 +119,8 @@ class World {
   std::unique_ptr<tables::Writer> writer_;
   std::vector<tables::ServiceKey> services_;  // by ServiceId, as pools
   std::vector<Server> servers_;
-  std::vector<net::Address> addresses_;
+  std::vector<std::pair<net::Instance, net::Address>> addresses_;
+  std::vector<InstanceSpec> instances_;
   uint64_t revision_ = 0;
   route::Hops hops_;
   std::vector<std::pair<net::Address, net::MacAddress>> neighbours_;

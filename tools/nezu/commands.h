@@ -20,6 +20,7 @@ void add_pool(CLI::App& app, Session& session);
 void add_server(CLI::App& app, Session& session);
 void add_snat(CLI::App& app, Session& session);
 void add_source_nat(CLI::App& app, Session& session);
+void add_instance(CLI::App& app, Session& session);
 void add_set(CLI::App& app, Session& session);
 void add_drain(CLI::App& app, Session& session);
 // what happens

@@ -35,6 +35,8 @@ _nezu() {
     -*) ;;
     *" service show" | *" service update" | *" service delete") words=$(_nezu_names service) ;;
     *" pool show" | *" pool update" | *" pool delete") words=$(_nezu_names pool) ;;
+    *" instance show" | *" instance update" | *" instance delete")
+      words=$(_nezu_names instance) ;;
     *" snat show" | *" snat update" | *" snat delete") words=$(_nezu_names snat) ;;
     *" source-nat show" | *" source-nat update" | *" source-nat delete")
       words=$(_nezu_names source-nat) ;;

@@ -1,4 +1,6 @@
 // flows, flows end: the conversations that the workers track.
+#include <optional>
+
 #include "nezu/v1/flows.pb.h"
 #include "tools/nezu/commands.h"
 #include "tools/nezu/table.h"
@@ -8,11 +10,12 @@ namespace {
 
 struct Filter {
   std::string service, source_nat, client, vip, server, snat, protocol;
+  std::optional<uint32_t> instance;
 
   void add(CLI::App* command);
   bool is_empty() const {
     return service.empty() && source_nat.empty() && client.empty() && vip.empty() &&
-           server.empty() && snat.empty() && protocol.empty();
+           server.empty() && snat.empty() && protocol.empty() && !instance;
   }
   v1::FlowFilter message() const;
 };
@@ -24,6 +27,7 @@ void Filter::add(CLI::App* command) {
   command->add_option("--client", client, "Only from this client, ADDRESS or ADDRESS:PORT");
   command->add_option("--vip", vip, "Only to this VIP, ADDRESS or ADDRESS:PORT");
   command->add_option("--real-server", server, "Only on this server, ADDRESS or ADDRESS:PORT");
+  command->add_option("--instance", instance, "Only of the network instance of this number");
   command->add_option("--protocol", protocol, "tcp or udp")->check(CLI::IsMember({"tcp", "udp"}));
 }
 
@@ -50,6 +54,9 @@ v1::FlowFilter Filter::message() const {
     const AddressPort parsed = parse_address_port(server);
     filter.set_server_address(parsed.address);
     filter.set_server_port(parsed.port);
+  }
+  if (instance) {
+    filter.set_instance(*instance);
   }
   if (!protocol.empty()) {
     filter.set_protocol(protocol == "udp" ? v1::PROTOCOL_UDP : v1::PROTOCOL_TCP);
@@ -81,7 +88,7 @@ class FlowPrinter {
     } else {
       rows_.push_back(
           {protocol_of(flow), address_port(flow.client(), flow.client_port()),
-           address_port(flow.vip(), flow.service_port()),
+           address_port(flow.vip(), flow.service_port()) + instance_text(flow.instance()),
            address_port(flow.server(), flow.server_port()),
            flow.snat().empty() ? "-" : address_port(flow.snat(), flow.snat_port()),
            name_of(flow.state()), std::to_string(flow.worker()),

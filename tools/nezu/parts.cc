@@ -42,6 +42,8 @@ std::vector<v1::ApplyStreamRequest> parts_of(v1::Configuration configuration,
             [](auto& part) { return part.mutable_snat_sets(); });
   parts.add(*configuration.mutable_source_nats(),
             [](auto& part) { return part.mutable_source_nats(); });
+  parts.add(*configuration.mutable_instances(),
+            [](auto& part) { return part.mutable_instances(); });
   return std::move(parts.all());
 }
 

@@ -21,7 +21,7 @@ struct PoolKind {
   }
   static const auto& objects(const ListResponse& response) { return response.pools(); }
   static std::vector<std::string> titles() {
-    return {"pool", "scheduler", "protocol", ">servers", "check", "description"};
+    return {"pool", ">instance", "scheduler", "protocol", ">servers", "check", "description"};
   }
   static std::vector<std::string> row(const Object& object);
 };
@@ -46,6 +46,7 @@ std::string check_text(const v1::Pool& pool) {
 
 std::vector<std::string> PoolKind::row(const Object& object) {
   return {object.name(),
+          std::to_string(object.instance()),
           name_of(object.scheduler()),
           name_of(object.protocol()),
           std::to_string(object.servers_size()),

@@ -28,7 +28,7 @@ struct ServiceKind {
 
 std::vector<std::string> ServiceKind::row(const Object& object) {
   return {object.name(),
-          address_port(object.address(), object.port()),
+          address_port(object.address(), object.port()) + instance_text(object.instance()),
           name_of(object.protocol()),
           name_of(object.mode()),
           object.pool(),

@@ -72,6 +72,15 @@ AddressPort parse_address_port(std::string_view text) {
 v1::ServerIdentity parse_server(std::string_view text) {
   v1::ServerIdentity server;
   std::string_view place = text;
+  if (const size_t at = text.find('@'); at != std::string_view::npos) {
+    const auto instance = number<uint16_t>(text.substr(at + 1));
+    if (!instance) {
+      misunderstood(text, "a server of a network instance, as 10.0.0.1:80@10");
+    }
+    server.set_instance(*instance);
+    text = text.substr(0, at);
+    place = text;
+  }
   if (const size_t slash = text.find('/'); slash != std::string_view::npos) {
     const std::string_view protocol = text.substr(slash + 1);
     place = text.substr(0, slash);
@@ -111,9 +120,14 @@ std::string address_port(std::string_view address, uint32_t port) {
   return port == 0 ? std::string(address) : host + ":" + std::to_string(port);
 }
 
+std::string instance_text(uint32_t instance) {
+  return instance == 0 ? std::string() : "@" + std::to_string(instance);
+}
+
 std::string server_text(const v1::ServerIdentity& server) {
   const std::string place = address_port(server.address(), server.port());
-  return server.protocol() == v1::PROTOCOL_UDP ? place + "/udp" : place;
+  return (server.protocol() == v1::PROTOCOL_UDP ? place + "/udp" : place) +
+         instance_text(server.instance());
 }
 
 std::string scaled(double value) {

@@ -31,6 +31,8 @@ std::chrono::milliseconds parse_duration(std::string_view text);
 std::string address_port(std::string_view address, uint32_t port);
 /// "10.0.0.1:80", with "/udp" when it is not TCP.
 std::string server_text(const v1::ServerIdentity& server);
+/// "@10" behind what is in a network instance; nothing in the standard one.
+std::string instance_text(uint32_t instance);
 
 /// 9999, 12.3k, 4.57M, 1.20G.
 std::string scaled(double value);

@@ -22,7 +22,7 @@ TEST(OwnAddresses, AreRefusedForServicesAndSnatSets) {
   set.add_addresses("fd00::/120");
   set.add_addresses("192.0.2.3-192.0.2.9");
   config::Problems problems;
-  check_own_addresses(edit, own, problems);
+  check_own_addresses(config::Model(), edit, own, problems);
   ASSERT_EQ(problems.size(), 2u);
   EXPECT_THAT(problems[0].field(),
               testing::AllOf(testing::HasSubstr("shop"), testing::HasSubstr("address")));
@@ -49,6 +49,32 @@ TEST(OwnAddresses, ThatCameLaterAreToldWithInterfaceAndUser) {
                          testing::HasSubstr("shop")),
           testing::AllOf(testing::HasSubstr("nz-back"), testing::HasSubstr("192.0.2.25"),
                          testing::HasSubstr("out"))));
+}
+
+TEST(OwnAddresses, ConcernTheirOwnNetworkInstanceOnly) {
+  config::Model model;
+  store::Edit edit;
+  v1::NetworkInstance& red = *edit.add_instances();
+  red.set_name("red");
+  red.set_number(10);
+  red.add_links("front.10");
+  v1::VirtualService& service = *edit.add_services();
+  service.set_name("shop");
+  service.set_address("192.0.2.1");
+  service.set_instance(10);
+  const auto problems = [&](const char* interface) {
+    config::Problems found;
+    check_own_addresses(model, edit, {{address("192.0.2.1"), interface}}, found);
+    return found.size();
+  };
+  EXPECT_EQ(problems("nz-front"), 0u);
+  EXPECT_EQ(problems("nz-front.10"), 1u);
+  model.apply(edit);
+  EXPECT_TRUE(clashes_of(model, {{address("192.0.2.1"), "nz-front"}}).empty());
+  EXPECT_EQ(
+      clashes_of(model, {{address("192.0.2.1"), "nz-front"}, {address("192.0.2.1"), "nz-front.10"}})
+          .size(),
+      1u);
 }
 
 TEST(OwnAddresses, AreThoseOfTheKernelWithoutLoopback) {

@@ -83,6 +83,33 @@ TEST(Compile, SnatSetsAreExpandedOnceEachIpv4First) {
   EXPECT_EQ(image.addresses.size(), 9u);
 }
 
+TEST(Compile, LinksOfInstancesAreOrderedByPortAndVlan) {
+  const Image image = all(configuration(R"(
+    instances { name: "red" number: 10 links: "front.10" links: "back" }
+    instances { name: "blue" number: 20 links: "front.9" links: "front.100" }
+    instances { name: "standard" links: "front.30" })"),
+                          {}, 0);
+  ASSERT_TRUE(image.has_memberships);
+  std::string text;
+  for (const tables::Membership& one : image.memberships) {
+    text += std::string(one.port.data()) + "." + std::to_string(one.vlan) + ":" +
+            std::to_string(static_cast<unsigned>(one.instance)) + " ";
+  }
+  EXPECT_EQ(text, "back.0:10 front.9:20 front.10:10 front.30:0 front.100:20 ");
+}
+
+TEST(Compile, ServersOfTwoInstancesAreTwo) {
+  const Image image = all(configuration(R"(
+    instances { name: "red" number: 10 }
+    pools { name: "a" servers { address: "10.0.1.5" port: 8080 } }
+    pools { name: "b" instance: 10 servers { address: "10.0.1.5" port: 8080 } })"),
+                          {{kWeb5, false}}, 0);
+  ASSERT_EQ(image.servers.size(), 2u);
+  EXPECT_EQ(image.servers[0].state, tables::ServerState::failed);
+  EXPECT_EQ(image.servers[1].identity.instance, net::Instance{10});
+  EXPECT_EQ(image.servers[1].state, tables::ServerState::ready);
+}
+
 TEST(Compile, AnIdentityInTwoPoolsIsOneServer) {
   auto twice = configuration(kShop);
   *twice.add_pools() = twice.pools(0);

@@ -2,39 +2,14 @@
 
 #include <gmock/gmock.h>
 
+#include "checked.h"
 #include "controlplane/config/diff.h"
-#include "sample.h"
 
 namespace nezu::config {
 namespace {
 
 using testing::AllOf;
 using testing::HasSubstr;
-
-struct Checked {
-  std::string problems, warnings;
-};
-
-Checked check(const v1::Configuration& configuration) {
-  v1::Configuration wanted = configuration;
-  normalise(wanted);
-  Model model;
-  Problems problems;
-  const store::Edit edit = edit_to(model, wanted, problems);
-  for (const Problems& more :
-       {problems_within(edit), (model.apply(edit), problems_between(model, edit))}) {
-    problems.insert(problems.end(), more.begin(), more.end());
-  }
-  return {text_of(problems), text_of(warnings_of(model, edit))};
-}
-
-/// The sample with one thing spoilt.
-template <typename Spoil>
-std::string problems_with(Spoil spoil) {
-  v1::Configuration configuration = sample();
-  spoil(configuration);
-  return check(configuration).problems;
-}
 
 TEST(Validate, AcceptsTheSample) { EXPECT_EQ(check(sample()).problems, ""); }
 
@@ -59,8 +34,6 @@ TEST(Validate, RefusesWhatThisVersionCannotDo) {
       problems_with(
           [](v1::Configuration& c) { c.mutable_services(0)->set_mode(v1::MODE_REDIRECT); }),
       HasSubstr("services[\"shop\"].mode: redirect: This version forwards by nat, fullnat,"));
-  EXPECT_THAT(problems_with([](v1::Configuration& c) { c.mutable_services(0)->set_instance(2); }),
-              HasSubstr("Only network instance 0"));
 }
 
 TEST(Validate, RefusesAddressesThatCannotBe) {

@@ -18,6 +18,7 @@ device::KernelState some_state() {
                    net::Instance::standard,
                    {{0, address("192.0.2.254"), 3}, {1, address("fe80::1"), 1}}},
                   {*net::parse_prefix("10.66.0.0/16"), net::Instance::standard, {}}};
+  state.routes.push_back({*net::parse_prefix("10.0.0.0/24"), net::Instance{60000}, {{1, {}, 1}}});
   state.neighbours = {{{1, address("10.0.0.11")}, {{2, 0, 0, 0, 0, 0x11}}, route::Heard::usable}};
   return state;
 }
@@ -42,7 +43,8 @@ TEST(StateFile, NonsenseCountsAsNone) {
   for (const char* line :
        {"route 10.0.0.0/33 back - 1", "route 10.0.0.0/24 back x 1", "route 10.0.0.0/24 back - 0",
         "route 10.0.0.0/24 back -", "address front 192.0.2", "neighbour back 10.0.0.11 02:00",
-        "something else here", "neighbour back"}) {
+        "something else here", "neighbour back", "route-of 70000 10.0.0.0/24 back - 1",
+        "route-of red 10.0.0.0/24 back - 1"}) {
     EXPECT_FALSE(parse_state(std::string("nezu-routes 1\n") + line + "\nend\n", kPorts)) << line;
   }
 }
@@ -50,7 +52,7 @@ TEST(StateFile, NonsenseCountsAsNone) {
 TEST(StateFile, PortsThatAreGoneTakeTheirFactsWithThem) {
   const auto state = parse_state(to_text(some_state(), kPorts), {"back"});
   ASSERT_TRUE(state);
-  ASSERT_EQ(state->routes.size(), 3u);
+  ASSERT_EQ(state->routes.size(), 4u);
   EXPECT_EQ(state->routes[0].ways, (std::vector<route::Way>{{0, {}, 1}}));
   EXPECT_EQ(state->routes[1].ways, (std::vector<route::Way>{{0, address("fe80::1"), 1}}));
   const auto none = parse_state(to_text(some_state(), kPorts), {"other"});

@@ -5,6 +5,7 @@
 
 #include <numeric>
 
+#include "dataplane/device/gate.h"
 #include "dataplane/parse/parse.h"
 #include "tests/dsl/dsl.h"
 #include "tests/unit/device/eal.h"
@@ -54,6 +55,32 @@ class BufferTest : public testing::Test {
   static rte_mempool* pool_;
 };
 rte_mempool* BufferTest::pool_ = nullptr;
+
+/// On the way to a twin.
+TEST_F(BufferTest, TagsAreReadAndTakenOff) {
+  auto frame = counting(100);
+  const auto fate_of = [&](std::vector<uint8_t> type, const std::vector<size_t>& parts) {
+    std::copy(type.begin(), type.end(), frame.begin() + 12);
+    rte_mbuf* buffer = chain(frame, parts);
+    const uint16_t vlan = Gate::vlan_of(buffer);
+    Gate::untag(buffer);
+    const std::pair fate{vlan, bytes_of(buffer)};
+    EXPECT_EQ(rte_mbuf_check(buffer, 1, nullptr), 0);
+    rte_pktmbuf_free(buffer);
+    return fate;
+  };
+  for (const std::vector<size_t>& parts : std::vector<std::vector<size_t>>{{100}, {18, 82}}) {
+    for (const uint8_t high : {0x00, 0x01, 0xe1}) {
+      const auto [vlan, bytes] = fate_of({0x81, 0x00, high, 0x23}, parts);
+      EXPECT_EQ(vlan, (high & 15) << 8 | 0x23);
+      auto wanted = frame;
+      wanted.erase(wanted.begin() + 12, wanted.begin() + 16);
+      EXPECT_EQ(bytes, wanted);
+    }
+    EXPECT_EQ(fate_of({0x08, 0x00}, parts), std::pair(uint16_t{0}, frame));
+  }
+  EXPECT_EQ(fate_of({0x81, 0x00}, {17, 83}), std::pair(uint16_t{0}, frame)) << "half a tag";
+}
 
 TEST_F(BufferTest, HeadersOfAChainAreMadeContiguous) {
   const auto bytes = counting(4000);

@@ -65,7 +65,7 @@ TEST_F(TwinTest, CarrierFollowsThePort) {
 
 TEST_F(TwinTest, TheKernelsStateIsRead) {
   Twin front("nz-front", kMac, 1500), back("nz-back", {{2, 0, 0, 0, 0, 0xbb}}, 1500);
-  Netlink netlink({front.interface(), back.interface()});
+  Netlink netlink({{front.interface()}, {back.interface()}});
   KernelState empty;
   ASSERT_TRUE(netlink.read(empty));
   netlink.listen();
@@ -105,10 +105,58 @@ TEST_F(TwinTest, TheKernelsStateIsRead) {
   EXPECT_EQ(heard->heard, route::Heard::usable);
 }
 
+/// The same prefix in two instances, in the tables of their numbers; a way into another is none.
+TEST_F(TwinTest, EachInstanceHasTheRoutesOfItsTable) {
+  constexpr net::Instance kRed{10}, kBlue{20};
+  Twin red("nz-f.10", kMac, 1500), blue("nz-f.20", kMac, 1500), plain("nz-f", kMac, 1500);
+  Netlink netlink({{red.interface(), kRed}, {blue.interface(), kBlue}, {plain.interface()}});
+  for (const char* twin : {"nz-f.10", "nz-f.20", "nz-f"}) {
+    sh(std::string("ip address add 10.0.0.1/24 dev ") + twin);
+  }
+  sh("ip route add default via 10.0.0.254 dev nz-f.10 table 10");
+  sh("ip route add default via 10.0.0.253 dev nz-f.20 table 20");
+  sh("ip route add 10.9.0.0/16 via 10.0.0.2 dev nz-f.20 table 10");
+  sh("ip route add blackhole 10.66.0.0/16 table 20");
+  sh("ip route add 10.77.0.0/16 via 10.0.0.2 dev nz-f.10");
+  sh("ip route add 10.77.0.0/16 via 10.0.0.3 dev nz-f.10 table 10 metric 500");
+  sh("ip route add 10.88.0.0/16 via 10.0.0.2 dev nz-f table 30");
+  KernelState state;
+  ASSERT_TRUE(netlink.read(state));
+  const auto ways = [&](std::string_view prefix, net::Instance instance) {
+    for (const auto& route : state.routes) {
+      if (route.prefix == *net::parse_prefix(prefix) && route.instance == instance) {
+        return std::optional(route.ways);
+      }
+    }
+    return std::optional<std::vector<route::Way>>();
+  };
+  using Ways = std::vector<route::Way>;
+  EXPECT_EQ(ways("0.0.0.0/0", kRed), (Ways{{0, address("10.0.0.254"), 1}}));
+  EXPECT_EQ(ways("0.0.0.0/0", kBlue), (Ways{{1, address("10.0.0.253"), 1}}));
+  EXPECT_FALSE(ways("0.0.0.0/0", net::Instance::standard));
+  EXPECT_EQ(ways("10.9.0.0/16", kRed), Ways{}) << "a way into blue: refused, not taken";
+  EXPECT_EQ(ways("10.66.0.0/16", kBlue), Ways{});
+  EXPECT_EQ(ways("10.77.0.0/16", kRed), (Ways{{0, address("10.0.0.3"), 1}})) << "its table first";
+  EXPECT_FALSE(ways("10.77.0.0/16", net::Instance::standard));
+  EXPECT_FALSE(ways("10.88.0.0/16", net::Instance::standard)) << "a table that is nobody's";
+  // The kernel's own of the addresses, in the main table.
+  EXPECT_EQ(ways("10.0.0.0/24", kRed), (Ways{{0, {}, 1}}));
+  EXPECT_EQ(ways("10.0.0.0/24", kBlue), (Ways{{1, {}, 1}}));
+  EXPECT_EQ(ways("10.0.0.0/24", net::Instance::standard), (Ways{{2, {}, 1}}));
+}
+
+TEST_F(TwinTest, GoesWhenItIsDismissed) {
+  {
+    Twin twin("nz-front.10", kMac, 1500);
+    twin.dismiss();
+  }
+  sh("! ip link show nz-front.10");
+}
+
 /// So that what goes there is dropped for its port's sake, not for want of a route.
 TEST_F(TwinTest, ARouteWithoutALinkIsKeptUntilThereIsABetterOne) {
   Twin front("nz-front", kMac, 1500), back("nz-back", {{2, 0, 0, 0, 0, 0xbb}}, 1500);
-  Netlink netlink({front.interface(), back.interface()});
+  Netlink netlink({{front.interface()}, {back.interface()}});
   sh("ip address add 192.0.2.1/24 dev nz-front");
   sh("ip address add 10.0.0.1/24 dev nz-back");
   sh("ip route add 10.9.0.0/16 via 192.0.2.2 metric 1");
@@ -134,7 +182,7 @@ TEST_F(TwinTest, ARouteWithoutALinkIsKeptUntilThereIsABetterOne) {
 
 TEST_F(TwinTest, NeighboursAreAskedForAndHeardOf) {
   Twin twin("nz-front", kMac, 1500);
-  Netlink netlink({twin.interface()});
+  Netlink netlink({{twin.interface()}});
   sh("ip address add 192.0.2.1/24 dev nz-front");
   netlink.listen();
   netlink.ask({0, address("192.0.2.7")});

@@ -43,6 +43,20 @@ TEST(FromConfig, one_check_for_each_server_of_each_pool_with_a_check) {
   EXPECT_EQ(first.hold_down, Milliseconds{7000});
 }
 
+TEST(FromConfig, checks_of_a_network_instance_go_by_its_interface) {
+  v1::Pool pool;
+  pool.set_instance(10);
+  pool.mutable_check()->mutable_tcp();
+  v1::RealServer& server = *pool.add_servers();
+  server.set_instance(10);
+  server.set_address("10.0.0.1");
+  server.set_port(80);
+  const auto all = checks_of(pool, "red");
+  ASSERT_EQ(all.size(), 1u);
+  EXPECT_EQ(all[0].interface, "red");
+  EXPECT_EQ(all[0].server.instance, net::Instance{10});
+}
+
 TEST(FromConfig, the_check_may_go_to_another_address_and_port) {
   const auto all = checks(R"(
     pools { name: "dns" protocol: PROTOCOL_UDP

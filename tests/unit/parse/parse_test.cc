@@ -68,6 +68,41 @@ TEST(Parse, TheInstanceIsPartOfTheTuple) {
   EXPECT_EQ(six.packet().tuple6.instance, net::Instance{3});
 }
 
+TEST(Parse, PortAndVlanTellTheInstance) {
+  net::Spaces spaces;
+  spaces.set(1, 0, net::Instance{7});
+  spaces.set(0, 5, net::Instance{3});
+  spaces.set(0, 4094, net::Instance::standard);
+  const auto instance = [&](Frame frame, uint16_t port) {
+    Packet& p = frame.packet();
+    p.arrive(p.head, nullptr, p.head_length, p.length, p.room, port);
+    parse(p, spaces);
+    EXPECT_EQ(p.verdict, Verdict::undecided);
+    const auto fast = net::instance_of(p);
+    parse_generally(p, spaces);
+    EXPECT_EQ(net::instance_of(p), fast);
+    return static_cast<int>(fast);
+  };
+  const auto each = [&](const Frame& untagged, const Frame& five, const Frame& last) {
+    EXPECT_EQ(instance(untagged, 0), 0);
+    EXPECT_EQ(instance(untagged, 1), 7);
+    EXPECT_EQ(instance(untagged, 31), 0) << "a port that nobody has set";
+    EXPECT_EQ(instance(five, 0), 3);
+    EXPECT_EQ(instance(last, 0), 0);
+  };
+  each(eth() / ipv4(kA, kB) / udp(5, 53), eth() / vlan(5) / ipv4(kA, kB) / udp(5, 53),
+       eth() / vlan(4094) / ipv4(kA, kB) / udp(5, 53));
+  each(eth() / ipv6(kA6, kB6) / udp(5, 53), eth() / vlan(5) / ipv6(kA6, kB6) / udp(5, 53),
+       eth() / vlan(4094) / ipv6(kA6, kB6) / udp(5, 53));
+  each(eth() / arp_request(kA, kB), eth() / vlan(5) / arp_request(kA, kB),
+       eth() / vlan(4094) / arp_request(kA, kB));
+  // The inner packet's too, and of a priority only the untagged one's.
+  EXPECT_EQ(
+      instance(eth() / vlan(5) / ipv4(kA, kB) / port_unreachable() / ipv4(kB, kA) / udp(53, 5), 0),
+      3);
+  EXPECT_EQ(instance(eth() / vlan(0).priority(3) / ipv4(kA, kB) / udp(5, 53), 1), 7);
+}
+
 TEST(Parse, OneVlanTag) {
   const Packet p = parsed(eth() / vlan(5).priority(3) / ipv4(kA, kB) / tcp(5, 80).ack(1));
   EXPECT_EQ(p.vlan, 5);

@@ -40,6 +40,9 @@ std::vector<Case> cases() {
       {Reason::vlan_stacked, "a service tag", eth().type(0x88a8) / vlan(5) / v4() / udp(5, 53)},
       {Reason::vlan_stacked, "a service tag inside",
        eth() / vlan(5).type(0x88a8) / v4() / udp(5, 53)},
+      {Reason::vlan_unknown, "of nobody", eth() / vlan(7) / v4() / udp(5, 53) / "hello"},
+      {Reason::vlan_unknown, "of nobody, IPv6", eth() / vlan(4095) / v6() / udp(5, 53)},
+      {Reason::vlan_unknown, "of nobody, ARP", eth() / vlan(7) / arp_request(kA, kB)},
 
       {Reason::ipv4_truncated, "no whole header", plain4.cut(14 + 19)},
       {Reason::ipv4_truncated, "a header in two segments", plain4.split(14 + 19)},
@@ -147,9 +150,17 @@ std::vector<Case> cases() {
   };
 }
 
+/// VLANs 5 and 6 of the port are somebody's.
+net::Spaces spaces() {
+  net::Spaces spaces;
+  for (const uint16_t vlan : {5, 6}) spaces.set(0, vlan, net::Instance{vlan});
+  return spaces;
+}
+
 TEST(ParseReason, EachMalformedPacketEndsWithItsReason) {
+  const net::Spaces some = spaces();
   for (Case& each : cases()) {
-    parse(each.frame.packet());
+    parse(each.frame.packet(), some);
     EXPECT_EQ(net::to_string(each.frame.packet().reason), net::to_string(each.reason))
         << each.what << ": " << testing::PrintToString(each.frame);
     EXPECT_EQ(each.frame.packet().verdict, net::Verdict::drop) << each.what;
@@ -167,8 +178,9 @@ TEST(ParseReason, EachReasonOfTheParserHasAPacketHere) {
 }
 
 TEST(ParseReason, TheGeneralWayGivesTheSame) {
+  const net::Spaces some = spaces();
   for (Case& each : cases()) {
-    parse_generally(each.frame.packet());
+    parse_generally(each.frame.packet(), some);
     EXPECT_EQ(net::to_string(each.frame.packet().reason), net::to_string(each.reason)) << each.what;
   }
 }

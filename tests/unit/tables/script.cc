@@ -134,6 +134,17 @@ Sizes script_sizes() {
   return sizes;
 }
 
+/// None, and up to six; those of two revisions in a row may be the same.
+std::vector<Membership> memberships_at(uint64_t revision) {
+  std::vector<Membership> all(revision / 2 % 7);
+  for (size_t i = 0; i < all.size(); ++i) {
+    all[i].port[0] = 'p';
+    all[i].vlan = static_cast<uint16_t>(i + 1);
+    all[i].instance = static_cast<net::Instance>(revision / 2 % 1000);
+  }
+  return all;
+}
+
 Commit step(Writer& writer, uint64_t revision) {
   Transaction change(writer);
   for (const uint32_t number :
@@ -155,6 +166,7 @@ Commit step(Writer& writer, uint64_t revision) {
   settings.embryonic_percent = static_cast<uint8_t>(revision % 100);
   change.put(settings);
   change.put_source_rules(rules_at(revision));
+  change.put(memberships_at(revision));
   return change.commit(revision);
 }
 
@@ -170,6 +182,11 @@ std::string fault_of(const View& view) {
       (rules != nullptr && (rules->bytes() != wanted.size() ||
                             std::memcmp(rules, wanted.data(), wanted.size()) != 0))) {
     return "the rules of source NAT";
+  }
+  const std::vector<Membership> members = memberships_at(root.revision);
+  const auto shown = view.memberships();
+  if (!std::equal(members.begin(), members.end(), shown.begin(), shown.end())) {
+    return "the memberships";
   }
   uint32_t count = 0;
   for (uint32_t number = 0; number < kCount; ++number) {
@@ -229,6 +246,8 @@ uint64_t reachable_bytes(const Region& region) {
   if (const SourceRules* rules = view.source_rules()) {
     count(root.source_rules.offset, rules->bytes());
   }
+  count(root.memberships.offset,
+        sizeof(Memberships) + view.memberships().size() * sizeof(Membership));
   view.each(root.services, [&](const Service& service) {
     count(offset_of(service), sizeof service);
     if (const SnatSet* set = view.snats(service.snats)) {
