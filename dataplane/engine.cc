@@ -32,7 +32,9 @@ Engine::Member::Member(flow::Table& table, const path::Setup& setup,
 Engine::Engine(const Options& options, const tables::Region& region, const tables::View& view,
                RouteKeeper& routes, const std::vector<std::unique_ptr<device::Gate>>& gates,
                NatLog* nat_log)
-    : steering_(options.workers, random_seed()), handover_(options.workers) {
+    : steering_(options.workers, random_seed()),
+      handover_(options.workers),
+      announcements_(options.workers) {
   const tables::Header& header = region.header();
   if (options.workers > header.sizes.workers) {
     throw std::runtime_error("the tables have room for " + std::to_string(header.sizes.workers) +
@@ -54,6 +56,7 @@ Engine::Engine(const Options& options, const tables::Region& region, const table
     path::Setup setup;
     setup.worker = number;
     setup.steering = &steering_;
+    setup.announcements = &announcements_;
     setup.line = &region.worker(number);
     lines_.push_back(setup.line);
     setup.services = region.services_of(number);

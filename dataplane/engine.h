@@ -16,6 +16,7 @@
 #include "dataplane/nat_log.h"
 #include "dataplane/path_restore.h"
 #include "dataplane/route_keeper.h"
+#include "dataplane/steer/announcements.h"
 #include "dataplane/steer/steering.h"
 #include "dataplane/tables/reader.h"
 #include "dataplane/worker.h"
@@ -26,7 +27,7 @@ class Engine {
  public:
   struct Options {
     uint16_t workers = 1;
-    flow::Capacity flows;  ///< of each worker
+    flow::Capacity flows{1 << 20, 1 << 18, 1 << 16};  ///< of each worker
     std::string flow_dir;
     bool sleeps_when_idle = false;
     /// tables::port_identity of each port, by number.
@@ -64,6 +65,7 @@ class Engine {
   flow::Files files_;
   steer::Steering steering_;
   steer::Handover handover_;
+  steer::Announcements announcements_;
   std::vector<std::unique_ptr<flow::Table>> tables_;
   std::vector<std::unique_ptr<Member>> crew_;
   std::vector<const tables::WorkerLine*> lines_;

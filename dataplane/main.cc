@@ -64,6 +64,9 @@ void add_options(CLI::App& app, Options& options) {
   app.add_option("--flows6", options.engine.flows.wide,
                  "most IPv6 flows of each worker, and those between IPv4 and IPv6")
       ->capture_default_str();
+  app.add_option("--changed-flows", options.engine.flows.splices,
+                 "most TCP flows of each worker whose lengths change (PROXY protocol, FTP)")
+      ->capture_default_str();
   app.add_option("--neighbours", options.housekeeper.hops, "most next hops")
       ->capture_default_str()
       ->check(CLI::Range(64u, route::Hops::kMost));

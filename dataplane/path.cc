@@ -37,6 +37,9 @@ void Path::housekeep(const tables::View& view, net::Instant now) {
   state_->ports.note_time(tick);
   expire(*state_, tick);
   recycle_ahead(*state_, view, tick);
+  if (steer::Announcements* all = state_->setup.announcements) {
+    all->expire(state_->setup.worker, tick);
+  }
   end_drained(*state_, view, now);
   run_errand(*state_, now);
   report(*state_, view, tick);

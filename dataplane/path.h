@@ -37,7 +37,8 @@ class Table;
 }
 namespace nezu::steer {
 class Steering;
-}
+class Announcements;
+}  // namespace nezu::steer
 
 namespace nezu::path {
 
@@ -74,6 +75,8 @@ struct Setup {
   /// tables::port_identity of each port, by number: rules of source NAT name ports.
   std::array<uint64_t, tables::kMaxPorts> ports{};
   NatRing* nat_log = nullptr;  ///< null: nobody keeps one
+  steer::Announcements* announcements =
+      nullptr;  ///< all workers'; null: FTP and TFTP announce none
 };
 
 class Path {

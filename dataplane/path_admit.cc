@@ -77,6 +77,12 @@ void answer_echo(net::Packet& packet, const tables::LocalAddress& local) {
   packet.reason = answered ? Reason::answered : Reason::icmp_unmatched;
 }
 
+/// FTP's data connections and TFTP's answers come to no service.
+bool may_be_announced(const net::Packet& packet, const tables::Service* service) {
+  return packet.shape == net::Shape::transport && (service == nullptr || service->key.port == 0) &&
+         (is_opening(packet) || packet.protocol == net::Protocol::udp);
+}
+
 template <typename F>
 void admit_one(Turn& turn, Opening& opening, net::Packet& packet) {
   const auto tuple = F::tuple(packet);
@@ -104,6 +110,10 @@ void admit_one(Turn& turn, Opening& opening, net::Packet& packet) {
     if (packet.handed_over) return packet.drop(Reason::handover_again);
     packet.owner = owner;
     packet.verdict = net::Verdict::hand_over;
+    return;
+  }
+  if (may_be_announced(packet, target.service) &&
+      open_announced<F>(turn, opening, packet, tuple, place.shard)) {
     return;
   }
   if (place.direction == Direction::to_client || packet.shape == net::Shape::icmp_error) {

@@ -24,7 +24,7 @@ void Path::State::opened(const flow::Track& track) {
     service.flows_opened.add(1);
   }
   if (track.server < setup.sizes.servers) setup.servers[track.server].flows_opened.add(1);
-  if ((track.flags & flow::flag::kFullNat) != 0 && track.snat < setup.sizes.addresses) {
+  if (uses_snat(track) && track.snat < setup.sizes.addresses) {
     setup.addresses[track.snat].flows_active.add(1);
   }
   line.flows_opened.add(1);
@@ -49,9 +49,14 @@ void Path::State::end(const flow::Table::Leaving& leaving) {
     ports.release(was.snat, net::swap16(port), peer_of(id));
     if (was.mode == tables::Mode::masquerade) log(NatRecord::Kind::close, id);
   }
+  if (was.mode == tables::Mode::spliced) [[unlikely]] {
+    splices.erase(id);
+    held.drop(id.towards(flow::Direction::to_server));
+    held.drop(id.towards(flow::Direction::to_client));
+  }
   flows.erase(leaving);
   // A slot may be reused when its gauge is 0: the last store of a flow's end.
-  if ((was.flags & flow::flag::kFullNat) != 0 && was.snat < setup.sizes.addresses) {
+  if (uses_snat(was) && was.snat < setup.sizes.addresses) {
     setup.addresses[was.snat].flows_active.subtract(1);
   }
   if (was.service < setup.sizes.services) {

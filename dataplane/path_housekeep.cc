@@ -120,6 +120,12 @@ void report(Path::State& state, const tables::View& view, net::Tick now) {
   line.generation.set(view.generation());
   line.snat_lines.set(state.ports.used());
   line.snat_line_capacity.set(state.ports.capacity());
+  line.splices.set(state.splices.used());
+  line.splice_capacity.set(state.splices.capacity());
+  if (const steer::Announcements* all = state.setup.announcements) {
+    line.announced.set(all->count(state.setup.worker));
+    line.announced_capacity.set(steer::Announcements::kPlaces);
+  }
 }
 
 }  // namespace nezu::path

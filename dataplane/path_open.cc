@@ -1,6 +1,7 @@
 #include "dataplane/path_open.h"
 
 #include "dataplane/forward/reply.h"
+#include "dataplane/path_ftp.h"
 
 namespace nezu::path {
 
@@ -27,6 +28,42 @@ Source take_source(Turn& turn, const tables::Service& service, uint8_t shard, bo
   return {{}, 0, 0, Reason::snat_ports_exhausted};
 }
 
+namespace {
+
+/// Whether its flows change in length.
+bool splices_flows(const tables::Service& service, net::Protocol protocol) {
+  return protocol == net::Protocol::tcp &&
+         (service.client_address == tables::ClientAddress::proxy_v2 ||
+          service.application == tables::Application::ftp);
+}
+
+/// FTP: a declared port other than the service's own.
+template <typename Tuple>
+bool is_passive_port(const tables::Service& service, const Tuple& tuple) {
+  return service.passive_first != 0 && net::swap16(tuple.destination_port) != service.key.port;
+}
+
+/// How its servers are told who the client is.
+tables::Mode mode_told(const tables::Service& service, net::Protocol protocol) {
+  if (service.client_address == tables::ClientAddress::tcp_option) return tables::Mode::tagged;
+  return protocol == net::Protocol::tcp ? tables::Mode::spliced : tables::Mode::prefixed;
+}
+
+/// `decide` has seen to it that a record is free.
+void begin_splice(Path::State& state, FlowId id, const tables::Service* service) {
+  flow::Splice* splice = state.splices.insert(id);
+  if (splice == nullptr) return;
+  if (service->application == tables::Application::ftp) splice->state = ftp::kReads;
+  if (service->client_address != tables::ClientAddress::proxy_v2) return;
+  const bool v4 = !id.wide() || flow::is_mapped(state.flows.wide(id).to_server.source);
+  const uint32_t bytes = forward::proxy_bytes(v4 ? net::Family::ipv4 : net::Family::ipv6);
+  // Its place is known when the SYN goes by (path_splice.cc).
+  splice->of(flow::Direction::to_server)
+      .begin(flow::Change::Kind::proxy_header, 0, 0, static_cast<uint8_t>(bytes));
+}
+
+}  // namespace
+
 Path::State::State(const Setup& given)
     : setup(given),
       flows(*given.flows),
@@ -34,7 +71,11 @@ Path::State::State(const Setup& given)
       line(*given.line),
       scheduling(given.sizes, given.worker, given.steering->workers(), given.servers),
       ports(given.snat_lines),
-      opening(std::make_unique<Opening>()) {}
+      splices(given.flows->splices()),
+      opening(std::make_unique<Opening>()) {
+  // Workers announce the ports of other shards than their own, too: each begins elsewhere.
+  active_ports.fill(static_cast<uint8_t>(given.worker * 37 % tables::kSnatSlicePorts));
+}
 Path::State::~State() = default;
 
 void refuse(Turn& turn, net::Packet& packet, Reason reason, tables::Refusal refusal) {
@@ -90,6 +131,12 @@ const Opening::Target& Opening::target(const typename F::Tuple& tuple) {
     key.port = 0;  // a service of every port
     queue.target.service = turn_->view.service(key);
   }
+  const uint16_t port = net::swap16(tuple.destination_port);
+  if (port >= local->passive_first && port <= local->passive_last && local->passive_last != 0 &&
+      tuple.protocol == net::Protocol::tcp &&
+      (queue.target.service == nullptr || queue.target.service->key.port == 0)) [[unlikely]] {
+    queue.target.service = turn_->view.service(local->passive_service);
+  }
   return queue.target;
 }
 
@@ -144,6 +191,10 @@ Reason Opening::decide(const net::Packet& packet, const typename F::Tuple& tuple
                        Waiting<F>& out) {
   if (const Reason full = keep_share<F>(); full != Reason::none) return full;
   if (const Reason full = make_room<F>(); full != Reason::none) return full;
+  const bool spliced = splices_flows(service, tuple.protocol) && !is_passive_port(service, tuple);
+  if (spliced && turn_->state.splices.used() + spliced_ >= turn_->state.splices.capacity()) {
+    return Reason::splice_table_full;
+  }
   const net::Address client = F::address(tuple.source);
   const bool across = F::kWide && client.family() != member.address.family();
   if (across && service.mode != tables::Mode::fullnat && !tables::is_tunnel(service.mode)) {
@@ -166,7 +217,9 @@ Reason Opening::decide(const net::Packet& packet, const typename F::Tuple& tuple
 
   typename F::Half& to_client = out.to_client;
   to_client = {F::raw(member.address), tuple.source, net::swap16(member.port), tuple.source_port};
-  if (member.port == 0) to_client.source_port = tuple.destination_port;
+  if (member.port == 0 || is_passive_port(service, tuple)) {
+    to_client.source_port = tuple.destination_port;
+  }
   if constexpr (F::kWide) {
     if (across && service.mode == tables::Mode::nat) {
       to_client.destination = net::embedded(service.client_prefix, client.v4_raw());
@@ -185,16 +238,21 @@ Reason Opening::decide(const net::Packet& packet, const typename F::Tuple& tuple
   if (hairpin && !service.snats.exists()) return Reason::hairpin_refused;
   out.snat_port = 0;
   if (service.mode == tables::Mode::fullnat || hairpin) {
-    const Source source = take_source(*turn_, service, shard, member.address.is_v4(),
-                                      static_cast<uint16_t>(index(member.server)), packet.hash);
+    const auto slot = static_cast<uint16_t>(index(member.server));
+    const Source source = take_source(*turn_, service, shard, member.address.is_v4(), slot,
+                                      source_hash(service, client, packet.hash));
     if (source.port == 0) return source.reason;
     out.snat_port = source.port;
     to_client.destination = F::raw(source.address);
     to_client.destination_port = net::swap16(source.port);
     track.snat = source.slot;
     track.mode = across ? tables::Mode::across : tables::Mode::fullnat;
+    if (service.client_address != tables::ClientAddress::none) {
+      track.mode = mode_told(service, tuple.protocol);
+    }
     track.flags |= flow::flag::kFullNat;
   }
+  if (spliced) track.mode = tables::Mode::spliced;
   return Reason::none;
 }
 
@@ -240,8 +298,9 @@ void Opening::let_wait(net::Packet& packet, const typename F::Tuple& tuple,
   next.tuple = tuple;
   next.back = flows.hash_of(tuple_to_client(tuple, next.to_client));
   flows.prefetch_for_insert(F::kWide, next.back, queue.count);
-  seen_[packet.hash / 64 % kSeen] |= uint64_t{1} << (packet.hash % 64);
+  note(packet.hash);
   ++queue.count;
+  if (next.track.mode == tables::Mode::spliced) ++spliced_;
 }
 
 template <typename F>
@@ -253,10 +312,13 @@ void Opening::settle_all() {
     const auto inserted =
         state.flows.insert(one.tuple, one.packet->hash, one.to_client, one.back, one.track);
     if (inserted.id.exists()) [[likely]] {
+      if (one.track.mode == tables::Mode::spliced) begin_splice(state, inserted.id, one.service);
       state.opened(one.track);
       one.packet->flow = inserted.id.word();
       if (one.track.mode == tables::Mode::masquerade) {
         state.log(NatRecord::Kind::open, inserted.id);
+      } else if (one.service->application == tables::Application::tftp) {
+        announce_answers(*turn_, inserted.id);
       }
       continue;
     }
@@ -270,6 +332,7 @@ void Opening::settle_all() {
 void Opening::settle() {
   settle_all<V4>();
   settle_all<V6>();
+  spliced_ = 0;
 }
 
 template <typename F>

@@ -47,6 +47,23 @@ Source take_source(Turn& turn, const tables::Service& service, uint8_t shard, bo
 /// Ends the packet: `reason` is counted, and if `refusal` says so whoever sent it is told.
 void refuse(Turn& turn, net::Packet& packet, net::Reason reason, tables::Refusal refusal);
 
+/// Which of the set's addresses is tried first. FTP servers take data connections from the address
+/// alone that the control connection came from.
+inline uint64_t source_hash(const tables::Service& service, const net::Address& client,
+                            uint64_t flow_hash) {
+  if (service.application != tables::Application::ftp) [[likely]]
+    return flow_hash;
+  return net::mix64(net::load<uint64_t>(&client.bytes[0]) ^
+                    net::mix64(net::load<uint64_t>(&client.bytes[8])));
+}
+
+/// A packet that an earlier connection has announced opens its flow, or ends. False: nobody has
+/// announced it (path_announce.cc).
+template <typename F>
+bool open_announced(Turn& turn, Opening& opening, net::Packet& packet,
+                    const typename F::Tuple& tuple, uint8_t shard);
+/// TFTP: what the server of a new flow will answer from.
+void announce_answers(Turn& turn, flow::FlowId id);
 /// path_masquerade.cc: a packet to somebody else that no flow knows. True when a rule of source NAT
 /// has dealt with it.
 template <typename F>
@@ -83,6 +100,8 @@ class Opening {
   /// Files what waits. Flows may have been ended for it: `turn.erased`.
   void settle();
 
+  /// A packet of this hash has opened a flow.
+  void note(uint64_t hash) { seen_[hash / 64 % kSeen] |= uint64_t{1} << (hash % 64); }
   /// False: no flow of this hash has been prepared here.
   bool may_have(uint64_t hash) const { return (seen_[hash / 64 % kSeen] >> (hash % 64) & 1) != 0; }
 
@@ -140,6 +159,7 @@ class Opening {
   static constexpr size_t kSeen = 16;  ///< words of 64 bits
   Turn* turn_ = nullptr;
   std::array<uint64_t, kSeen> seen_{};  ///< hashes that were prepared since `begin`
+  uint32_t spliced_ = 0;                ///< of those that wait
   Queue<V4> v4_;
   Queue<V6> v6_;
 };

@@ -50,6 +50,7 @@ class Judge {
         : udp ? track.state == tables::Timeout::udp_single || track.state == tables::Timeout::udp
               : track.state == tables::Timeout::icmp;
     const bool full = is_full(track);
+    if (is_told(track.mode) && track.mode != tables::Mode::spliced && !full) return false;
     // The side that both workers' rules take for the client.
     const uint8_t shard =
         is_outward(track)
@@ -63,7 +64,16 @@ class Judge {
         left > static_cast<int64_t>(track.timeout)) {
       return false;
     }
+    if (track.mode == tables::Mode::announced && track.snat != 0xffff) {
+      return is_of_shard(entry, shard);
+    }
     if (!full) return is_kept(entry) && entry.to_client.destination_port == there.source_port;
+    return is_of_shard(entry, shard);
+  }
+
+  /// Answers to that port come to the flow's owner.
+  template <typename Entry>
+  static bool is_of_shard(const Entry& entry, uint8_t shard) {
     const uint16_t port = net::swap16(entry.to_client.destination_port);
     return port >= tables::kSnatFirstPort && tables::shard_of_snat_port(port) == shard;
   }
@@ -87,10 +97,15 @@ class Judge {
     return track.mode == tables::Mode::masquerade;
   }
 
+  static bool is_told(tables::Mode mode) {
+    return mode == tables::Mode::tagged || mode == tables::Mode::prefixed ||
+           mode == tables::Mode::spliced;
+  }
   static bool mode_fits(const flow::Track& track) {
-    if (is_full(track)) return track.mode == tables::Mode::fullnat;
+    if (is_full(track)) return track.mode == tables::Mode::fullnat || is_told(track.mode);
     if (track.mode == tables::Mode::tunnel_gue) return track.snat != 0;
     return track.mode == tables::Mode::nat || track.mode == tables::Mode::route ||
+           track.mode == tables::Mode::spliced || track.mode == tables::Mode::announced ||
            tables::is_tunnel(track.mode);
   }
   /// Both its tuples name the outside host.
@@ -109,7 +124,8 @@ class Judge {
     }
     if (is_mixed(entry)) {
       if (tables::is_tunnel(entry.track.mode)) return mode_fits(entry.track);
-      return entry.track.mode == tables::Mode::across;
+      return entry.track.mode == tables::Mode::across ||
+             entry.track.mode == tables::Mode::announced || is_told(entry.track.mode);
     }
     // No IPv6 packet has such an address.
     return !flow::is_mapped(entry.to_server.source) && mode_fits(entry.track);
@@ -126,10 +142,13 @@ class Judge {
                                           {}};
     if (same_region && !view_.is_ready()) {
       return (is_outward(track) || track.server < sizes_.servers) &&
-             track.service < sizes_.services && (!is_full(track) || track.snat < sizes_.addresses);
+             track.service < sizes_.services &&
+             (!uses_snat(track) || track.snat < sizes_.addresses);
     }
     if (is_outward(track)) return belongs_to_rule(entry, same_region);
-    if (!is_server(track.server, identity)) {
+    const bool known =
+        is_server(track.server, identity) || (same_region && is_data_of(track, identity.address));
+    if (!known) {
       const auto found = servers_.find(identity);
       if (found == servers_.end()) return false;
       track.server = found->second;
@@ -137,7 +156,7 @@ class Judge {
     if (!same_region || view_.service(tables::ServiceId{track.service}) == nullptr) {
       track.service = service_of(entry);
     }
-    return !is_full(track) || has_snat(entry);
+    return !uses_snat(track) || has_snat(entry);
   }
 
   /// Another region has other slots: the rule is then any that takes the inside host. Without one
@@ -164,6 +183,15 @@ class Judge {
   bool is_server(uint16_t slot, const tables::ServerIdentity& identity) const {
     const tables::Server* server = view_.server(tables::ServerId{slot});
     return slot < sizes_.servers && server != nullptr && server->identity == identity;
+  }
+
+  /// FTP and TFTP: what was announced has a port of its own.
+  bool is_data_of(const flow::Track& track, const net::Address& address) const {
+    const tables::Server* server = view_.server(tables::ServerId{track.server});
+    const tables::Service* service = view_.service(tables::ServiceId{track.service});
+    return track.server < sizes_.servers && server != nullptr &&
+           server->identity.address == address && service != nullptr &&
+           service->application != tables::Application::none;
   }
 
   template <typename Entry>
@@ -216,8 +244,7 @@ struct Gauges {
   void add(const flow::Track& track) {
     if (track.service < services.size()) ++services[track.service];
     if (track.server < servers.size()) ++servers[track.server];
-    const bool full = (track.flags & flow::flag::kFullNat) != 0;
-    if (full && track.snat < addresses.size()) ++addresses[track.snat];
+    if (uses_snat(track) && track.snat < addresses.size()) ++addresses[track.snat];
   }
 };
 
@@ -237,6 +264,25 @@ bool settle_port(Path::State& state, FlowId id) {
   return false;
 }
 
+/// What a flow needs whose lengths change.
+bool is_sound(const flow::Splice* splice) {
+  constexpr int32_t kMost = 1 << 28;  // no connection is changed by that much
+  return splice != nullptr && std::ranges::all_of(splice->changes, [](const flow::Change& one) {
+           return one.kind <= flow::Change::Kind::text && std::abs(one.before) < kMost &&
+                  std::abs(one.after) < kMost &&
+                  (!one.exists() || one.after - one.before == one.put - one.removed);
+         });
+}
+
+/// Records of flows that were not kept.
+void drop_orphans(Path::State& state) {
+  state.splices.keep([&state](FlowId id) {
+    if (id.entry() >= state.flows.capacity(id.wide())) return false;
+    const flow::Track& track = state.flows.track(id);
+    return track.valid != 0 && track.mode == tables::Mode::spliced;
+  });
+}
+
 /// Entries of a worker's own file, in blocks whose bucket lines are asked for together.
 template <typename Entry>
 void adopt_in_place(Path::State& state, const Judge& judge, bool same_region, Gauges& gauges,
@@ -251,7 +297,8 @@ void adopt_in_place(Path::State& state, const Judge& judge, bool same_region, Ga
       const FlowId id(kWide, i, flow::Direction::to_server);
       Entry& entry = (state.flows.*at)(id);
       if (entry.track.valid == 0) continue;
-      if (entry.track.valid != 1 || !judge.keep(entry, same_region)) {
+      if (entry.track.valid != 1 || !judge.keep(entry, same_region) ||
+          (entry.track.mode == tables::Mode::spliced && !is_sound(state.splices.find(id)))) {
         state.flows.discard(id);
         ++total.dropped;
         continue;
@@ -272,8 +319,10 @@ void adopt_in_place(Path::State& state, const Judge& judge, bool same_region, Ga
 
 /// Entries of a file that was set aside, to the workers that own their shards now.
 template <typename Entry>
-void move_all(const Entry* entries, uint32_t capacity, std::span<Path* const> paths,
-              const Judge& judge, bool same_region, std::vector<Gauges>& gauges, Restored& total) {
+void move_all(const Entry* entries, uint32_t capacity, flow::Splices& splices,
+              std::span<Path* const> paths, const Judge& judge, bool same_region,
+              std::vector<Gauges>& gauges, Restored& total) {
+  constexpr bool kWide = std::is_same_v<Entry, flow::Entry6>;
   for (uint32_t i = 0; i < capacity; ++i) {
     if (entries[i].track.valid == 0) continue;
     Entry entry = entries[i];
@@ -282,6 +331,11 @@ void move_all(const Entry* entries, uint32_t capacity, std::span<Path* const> pa
     entry.track.valid = 0;  // until it is whole in its new place
     const uint16_t owner = paths[0]->state().steering.owner(entry.track.shard);
     Path::State& state = paths[owner]->state();
+    const bool spliced = entry.track.mode == tables::Mode::spliced;
+    const flow::Splice* splice = splices.find(FlowId(kWide, i, flow::Direction::to_server));
+    if (spliced && (!is_sound(splice) || state.splices.used() == state.splices.capacity())) {
+      continue;
+    }
     if (state.flows.find(entry.to_server).exists() ||
         (!tables::is_one_way(entry.track.mode) &&
          state.flows.find(tuple_to_client(entry)).exists())) {
@@ -289,6 +343,7 @@ void move_all(const Entry* entries, uint32_t capacity, std::span<Path* const> pa
     }
     const auto inserted = state.flows.insert(entry.to_server, entry.to_client, entry.track);
     if (!inserted.id.exists() || !settle_port(state, inserted.id)) continue;
+    if (spliced) state.splices.insert(inserted.id)->take(*splice);
     gauges[owner].add(entry.track);
     --total.dropped;
     ++total.kept;
@@ -332,16 +387,19 @@ Restored restore(flow::Files& files, std::span<Path* const> paths, const tables:
     const bool same = files.region_id(worker) == region_id;
     adopt_in_place<flow::Entry4>(state, judge, same, gauges[worker], total, &flow::Table::narrow);
     adopt_in_place<flow::Entry6>(state, judge, same, gauges[worker], total, &flow::Table::wide);
+    drop_orphans(state);
   }
   for (const flow::Mapping& file : files.leftovers()) {
     const flow::FileHeader& header = file.header();
     const flow::Extent extent(header.capacity);
     const std::byte* base = file.memory().data();
     const bool same = header.region_id == region_id;
+    flow::Splices splices({reinterpret_cast<flow::Splice*>(file.memory().data() + extent.splices),
+                           header.capacity.splices});
     move_all(reinterpret_cast<const flow::Entry4*>(base + extent.narrow), header.capacity.narrow,
-             paths, judge, same, gauges, total);
-    move_all(reinterpret_cast<const flow::Entry6*>(base + extent.wide), header.capacity.wide, paths,
-             judge, same, gauges, total);
+             splices, paths, judge, same, gauges, total);
+    move_all(reinterpret_cast<const flow::Entry6*>(base + extent.wide), header.capacity.wide,
+             splices, paths, judge, same, gauges, total);
   }
   set_gauges(region, gauges);
   files.finish();

@@ -80,15 +80,23 @@ bool may_fragment(const net::Packet& packet) {
          (packet.at<net::Ipv4>(packet.l3)->fragment & net::Ipv4::kDontFragment) == 0;
 }
 
-constexpr uint32_t kMostGrowth =
-    std::max<uint32_t>(forward::kFamilyMostGrowth, forward::kMostTunnelBytes);
+constexpr uint32_t kMostGrowth = std::max<uint32_t>(
+    {forward::kFamilyMostGrowth, forward::kMostTunnelBytes, forward::kMostProxyBytes,
+     forward::proxy_bytes(net::Family::ipv4) + forward::kFamilyMostGrowth});
 
 /// What the way of the flow adds to the packet, in bytes; less than nothing when it takes away.
 int32_t growth_of(const Turn& turn, const net::Packet& packet) {
   const FlowId id(packet.flow);
   if (!id.exists()) return 0;
   const tables::Mode mode = turn.state.flows.track(id).mode;
+  if (mode <= tables::Mode::fullnat) return 0;
   if (mode == tables::Mode::across) return forward::family_growth(packet);
+  if (mode >= tables::Mode::tagged) {
+    const bool told = mode == tables::Mode::prefixed && id.direction() == Direction::to_server &&
+                      packet.shape == net::Shape::transport;
+    return (told ? static_cast<int32_t>(forward::proxy_bytes(packet.family)) : 0) +
+           (is_mixed(turn, id) ? forward::family_growth(packet) : 0);
+  }
   if (!tables::is_tunnel(mode)) return 0;
   return static_cast<int32_t>(forward::tunnel_bytes(mode, server_of(turn, id).family()));
 }

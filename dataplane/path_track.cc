@@ -29,12 +29,19 @@ bool is_plain(const flow::Track& track, const net::Packet& packet, Direction dir
 
 void track_tcp(Turn& turn, const net::Packet& packet, FlowId id, flow::Track& track) {
   const Direction direction = id.direction();
-  const flow::Segment segment = segment_of(packet, direction);
+  flow::Segment segment = segment_of(packet, direction);
   if (is_plain(track, packet, direction)) [[likely]] {
     uint32_t& end = track.end[index(direction)];
     const uint32_t reached = segment.sequence + segment.payload;
     if (static_cast<int32_t>(reached - end) > 0) end = reached;
     return;
+  }
+  if (track.mode == tables::Mode::spliced) [[unlikely]] {
+    // As the other side counts what it has sent.
+    if (flow::Splice* splice = turn.state.splices.find(id)) {
+      segment.acknowledgement =
+          splice->of(opposite(direction)).acknowledgement(segment.acknowledgement);
+    }
   }
   const flow::Tcp before{track.state, track.flags, track.end};
   const flow::Tcp after = tables::is_one_way(track.mode) ? flow::advance_one_way(before, segment)

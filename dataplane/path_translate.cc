@@ -57,19 +57,6 @@ forward::Translation6 translation(const flow::Entry6& e, Direction direction) {
   }
 }
 
-/// The modes that are not on the straight way.
-[[gnu::noinline]] void translate_otherwise(Turn& turn, net::Packet& packet, FlowId id,
-                                           tables::Mode mode) {
-  const flow::Table& flows = turn.state.flows;
-  if (mode != tables::Mode::masquerade) {
-    tables::is_one_way(mode) ? send_one_way(turn, packet) : translate_across(turn, packet);
-  } else if (id.wide()) {
-    translate_one(packet, flows.wide(id), id.direction());
-  } else {
-    translate_one(packet, flows.narrow(id), id.direction());
-  }
-}
-
 /// What a service says about the SYNs of its flows, both ways.
 void lower_segment_sizes(Turn& turn) {
   for (net::Packet& packet : turn.part) {
@@ -88,6 +75,29 @@ void lower_segment_sizes(Turn& turn) {
 
 }  // namespace
 
+void translate_flow(Turn& turn, net::Packet& packet) {
+  const FlowId id(packet.flow);
+  const flow::Table& flows = turn.state.flows;
+  if (!id.wide()) return translate_one(packet, flows.narrow(id), id.direction());
+  const flow::Entry6& entry = flows.wide(id);
+  is_mixed(entry) ? translate_across(turn, packet) : translate_one(packet, entry, id.direction());
+}
+
+namespace {
+
+/// The modes that are not on the straight way.
+[[gnu::noinline]] void translate_otherwise(Turn& turn, net::Packet& packet, tables::Mode mode) {
+  if (mode == tables::Mode::across) return translate_across(turn, packet);
+  if (tables::is_one_way(mode)) return send_one_way(turn, packet);
+  if (mode == tables::Mode::masquerade || mode == tables::Mode::announced) {
+    return translate_flow(turn, packet);
+  }
+  if (mode == tables::Mode::spliced) return translate_spliced(turn, packet);
+  translate_told(turn, packet);
+}
+
+}  // namespace
+
 void translate(Turn& turn) {
   if ((turn.burst.tcp_flags & net::kTcpSyn) != 0) lower_segment_sizes(turn);
   const flow::Table& flows = turn.state.flows;
@@ -99,7 +109,7 @@ void translate(Turn& turn) {
       (void)forward::pass_on(packet);  // transit
     } else if (const tables::Mode mode = flows.track(id).mode; mode > tables::Mode::fullnat)
         [[unlikely]] {
-      translate_otherwise(turn, packet, id, mode);
+      translate_otherwise(turn, packet, mode);
     } else if (id.wide()) {
       translate_one(packet, flows.wide(id), id.direction());
     } else {

@@ -9,8 +9,11 @@
 #include "dataplane/flow/sweep.h"
 #include "dataplane/flow/table.h"
 #include "dataplane/flow/tcp_track.h"
+#include "dataplane/forward/client_address.h"
 #include "dataplane/path.h"
+#include "dataplane/path_held.h"
 #include "dataplane/route/routes.h"
+#include "dataplane/steer/announcements.h"
 #include "dataplane/steer/steering.h"
 #include "dataplane/steer/trains.h"
 #include "dataplane/tables/view.h"
@@ -92,6 +95,9 @@ struct Path::State {
   tables::WorkerLine& line;
   admit::Scheduling scheduling;
   admit::SnatPorts ports;
+  flow::Splices splices;
+  HeldLines held;
+  std::array<uint8_t, tables::kShardCount> active_ports{};  ///< FTP: the last one of each slice
   const std::unique_ptr<Opening> opening;
   Allowance replies;
   steer::Trains trains{steer::Trains::Limits{}};
@@ -102,6 +108,9 @@ struct Path::State {
   uint16_t packet_id = 0;  ///< of the last IPv4 packet that was made of an IPv6 one
   net::Tick reported = 0;  ///< when the gauges of `line` were set last
   net::Instant turn_at;    ///< when this turn began
+
+  /// To all workers (path_announce.cc). False: there is no place.
+  bool announce(const steer::Announcement& announcement, net::Tick now);
 
   // --- the life of a flow (path_flows.cc): everything that it holds, taken and released together
   /// Counts a flow at its server: before it is filed, so that the next choice knows of it.
@@ -151,8 +160,12 @@ void admit(Turn& turn);       ///< path_admit.cc    packets without a flow
 void track(Turn& turn);       ///< path_track.cc    states, deadlines
 void choose_way(Turn& turn);  ///< path_route.cc    next hop, MTU
 void translate(Turn& turn);   ///< path_translate.cc
-void translate_across(Turn& turn, net::Packet& packet);  ///< path_family.cc, for `translate`
-void send_one_way(Turn& turn, net::Packet& packet);      ///< path_one_way.cc, for `translate`
+void translate_across(Turn& turn, net::Packet& packet);   ///< path_family.cc, for `translate`
+void send_one_way(Turn& turn, net::Packet& packet);       ///< path_one_way.cc, for `translate`
+void translate_told(Turn& turn, net::Packet& packet);     ///< path_told.cc, for `translate`
+void translate_spliced(Turn& turn, net::Packet& packet);  ///< path_splice.cc, for `translate`
+/// Addresses and ports by the flow's tuples, between the families or within one.
+void translate_flow(Turn& turn, net::Packet& packet);
 void dispatch(Turn& turn);  ///< path_route.cc    Ethernet addresses, VLAN, verdict
 void count(Turn& turn);     ///< path_count.cc    every packet, once
 // In slices of a bounded size, between bursts (path_housekeep.cc, path_errand.cc).
@@ -162,6 +175,12 @@ void end_drained(Path::State& state, const tables::View& view, net::Instant now)
 void run_errand(Path::State& state, net::Instant now);
 void report(Path::State& state, const tables::View& view, net::Tick now);
 
+/// Its server sees an address of ours, whose slot stands in it; the port is its own where it has
+/// the flag alone.
+inline bool uses_snat(const flow::Track& track) {
+  return (track.flags & flow::flag::kFullNat) != 0 ||
+         (track.mode == tables::Mode::announced && track.snat != 0xffff);
+}
 constexpr size_t timeout_index(tables::Timeout state) { return static_cast<size_t>(state); }
 inline bool is_v4(const net::Packet& packet) { return packet.family == net::Family::ipv4; }
 inline bool is_echo(net::Protocol protocol) {
@@ -185,6 +204,17 @@ inline net::Address server_of(const Turn& turn, flow::FlowId id) {
 bool passes_through(Turn& turn, net::Packet& packet);
 /// Where the packet itself goes: of an ICMP error, whom it tells.
 net::Address outer_destination_of(const net::Packet& p);
+inline bool is_mixed(const Turn& turn, flow::FlowId id) {
+  return id.wide() && flow::is_mixed(turn.state.flows.wide(id));
+}
+/// The flow's client as it called, in its own family.
+inline forward::Caller caller_of(const Turn& turn, flow::FlowId id) {
+  const flow::Table& flows = turn.state.flows;
+  if (!id.wide()) return forward::Caller::of(flows.narrow(id).to_server);
+  const net::Tuple6& tuple = flows.wide(id).to_server;
+  return flow::is_mapped(tuple.source) ? forward::Caller::of(flow::unmapped(tuple))
+                                       : forward::Caller::of(tuple);
+}
 inline net::Address destination_of(const net::Packet& p) {
   return is_v4(p) ? net::Address::v4_raw(p.tuple4.destination)
                   : net::Address::v6(p.tuple6.destination.data());

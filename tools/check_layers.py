@@ -13,7 +13,7 @@ TABLES = NET + ["dataplane/tables"]
 PARSE = TABLES + ["dataplane/parse"]
 FLOW = PARSE + ["dataplane/flow"]
 STEER = FLOW + ["dataplane/steer"]
-STAGES = STEER + ["dataplane/" + stage for stage in ("admit", "forward", "route", "link")]
+STAGES = STEER + ["dataplane/" + stage for stage in ("admit", "forward", "route", "link", "alg")]
 PATH = STAGES + ["dataplane/path"]
 CONTROL = ["controlplane/" + name for name in ("config", "compile", "publish", "health")]
 
@@ -27,6 +27,7 @@ VISIBLE = {
     "dataplane/forward": FLOW,
     "dataplane/route": FLOW,
     "dataplane/link": FLOW,
+    "dataplane/alg": NET,
     "dataplane/path": STAGES,
     "dataplane/device": PATH,
     "dataplane/": PATH + ["dataplane/device"],  # worker, housekeeper, main

@@ -106,6 +106,11 @@ void put(const publish::WorkerReading& from, const v1::WorkerStatistics& rates, 
   to.set_flow_capacity_ipv6(from.flow_capacity_ipv6);
   to.set_snat_lines(from.snat_lines);
   to.set_snat_line_capacity(from.snat_line_capacity);
+  to.set_changed_flows(from.splices);
+  to.set_changed_flow_capacity(from.splice_capacity);
+  to.set_changed_flow_bytes(from.splice_capacity * tables::kSpliceBytes);
+  to.set_announced(from.announced);
+  to.set_announced_capacity(from.announced_capacity);
 }
 
 }  // namespace

@@ -156,6 +156,18 @@ class Pings {
   std::unordered_map<std::string, Readiness> pools_;
 };
 
+tables::ClientAddress client_address_of(v1::ClientAddress from) {
+  return from == v1::CLIENT_ADDRESS_PROXY_V2     ? tables::ClientAddress::proxy_v2
+         : from == v1::CLIENT_ADDRESS_TCP_OPTION ? tables::ClientAddress::tcp_option
+                                                 : tables::ClientAddress::none;
+}
+
+tables::Application application_of(v1::Application from) {
+  return from == v1::APPLICATION_FTP    ? tables::Application::ftp
+         : from == v1::APPLICATION_TFTP ? tables::Application::tftp
+                                        : tables::Application::none;
+}
+
 tables::Settings settings_of(const v1::Settings& from) {
   tables::Settings settings;
   settings.transit = from.transit() == v1::TRANSIT_FORWARD  ? tables::Transit::forward
@@ -275,6 +287,9 @@ ServiceImage compile_service(const v1::VirtualService& service) {
   image.snat_set = service.snat_set();
   image.timeouts = timeouts_of(service.timeouts());
   image.client_prefix = prefix_of(service.client_prefix());
+  image.client_address = client_address_of(service.client_address());
+  image.application = application_of(service.application());
+  image.passive_ports = net::parse_port_range(service.passive_ports()).value_or(net::PortRange{});
   return image;
 }
 
@@ -307,6 +322,7 @@ class Compilation {
   void addresses();
   void rules();
   void need_set(const std::string& name);
+  void passive_ports(const config::Names& services, AddressImage& image) const;
 
   const config::Model& model_;
   const Touched& touched_;
@@ -381,11 +397,24 @@ void Compilation::addresses() {
     const auto number = static_cast<uint32_t>(instance);
     if (const config::Names& services = model_.services_at(number, text); !services.empty()) {
       image_.addresses.push_back(
-          {address, instance, tables::AddressKind::vip, pings.any_answers(services)});
+          {address, instance, tables::AddressKind::vip, pings.any_answers(services), {}, {}});
+      passive_ports(services, image_.addresses.back());
     } else if (!model_.snat_sets_at(number, text).empty()) {
-      image_.addresses.push_back({address, instance, tables::AddressKind::snat, true});
+      image_.addresses.push_back({address, instance, tables::AddressKind::snat, true, {}, {}});
     } else {
       image_.gone.addresses.emplace_back(instance, address);
+    }
+  }
+}
+
+/// At most one service of an address has some.
+void Compilation::passive_ports(const config::Names& services, AddressImage& image) const {
+  for (const std::string& name : services) {
+    const v1::VirtualService& service = *model_.services().find(name);
+    if (const auto range = net::parse_port_range(service.passive_ports())) {
+      image.passive_ports = *range;
+      image.passive_service = name;
+      return;
     }
   }
 }

@@ -13,6 +13,7 @@
 
 #include "controlplane/compile/ring.h"
 #include "controlplane/compile/touched.h"
+#include "dataplane/net/range.h"
 #include "dataplane/tables/blocks.h"
 #include "nezu/v1/configuration.pb.h"
 
@@ -62,6 +63,9 @@ struct ServiceImage {
   std::string snat_set;
   tables::Timeouts timeouts{};
   net::EmbeddingPrefix client_prefix;
+  tables::ClientAddress client_address = tables::ClientAddress::none;
+  tables::Application application = tables::Application::none;
+  net::PortRange passive_ports;
 };
 
 /// A source NAT rule's slot: what its flows look at.
@@ -91,6 +95,8 @@ struct AddressImage {
   net::Instance instance = net::Instance::standard;
   tables::AddressKind kind = tables::AddressKind::vip;
   bool answers_ping = true;
+  net::PortRange passive_ports;  ///< a VIP's
+  std::string passive_service;   ///< whose they are
 };
 
 /// Every touched object is either here or gone. All lists are ordered by key.

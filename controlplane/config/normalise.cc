@@ -121,6 +121,12 @@ void normalise(v1::VirtualService& service) {
   if (service.mode() == v1::MODE_TUNNEL_GUE && service.gue_port() == 0) {
     service.set_gue_port(6080);
   }
+  if (service.client_address() == v1::CLIENT_ADDRESS_UNSPECIFIED) {
+    service.set_client_address(v1::CLIENT_ADDRESS_NONE);
+  }
+  if (service.application() == v1::APPLICATION_UNSPECIFIED) {
+    service.set_application(v1::APPLICATION_NONE);
+  }
   if (service.ping() == v1::PING_POLICY_UNSPECIFIED) {
     service.set_ping(v1::PING_POLICY_ALWAYS);
   }

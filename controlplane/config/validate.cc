@@ -138,6 +138,70 @@ void check_segment_size(const v1::VirtualService& service, const std::string& pa
   }
 }
 
+std::string word_of(v1::ClientAddress value) {
+  const auto* known = v1::ClientAddress_descriptor()->FindValueByNumber(value);
+  return known != nullptr ? short_name(*known) : std::to_string(value);
+}
+std::string word_of(v1::Application value) {
+  const auto* known = v1::Application_descriptor()->FindValueByNumber(value);
+  return known != nullptr ? short_name(*known) : std::to_string(value);
+}
+
+void check_passive_ports(const v1::VirtualService& service, const std::string& path,
+                         Problems& problems) {
+  if (service.passive_ports().empty()) {
+    return;
+  }
+  const auto range = net::parse_port_range(service.passive_ports());
+  if (!range || range->first < 1024) {
+    complain(problems, path, service.passive_ports(),
+             "This is no range of ports from 1024 to 65535; write it as 10000-10999.");
+  } else if (range->first <= service.port() && service.port() <= range->last) {
+    complain(problems, path, service.passive_ports(),
+             "The service's own port is among them; choose others.");
+  }
+  if (service.application() != v1::APPLICATION_FTP) {
+    complain(problems, path, service.passive_ports(),
+             "Only FTP has passive ports; set application: ftp or leave them out.");
+  }
+}
+
+/// What is told to servers, and what is read of what is said.
+void check_payload(const v1::VirtualService& service, const std::string& path, Problems& problems) {
+  const std::string address = path + ".client_address", application = path + ".application";
+  check_known(service.client_address(), v1::ClientAddress_IsValid, address, problems);
+  check_known(service.application(), v1::Application_IsValid, application, problems);
+  const bool tells = service.client_address() > v1::CLIENT_ADDRESS_NONE;
+  const bool reads = service.application() > v1::APPLICATION_NONE;
+  if (tells && service.mode() != v1::MODE_FULLNAT) {
+    complain(problems, address, word_of(service.client_address()),
+             "Only in mode fullnat do servers not see the client's address by themselves; leave it "
+             "out.");
+  }
+  if (service.client_address() == v1::CLIENT_ADDRESS_TCP_OPTION &&
+      service.protocol() != v1::PROTOCOL_TCP) {
+    complain(problems, address, word_of(service.client_address()),
+             "Only TCP has options; use proxy_v2, or leave it out.");
+  }
+  if (tells && reads) {
+    complain(problems, address, word_of(service.client_address()),
+             "It cannot be combined with application " + word_of(service.application()) +
+                 "; leave one of them out.");
+  }
+  if (reads && keeps_port(service.mode())) {
+    complain(problems, application, word_of(service.application()),
+             "In this mode the servers' answers pass the balancer by; use nat or fullnat, or leave "
+             "it out.");
+  }
+  const bool needs_udp = service.application() == v1::APPLICATION_TFTP;
+  if (reads && needs_udp != (service.protocol() == v1::PROTOCOL_UDP)) {
+    complain(problems, application, word_of(service.application()),
+             needs_udp ? "TFTP is spoken over UDP; set protocol: udp."
+                       : "FTP is spoken over TCP; set protocol: tcp.");
+  }
+  check_passive_ports(service, path + ".passive_ports", problems);
+}
+
 void check_mode(const v1::VirtualService& service, const std::string& path, Problems& problems) {
   if (!is_supported(service.mode())) {
     complain(
@@ -244,6 +308,7 @@ void validate(const v1::VirtualService& service, Problems& problems) {
     complain(problems, path + ".pool", "", "The pool is missing; name the pool that serves it.");
   }
   check_client_prefix_of(service, path, problems);
+  check_payload(service, path, problems);
   check_mode(service, path, problems);
 }
 

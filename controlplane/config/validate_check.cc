@@ -65,6 +65,10 @@ void validate(const v1::HealthCheck& check, const std::string& path, Problems& p
   check_range(check.jitter_percent(), 0, 50, "%", path + ".jitter_percent", problems);
   check_range(check.hold_down_ms(), 0, 86400000, "ms", path + ".hold_down_ms", problems);
   check_length(check.user_agent(), 255, path + ".user_agent", problems);
+  if (check.proxy_protocol() && check.has_icmp()) {
+    complain(problems, path + ".proxy_protocol", "true",
+             "A ping has no place for a PROXY header; use a tcp or http check, or leave it out.");
+  }
   if (check.has_http()) {
     validate_http(check.http(), path + ".http", problems);
   }

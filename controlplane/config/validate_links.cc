@@ -104,6 +104,33 @@ void check_snats_of(const v1::VirtualService& service, const v1::SnatSet& set, F
   }
 }
 
+/// Nothing but the client's address leads a data connection on a declared port to its server.
+void check_passive_of(const v1::VirtualService& service, const v1::Pool& pool, Problems& problems) {
+  const bool by_client =
+      (pool.scheduler() == v1::SCHEDULER_SH || pool.scheduler() == v1::SCHEDULER_MH) &&
+      !pool.hash_with_port();
+  if (!service.passive_ports().empty() && !by_client) {
+    complain(problems, service_path(service.name()) + ".passive_ports", service.passive_ports(),
+             "Passive ports lead to a client's server by the client's address alone: give pool " +
+                 pool.name() + " scheduler sh or mh without hash_with_port, or leave them out.");
+  }
+}
+
+/// An address has one range at most.
+void check_passive_alone(const Model& model, const v1::VirtualService& service,
+                         Problems& problems) {
+  if (service.passive_ports().empty()) {
+    return;
+  }
+  for (const std::string& name : model.services_at(service.instance(), service.address())) {
+    if (name != service.name() && !model.services().find(name)->passive_ports().empty()) {
+      complain(problems, service_path(service.name()) + ".passive_ports", service.passive_ports(),
+               "Service " + name + " has passive ports at the same address; only one may.");
+      return;
+    }
+  }
+}
+
 /// A service that uses `pool`: protocols and families must agree.
 void check_pool_of(const v1::VirtualService& service, const v1::Pool& pool, Problems& problems) {
   if (pool.protocol() != service.protocol()) {
@@ -114,6 +141,7 @@ void check_pool_of(const v1::VirtualService& service, const v1::Pool& pool, Prob
   }
   check_ports_of(service, pool, problems);
   check_families_of(service, pool, problems);
+  check_passive_of(service, pool, problems);
 }
 
 /// Answers to what no setting names would not find the worker that knows the flow.
@@ -154,6 +182,7 @@ void check_service(const Scope& scope, const v1::VirtualService& service, Proble
              "There is no such SNAT set; create it or name another.");
   }
   check_prefix_of(service, model.settings(), problems);
+  check_passive_alone(model, service, problems);
   const Names& alike = model.services_like(service);
   if (alike.size() > 1) {
     Names others = alike;
@@ -187,6 +216,13 @@ void check_pool(const Scope& scope, const v1::Pool& pool, Problems& problems) {
         if (!scope.services.contains(name)) {
           check_pool_of(*model.services().find(name), pool, problems);
         }
+      }
+    }
+  }
+  for (const bool is_v4 : {true, false}) {
+    for (const std::string& name : model.users_of_pool(pool.name(), v1::PROTOCOL_TCP, is_v4)) {
+      if (!scope.services.contains(name)) {
+        check_passive_of(*model.services().find(name), pool, problems);
       }
     }
   }

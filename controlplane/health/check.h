@@ -50,6 +50,7 @@ struct Check {
   Http http;          ///< kind http only
   /// Sockets are bound to it: the VRF of the server's network instance. Empty: to none.
   std::string interface;
+  bool proxy_protocol = false;  ///< tcp, http: its header comes first
 
   Milliseconds interval{5000};   ///< from the start of one probe to the start of the next
   Milliseconds timeout{2000};    ///< for the whole probe

@@ -60,6 +60,7 @@ Check template_of(const v1::Pool& pool) {
   if (check.kind == Kind::http) {
     check.http = http_of(from);
   }
+  check.proxy_protocol = from.proxy_protocol();
   check.interval = Milliseconds{from.interval_ms()};
   check.timeout = Milliseconds{from.timeout_ms()};
   check.rise = from.rise();

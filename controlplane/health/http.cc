@@ -162,6 +162,7 @@ bool HttpProber::Curl::prepare(Exchange& exchange) {
   curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
   curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http");
   curl_easy_setopt(easy, CURLOPT_PROXY, "");
+  curl_easy_setopt(easy, CURLOPT_HAPROXYPROTOCOL, check.proxy_protocol ? 1L : 0L);
   curl_easy_setopt(easy, CURLOPT_HTTPHEADER, exchange.headers);
   curl_easy_setopt(easy, CURLOPT_USERAGENT, agent.c_str());
   curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);

@@ -2,6 +2,7 @@
 
 #include <sys/socket.h>
 
+#include <array>
 #include <cerrno>
 
 #include "controlplane/health/socket_address.h"
@@ -16,6 +17,10 @@ Outcome outcome_of(int error) {
   const auto kind = is_own_fault(error) ? Outcome::Kind::broken : Outcome::Kind::failure;
   return {kind, error_text(error), 0};
 }
+
+/// The PROXY protocol's way to say that nobody is behind us: version 2, LOCAL, without addresses.
+constexpr std::array<uint8_t, 16> kLocalHeader = {0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d, 0x0a, 0x51,
+                                                  0x55, 0x49, 0x54, 0x0a, 0x20, 0x00, 0x00, 0x00};
 
 }  // namespace
 
@@ -38,22 +43,24 @@ void TcpProber::start(Ticket ticket, const Check& check) {
   }
   const linger reset{.l_onoff = 1, .l_linger = 0};
   ::setsockopt(fd.get(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
-  if (::connect(fd.get(), peer.get(), peer.size) == 0) {
-    finish_(ticket, outcome_of(0));
-    return;
-  }
-  if (errno != EINPROGRESS) {
+  // Also one that is accepted at once is told by its event.
+  if (::connect(fd.get(), peer.get(), peer.size) != 0 && errno != EINPROGRESS) {
     finish_(ticket, outcome_of(errno));
     return;
   }
   loop_.watch(fd.get(), EPOLLOUT, [this, ticket](uint32_t) { on_ready(ticket); });
-  connections_.emplace(ticket, std::move(fd));
+  connections_.emplace(ticket, Connection{std::move(fd), check.proxy_protocol});
 }
 
 void TcpProber::on_ready(Ticket ticket) {
   int error = 0;
   socklen_t size = sizeof error;
-  ::getsockopt(connections_.at(ticket).get(), SOL_SOCKET, SO_ERROR, &error, &size);
+  const Connection& connection = connections_.at(ticket);
+  ::getsockopt(connection.socket.get(), SOL_SOCKET, SO_ERROR, &error, &size);
+  if (error == 0 && connection.sends_header &&
+      ::send(connection.socket.get(), kLocalHeader.data(), kLocalHeader.size(), MSG_NOSIGNAL) < 0) {
+    error = errno;
+  }
   end(ticket);
   finish_(ticket, outcome_of(error));
 }
@@ -66,7 +73,7 @@ Outcome TcpProber::abandon(Ticket ticket) {
 void TcpProber::end(Ticket ticket) {
   const auto found = connections_.find(ticket);
   if (found != connections_.end()) {
-    loop_.forget(found->second.get());
+    loop_.forget(found->second.socket.get());
     connections_.erase(found);
   }
 }

@@ -19,12 +19,16 @@ class TcpProber final : public Prober {
   Outcome abandon(Ticket ticket) override;
 
  private:
+  struct Connection {
+    Descriptor socket;
+    bool sends_header = false;
+  };
   void on_ready(Ticket ticket);
   void end(Ticket ticket);
 
   Loop& loop_;
   Finish finish_;
-  std::unordered_map<Ticket, Descriptor> connections_;
+  std::unordered_map<Ticket, Connection> connections_;
 };
 
 }  // namespace nezu::health

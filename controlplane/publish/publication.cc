@@ -131,6 +131,12 @@ void Publication::stage_addresses(const compile::Image& image) {
     block.instance = address.instance;
     block.kind = address.kind;
     block.answers_ping = address.answers_ping ? 1 : 0;
+    if (!address.passive_service.empty()) {
+      block.passive_service = services_.open(address.passive_service);
+      if (!has_slot(block.passive_service, books_.services.slots, "service")) return;
+      block.passive_first = address.passive_ports.first;
+      block.passive_last = address.passive_ports.last;
+    }
     transaction_.put(block);
   }
   // One that is configured no more steers until its last flow has ended.
@@ -176,6 +182,10 @@ void Publication::stage_services(const compile::Image& image) {
     block.identity = service.identity;
     block.timeouts = service.timeouts;
     block.client_prefix = service.client_prefix;
+    block.client_address = service.client_address;
+    block.application = service.application;
+    block.passive_first = service.passive_ports.first;
+    block.passive_last = service.passive_ports.last;
     block.name = name_of(service.name);
     block.base = live != nullptr ? live->base : counters_of(region_, id);
     block.pool = pools_.find(service.pool);

@@ -91,6 +91,8 @@ struct WorkerReading {
   uint64_t flows_live = 0, flows_embryonic = 0, flows_closed = 0;
   uint64_t flows_ipv4 = 0, flows_ipv6 = 0, flow_capacity_ipv4 = 0, flow_capacity_ipv6 = 0;
   uint64_t snat_lines = 0, snat_line_capacity = 0;
+  uint64_t client_address_left_out = 0;
+  uint64_t splices = 0, splice_capacity = 0, announced = 0, announced_capacity = 0;
   uint64_t shards = 0, tsc_hz = 0, generation = 0;
   uint64_t transit = 0, transit_bytes = 0, nat_log_lost = 0;
 };

@@ -56,6 +56,11 @@ WorkerReading read_worker(const tables::WorkerLine& line, uint32_t number) {
   worker.flow_capacity_ipv6 = line.flow_capacity_ipv6.read();
   worker.snat_lines = line.snat_lines.read();
   worker.snat_line_capacity = line.snat_line_capacity.read();
+  worker.client_address_left_out = line.client_address_left_out.read();
+  worker.splices = line.splices.read();
+  worker.splice_capacity = line.splice_capacity.read();
+  worker.announced = line.announced.read();
+  worker.announced_capacity = line.announced_capacity.read();
   worker.shards = line.shards.read();
   worker.tsc_hz = line.tsc_hz.read();
   worker.generation = line.generation.read();

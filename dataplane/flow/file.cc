@@ -69,7 +69,8 @@ uint64_t file_layout() {
                                uint64_t{offsetof(Entry4, track)}, uint64_t{offsetof(Entry6, track)},
                                uint64_t{offsetof(Track, valid)}, uint64_t{offsetof(Track, state)},
                                uint64_t{offsetof(Track, deadline)}, uint64_t{net::kTicksPerSecond},
-                               uint64_t{tables::kTimeoutCount}}) {
+                               uint64_t{tables::kTimeoutCount}, uint64_t{sizeof(Splice)},
+                               uint64_t{sizeof(Change)}, uint64_t{offsetof(Splice, valid)}}) {
     hash = mixed(hash, value);
   }
   return hash;
@@ -111,6 +112,7 @@ Mapping Files::map_existing(const std::string& path) {
   const FileHeader& header = mapping.header();
   const bool whole = is_readable(header) && header.capacity.narrow <= FlowId::kIndex &&
                      header.capacity.wide <= FlowId::kIndex &&
+                     header.capacity.splices <= FlowId::kIndex &&
                      bytes >= kFileHeaderBytes + Extent(header.capacity).bytes;
   return whole ? std::move(mapping) : Mapping();
 }

@@ -23,7 +23,8 @@ Extent::Extent(Capacity capacity) {
   free = links + rounded(nodes * sizeof(Links));
   buckets = free + rounded((size_t{capacity.narrow} + capacity.wide) * sizeof(uint32_t));
   bucket_count = Buckets::count_for(uint64_t{capacity.narrow} + capacity.wide);
-  bytes = buckets + bucket_count * sizeof(Bucket);
+  splices = buckets + bucket_count * sizeof(Bucket);
+  bytes = splices + capacity.splices * sizeof(Splice);
 }
 
 template <>
@@ -45,6 +46,7 @@ Table::Table(std::span<std::byte> memory, Capacity capacity, const net::FlowHash
   wide_ = reinterpret_cast<Entry6*>(base + extent.wide);
   buckets_ = Buckets(reinterpret_cast<Bucket*>(base + extent.buckets), extent.bucket_count);
   buckets_.clear();
+  splices_ = {reinterpret_cast<Splice*>(base + extent.splices), capacity.splices};
   auto* links = reinterpret_cast<Links*>(base + extent.links);
   auto* free = reinterpret_cast<uint32_t*>(base + extent.free);
   build_pool<Entry4>(pools_[0], links, free, capacity.narrow, now);

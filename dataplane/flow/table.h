@@ -14,6 +14,7 @@
 
 #include "dataplane/flow/bucket.h"
 #include "dataplane/flow/entry.h"
+#include "dataplane/flow/splice.h"
 #include "dataplane/flow/wheel.h"
 #include "dataplane/net/hash.h"
 
@@ -22,13 +23,14 @@ namespace nezu::flow {
 struct Capacity {
   uint32_t narrow = 1 << 20;  ///< IPv4 flows
   uint32_t wide = 1 << 18;    ///< all others, also those of two families
+  uint32_t splices = 0;       ///< of both: TCP flows whose lengths change (flow/splice.h)
   bool operator==(const Capacity&) const = default;
 };
 
 /// Where everything lies in a table's memory.
 struct Extent {
   explicit Extent(Capacity capacity);
-  size_t narrow = 0, wide = 0, links = 0, free = 0, buckets = 0;  ///< offsets
+  size_t narrow = 0, wide = 0, links = 0, free = 0, buckets = 0, splices = 0;  ///< offsets
   uint32_t bucket_count = 0;
   size_t bytes = 0;
 };
@@ -143,6 +145,9 @@ class Table {
     return hash_(tuple);
   }
 
+  /// Their memory lies behind the table's own; what is in it is not the table's business.
+  std::span<Splice> splices() const { return splices_; }
+
   /// Looks at everything; for tests: what does not fit together, or nothing.
   const char* audit() const;
 
@@ -180,6 +185,7 @@ class Table {
   Entry4* narrow_;
   Entry6* wide_;
   Buckets buckets_;
+  std::span<Splice> splices_;
   std::array<Pool, 2> pools_;  ///< by FlowId::wide()
 };
 

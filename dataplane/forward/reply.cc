@@ -5,6 +5,7 @@
 #include <cstring>
 #include <utility>
 
+#include "dataplane/forward/segment_size.h"
 #include "dataplane/net/checksum.h"
 #include "dataplane/net/headers.h"
 
@@ -162,6 +163,42 @@ bool reply_reset(Packet& p) {
   tcp.checksum = 0;
   tcp.urgent = 0;
   tcp.checksum.set_raw(transport_sum(p, sizeof(Tcp)));
+  p.tcp_flags = tcp.flags;
+  answer(p);
+  return true;
+}
+
+bool reply_acknowledgement(Packet& p, uint32_t acknowledgement) {
+  constexpr uint8_t kTimestamps = 8, kNothing = 1;
+  constexpr uint32_t kTimestampsLength = 10;
+  constexpr uint16_t kWindow = 4096;
+  if (p.shape != Shape::transport || p.protocol != Protocol::tcp || p.first_fragment) return false;
+  const Tcp from = *p.at<Tcp>(p.l4);
+  if ((from.flags & (kTcpRst | kTcpAck)) != kTcpAck) return false;
+  // What it echoes is the other side's latest: RFC 7323 3.2.
+  const uint32_t at = find_tcp_option(p, kTimestamps, kTimestampsLength);
+  std::array<uint8_t, 12> options = {kNothing, kNothing, kTimestamps, kTimestampsLength};
+  if (at != 0) {
+    std::memcpy(&options[4], p.head + p.l4 + at + 6, 4);
+    std::memcpy(&options[8], p.head + p.l4 + at + 2, 4);
+  }
+  const uint32_t length = sizeof(Tcp) + (at != 0 ? options.size() : 0);
+  if (std::max(p.room, p.head_length) < p.l3 + ip_header_size(p) + length) return false;
+  const Ends ends = ends_of(p);
+  write_ip(p, {ends.destination, ends.source}, Protocol::tcp, length, 0);
+  Tcp& tcp = *p.at<Tcp>(p.l4);
+  tcp = {};
+  tcp.source = from.destination;
+  tcp.destination = from.source;
+  tcp.sequence = from.acknowledgement;
+  tcp.acknowledgement = acknowledgement;
+  tcp.offset = static_cast<uint8_t>(length / 4 << 4);
+  tcp.flags = kTcpAck;
+  tcp.window = kWindow;
+  tcp.checksum = 0;
+  tcp.urgent = 0;
+  if (at != 0) std::memcpy(p.head + p.l4 + sizeof(Tcp), options.data(), options.size());
+  tcp.checksum.set_raw(transport_sum(p, length));
   p.tcp_flags = tcp.flags;
   answer(p);
   return true;

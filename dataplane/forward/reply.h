@@ -18,6 +18,10 @@ namespace nezu::forward {
 /// Echo request -> echo reply, of any length, also over several segments.
 [[nodiscard]] bool reply_echo(net::Packet& packet);
 
+/// TCP: up to `acknowledgement` all has come. For a segment with an acknowledgement of its own; the
+/// window is small, as whoever it speaks for may have any scale (RFC 7323 2).
+[[nodiscard]] bool reply_acknowledgement(net::Packet& packet, uint32_t acknowledgement);
+
 /// From the address that the packet was for.
 [[nodiscard]] bool reply_port_unreachable(net::Packet& packet);
 /// "Communication administratively prohibited", from the address that the packet was for.

@@ -4,37 +4,61 @@
 // one piece. A SYN without the option means 536 or 1,220 bytes already and is left alone.
 #pragma once
 
+#include <algorithm>
+
 #include "dataplane/net/checksum.h"
 #include "dataplane/net/headers.h"
 #include "dataplane/net/packet.h"
 
 namespace nezu::forward {
 
-inline void lower_segment_size(net::Packet& packet, uint16_t most) {
-  constexpr uint8_t kEnd = 0, kNothing = 1, kSegmentSize = 2, kLength = 4;
-  auto& tcp = *packet.at<net::Tcp>(packet.l4);
-  uint8_t* header = packet.head + packet.l4;
-  const uint32_t end = tcp.header_length();
+/// Where an option of that kind and length stands in the TCP header, from its first byte; 0: not
+/// there. An option of an impossible length ends the search: it is the receiver's to judge.
+inline uint32_t find_tcp_option(const net::Packet& packet, uint8_t kind, uint32_t length) {
+  constexpr uint8_t kEnd = 0, kNothing = 1;
+  const uint8_t* header = packet.head + packet.l4;
+  const uint32_t end = packet.at<net::Tcp>(packet.l4)->header_length();
   for (uint32_t at = sizeof(net::Tcp); at < end && header[at] != kEnd;) {
     if (header[at] == kNothing) {
       ++at;
       continue;
     }
-    const uint32_t length = at + 1 < end ? header[at + 1] : 0;
-    if (length < 2 || at + length > end) return;  // the receiver's to judge
-    if (header[at] == kSegmentSize && length == kLength) {
-      const auto from = net::load<uint16_t>(header + at + 2);
-      if (net::swap16(from) <= most) return;
-      const uint16_t to = net::swap16(most);
-      net::store(header + at + 2, to);
-      // At an odd place its bytes count the other way round.
-      const net::Change change =
-          at % 2 == 0 ? net::change16(from, to) : net::change16(net::swap16(from), most);
-      tcp.checksum.set_raw(net::updated(tcp.checksum.raw(), change));
-      return;
-    }
-    at += length;
+    const uint32_t size = at + 1 < end ? header[at + 1] : 0;
+    if (size < 2 || at + size > end) return 0;
+    if (header[at] == kind && (length == 0 || size == length)) return at;
+    at += size;
   }
+  return 0;
+}
+
+/// `lowered(size)`: the new one, which is written if it is smaller.
+template <typename Lowered>
+inline void change_segment_size(net::Packet& packet, Lowered lowered) {
+  const uint32_t at = find_tcp_option(packet, 2, 4);
+  if (at == 0) return;
+  uint8_t* field = packet.head + packet.l4 + at + 2;
+  const auto from = net::load<uint16_t>(field);
+  const uint16_t size = lowered(net::swap16(from));
+  if (net::swap16(from) <= size) return;
+  const uint16_t to = net::swap16(size);
+  net::store(field, to);
+  // At an odd place its bytes count the other way round.
+  const net::Change change =
+      at % 2 == 0 ? net::change16(from, to) : net::change16(net::swap16(from), size);
+  auto& tcp = *packet.at<net::Tcp>(packet.l4);
+  tcp.checksum.set_raw(net::updated(tcp.checksum.raw(), change));
+}
+
+inline void lower_segment_size(net::Packet& packet, uint16_t most) {
+  change_segment_size(packet, [most](uint16_t) { return most; });
+}
+
+/// By as much as every segment will grow; never below what every stack can send.
+inline void lower_segment_size_by(net::Packet& packet, uint16_t bytes) {
+  constexpr uint32_t kLeast = 88;
+  change_segment_size(packet, [bytes](uint16_t size) {
+    return size <= bytes + kLeast ? size : static_cast<uint16_t>(size - bytes);
+  });
 }
 
 }  // namespace nezu::forward

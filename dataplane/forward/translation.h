@@ -37,6 +37,11 @@ inline bool may_hop(net::Packet& packet) {
   return false;
 }
 
+inline bool may_hop(net::Packet& packet) {
+  return packet.family == net::Family::ipv4 ? may_hop<net::Edit4>(packet)
+                                            : may_hop<net::Edit6>(packet);
+}
+
 /// One hop with what `work` does to the edit. The common kind has a way of its own, in which what
 /// an edit may touch is known to the compiler.
 template <typename Edit, typename Work>

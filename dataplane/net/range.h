@@ -4,6 +4,7 @@
 // Any thread; not for the packet path (it allocates).
 #pragma once
 
+#include <charconv>
 #include <cstdint>
 #include <optional>
 #include <string_view>
@@ -82,6 +83,26 @@ inline std::vector<Address> expand(const Range& range, size_t limit) {
     }
   }
   return addresses;
+}
+
+/// Ports, both ends included. 0: none.
+struct PortRange {
+  uint16_t first = 0, last = 0;
+  bool operator==(const PortRange&) const = default;
+};
+
+/// "10000-10999" or "10000"; nothing for other text, port 0 or a range that runs backwards.
+inline std::optional<PortRange> parse_port_range(std::string_view text) {
+  PortRange range;
+  const char* end = text.data() + text.size();
+  auto read = std::from_chars(text.data(), end, range.first);
+  range.last = range.first;
+  if (read.ec == std::errc{} && read.ptr != end && *read.ptr == '-') {
+    read = std::from_chars(read.ptr + 1, end, range.last);
+  }
+  const bool good =
+      read.ec == std::errc{} && read.ptr == end && range.first != 0 && range.first <= range.last;
+  return good ? std::optional(range) : std::nullopt;
 }
 
 }  // namespace nezu::net

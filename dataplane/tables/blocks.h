@@ -48,6 +48,11 @@ enum class Mode : uint8_t {
   tunnel_gue,
   masquerade,  ///< of a flow, and of the slot of a source NAT rule: both sides change as in
                ///< `fullnat`
+  // Of a flow only, each `nat` or `fullnat` of either or both families:
+  tagged,     ///< TCP: a client's segments carry its address as an option until the server answers
+  prefixed,   ///< UDP: a client's datagrams carry its address in front
+  spliced,    ///< TCP: bytes are put in or changed, so that numbers differ (flow/splice.h)
+  announced,  ///< what an earlier flow has announced: the SNAT port is not its own
 };
 constexpr bool is_tunnel(Mode mode) {
   return mode == Mode::tunnel_ipip || mode == Mode::tunnel_gre || mode == Mode::tunnel_gue;
@@ -66,6 +71,11 @@ enum class ServerState : uint8_t {
   disabled,  ///< by the operator: no new flows
   failed,    ///< by its health check: no new flows
 };
+
+/// How servers behind `fullnat` learn who the client is.
+enum class ClientAddress : uint8_t { none, proxy_v2, tcp_option };
+/// What is said on a service's connections, where it matters to the way of others.
+enum class Application : uint8_t { none, ftp, tftp };
 
 enum class Ping : uint8_t { always, any, all };
 enum class Refusal : uint8_t { drop, refuse };  ///< silence, or RST / ICMP port unreachable
@@ -127,9 +137,14 @@ struct alignas(64) Service {
   Name name{};
   /// `nat`: where IPv6 servers see IPv4 clients (RFC 6052).
   net::EmbeddingPrefix client_prefix;
+  ClientAddress client_address = ClientAddress::none;
+  Application application = Application::none;
+  uint8_t reserved = 0;
+  uint16_t passive_first = 0, passive_last = 0;  ///< ftp: declared passive ports; 0: none
+  std::array<uint8_t, 44> reserved2{};
   bool operator==(const Service&) const = default;
 };
-static_assert(sizeof(Service) == 256);
+static_assert(sizeof(Service) == 320);
 
 /// Rules of source NAT have slots of their own and no key.
 constexpr bool is_rule(const Service& service) { return service.mode == Mode::masquerade; }
@@ -242,6 +257,9 @@ struct alignas(64) LocalAddress {
   uint8_t retired = 0;  ///< configured no more: still steers until its last flow has ended
   std::array<uint8_t, 3> reserved{};
   AddressId id = no_id<AddressId>();
+  /// VIP: ports that are served by a service which has another one (`Service::passive_first`).
+  ServiceId passive_service = no_id<ServiceId>();
+  uint16_t passive_first = 0, passive_last = 0;
   bool operator==(const LocalAddress&) const = default;
 };
 

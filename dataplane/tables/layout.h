@@ -121,11 +121,19 @@ struct alignas(64) WorkerLine {
   Counter transit;        ///< packets of no flow that went on to another port
   Counter transit_bytes;  ///< bytes of their frames
   Counter nat_log_lost;   ///< records that found the ring to the log full
-  std::array<Counter, 32> reserved{};
-  Counter turns_too_long;  ///< turns beyond 100 us
-  Counter longest_turn;    ///< gauge: TSC cycles, since the data plane started
+  std::array<Counter, 27> reserved{};
+  Counter client_address_left_out;  ///< segments without room for it
+  Counter splices;                  ///< gauge: flows whose lengths change
+  Counter splice_capacity;          ///< gauge
+  Counter announced;                ///< gauge: announced connections that have not come yet
+  Counter announced_capacity;       ///< gauge
+  Counter turns_too_long;           ///< turns beyond 100 us
+  Counter longest_turn;             ///< gauge: TSC cycles, since the data plane started
 };
 static_assert(sizeof(WorkerLine) == 1536);
+
+/// What a flow takes whose lengths change, beside its entry (flow/splice.h).
+inline constexpr uint64_t kSpliceBytes = 64;
 
 struct alignas(64) ServiceCounters {
   std::array<Traffic, 2> traffic;  ///< to the server, to the client

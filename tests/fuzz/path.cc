@@ -16,6 +16,7 @@
 #include "dataplane/net/headers.h"
 #include "dataplane/net/text.h"
 #include "dataplane/path.h"
+#include "dataplane/steer/announcements.h"
 #include "dataplane/steer/steering.h"
 #include "tests/fuzz/parsed.h"
 #include "tests/path/world.h"
@@ -26,7 +27,7 @@ using namespace nezu;
 using namespace nezu::net;
 
 constexpr uint32_t kHeadroom = 128, kTailroom = 512, kWorkers = 2;
-constexpr flow::Capacity kCapacity{24, 12};
+constexpr flow::Capacity kCapacity{24, 12, 8};
 constexpr uint16_t kVlan = 7;
 
 constexpr EmbeddingPrefix kPrefix{{0x20, 0x01, 0x0d, 0xb8, 0, 0x64}, 96};
@@ -120,6 +121,7 @@ class Balancer {
       world_.put(spec);
     }
     world_.rebuild_routes();
+    put_told();
     tables::Settings settings;
     settings.transit = tables::Transit::forward;
     settings.client_prefixes[0] = kPrefix;
@@ -136,6 +138,7 @@ class Balancer {
       setup.worker = number;
       setup.flows = worker.flows.get();
       setup.steering = &steering_;
+      setup.announcements = &announcements_;
       setup.line = &world_.region().worker(number);
       setup.services = world_.region().services_of(number);
       setup.servers = world_.region().servers_of(number);
@@ -200,6 +203,7 @@ class Balancer {
       }
       workers_[number].path->housekeep(world_.view(), after(now_, kNanosecondsPerSecond));
       if (world_.region().worker(number).snat_lines.read() != 0) fail("ports of no flow");
+      if (world_.region().worker(number).splices.read() != 0) fail("records of no flow");
     }
   }
 
@@ -208,6 +212,37 @@ class Balancer {
   static uint16_t tag_of(const Packet& packet) {
     if (packet.at<Ethernet>(0)->type != kEtherVlan) return 0;
     return packet.at<Vlan>(sizeof(Ethernet))->id();
+  }
+
+  /// Servers that are told the client's address, of either family.
+  void put_told() {
+    for (const bool v6 : {false, true}) {
+      world::ServiceSpec spec;
+      spec.vip = v6 ? "2001:db8::10" : "203.0.113.10";
+      spec.servers = {{"fd00:1::5", 8080}, {"10.0.1.5", 8080}};
+      spec.snats = {"10.0.0.1", "fd00:1::a"};
+      spec.mode = tables::Mode::fullnat;
+      spec.port = 85;
+      spec.client_address = tables::ClientAddress::tcp_option;
+      world_.put(spec);
+      spec.port = 86;
+      spec.client_address = tables::ClientAddress::proxy_v2;
+      world_.put(spec);
+      spec.protocol = Protocol::udp;
+      world_.put(spec);
+    }
+    for (const auto mode : {tables::Mode::nat, tables::Mode::fullnat}) {
+      world::ServiceSpec spec;
+      spec.mode = mode;
+      spec.servers = {{"10.0.1.5", 8080}};
+      if (mode == tables::Mode::fullnat) spec.snats = {"10.0.0.1"};
+      spec.port = mode == tables::Mode::nat ? 87 : 88;
+      spec.application = tables::Application::ftp;
+      world_.put(spec);
+      spec.protocol = Protocol::udp;
+      spec.application = tables::Application::tftp;
+      world_.put(spec);
+    }
   }
   void put_one_way(world::ServiceSpec spec, uint16_t port, tables::Mode mode) {
     spec.port = port;
@@ -238,6 +273,7 @@ class Balancer {
 
   world::World world_;
   steer::Steering steering_;
+  steer::Announcements announcements_{kWorkers};
   Instant now_{1000 * kNanosecondsPerSecond};
   uint32_t kept_ = 0;
   std::array<path::NatRing, kWorkers> nat_log_{path::NatRing(16), path::NatRing(16)};
@@ -257,7 +293,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
     burst->count = 0;
     balancer->audit();
   };
-  for (size_t at = 0; at + 3 <= size && inputs.size() < 200;) {
+  for (size_t at = 0; at + 3 <= size && inputs.size() < 600;) {
     const uint8_t flags = bytes[at];
     const size_t length =
         std::min<size_t>(size_t{bytes[at + 1]} << 8 | bytes[at + 2], size - at - 3);

@@ -174,6 +174,52 @@ int main(int count, char** arguments) {
          {kSame, cut.cut(16)},
          {kSame, eth() / vlan(7) / arp_request("192.0.2.254", "203.0.113.10")},
          {kOther, eth() / vlan(7) / kTo / echo_request(1, 1)}});
+  // Servers that are told the client's address; the first port of each slice is one of 256.
+  for (const uint16_t port : {85, 86}) {
+    std::vector<Step> steps = {{0, eth() / kTo / tcp(40000, port).syn().seq(100)},
+                               {kOther, eth() / kTo6 / tcp(40000, port).syn().seq(100)}};
+    for (uint16_t shard = 0; shard < 256; ++shard) {
+      const auto snat = static_cast<uint16_t>(1024 + shard);
+      const auto back = tcp(8080, snat).syn().seq(500).ack(101).options({2, 4, 5, 180});
+      steps.push_back({kServers | kSame, eth() / ipv4("10.0.1.5", "10.0.0.1") / back});
+      steps.push_back({kServers | kSame, eth() / ipv6("fd00:1::5", "fd00:1::a") / back});
+    }
+    steps.push_back({0, eth() / kTo / tcp(40000, port).seq(101).ack(501)});
+    steps.push_back({kOther, eth() / kTo6 / tcp(40000, port).seq(101).ack(501) / fill(1400)});
+    steps.push_back({0, eth() / kTo / tcp(40000, port).fin().seq(101).ack(501) / "GET /"});
+    write(corpus / ("told_" + std::to_string(port)), steps);
+  }
+  write(corpus / "told_udp", {{0, eth() / kTo / udp(40000, 86) / "x"},
+                              {kOther, eth() / kTo6 / udp(40000, 86) / fill(1400)},
+                              {0, eth() / kTo / udp(40000, 86) / fill(1460)},
+                              {0, first},
+                              {0, later}});
+  // FTP in nat: what is announced either way, in pieces, and the connections; TFTP.
+  const auto talk = [](uint32_t seq, uint32_t ack) {
+    return tcp(40000, 87).psh().seq(seq).ack(ack);
+  };
+  const auto say = [](uint32_t seq, uint32_t ack) {
+    return tcp(8080, 40000).psh().seq(seq).ack(ack);
+  };
+  write(corpus / "ftp_nat",
+        {{0, eth() / kTo / tcp(40000, 87).syn().seq(100)},
+         {kServers, eth() / kFrom / tcp(8080, 40000).syn().seq(500).ack(101)},
+         {0, eth() / kTo / talk(101, 501)},
+         {0, eth() / kTo / talk(101, 501) / "PASV\r\n"},
+         {kServers, eth() / kFrom / say(501, 107) / "227 Passive (10,0,1,5,156,64).\r\n"},
+         {kServers, eth() / kFrom / say(501, 107) / "227 Passive (10,0,1,5,156,64).\r\n"},
+         {0, eth() / kTo / talk(107, 536)},
+         {kOther, eth() / kTo / tcp(50000, 40000).syn().seq(1)},
+         {0, eth() / kTo / talk(107, 536) / "PORT 198,51,"},
+         {0, eth() / kTo / talk(119, 536) / "100,7,156,65\r\nLIST\r\n"},
+         {0, eth() / kTo / talk(107, 536) / "PORT 198,51,100,7"},
+         {kServers, eth() / kFrom / tcp(20, 40001).syn().seq(7)},
+         {kOther, eth() / kTo / tcp(40001, 20).syn().seq(9).ack(8)},
+         {kServers, eth() / kFrom / say(532, 139) / "229 Extended (|||40002|)\r\n234 x\r\n"},
+         {kLater, eth() / kTo / tcp(40000, 87).fin().seq(139).ack(560)}});
+  write(corpus / "tftp", {{0, eth() / kTo / udp(40000, 87) / "read"},
+                          {kServers | kOther, eth() / kFrom / udp(3333, 40000) / "data"},
+                          {kOther, eth() / kTo / udp(40000, 3333) / "ack"}});
   write(corpus / "flood", flood(70, 80));
   write(corpus / "flood_fullnat", flood(70, 443));
   write(corpus / "ours",

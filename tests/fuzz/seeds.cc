@@ -90,7 +90,15 @@ int main(int count, char** arguments) {
     write(corpus / "parse" / name, {0xff}, frame);
     write(corpus / "forward" / name, translation, frame);
     write(corpus / "family" / name, translation, frame);
+    write(corpus / "insertion" / name, translation, frame);
   }
+  write(corpus / "insertion" / "tcp4_blocks", translation,
+        eth() / ipv4(kA, kB) /
+            tcp(40000, 80)
+                .ack(0x18111020)
+                .options({1, 5, 18, 0x18, 0x11, 0x10, 0x21, 0x18, 0x11, 0x10, 0x22, 0, 0, 0, 1, 0,
+                          0, 0, 9}) /
+            "GET /");
   write(corpus / "parse" / "tcp4_split", {54},
         eth() / ipv4(kA, kB) / tcp(40000, 80).ack(1) / fill(200));
   write(corpus / "parse" / "tcp6_split", {70},

@@ -11,6 +11,7 @@
 #include "dataplane/flow/file.h"
 #include "dataplane/path.h"
 #include "dataplane/path_restore.h"
+#include "dataplane/steer/announcements.h"
 #include "dataplane/steer/handover.h"
 #include "dataplane/steer/steering.h"
 #include "tests/dsl/dsl.h"
@@ -32,7 +33,7 @@ struct Fate {
 
 class Lab {
  public:
-  explicit Lab(uint16_t workers, flow::Capacity capacity = {1024, 512},
+  explicit Lab(uint16_t workers, flow::Capacity capacity = {1024, 512, 64},
                tables::Sizes sizes = world::World::small_sizes(8));
   ~Lab();
 
@@ -89,6 +90,7 @@ class Lab {
   net::Instant now_{1000 * net::kNanosecondsPerSecond};
   std::unique_ptr<steer::Steering> steering_;
   std::unique_ptr<steer::Handover> handover_;
+  std::unique_ptr<steer::Announcements> announcements_;
   std::unique_ptr<flow::Files> files_;
   std::vector<std::unique_ptr<flow::Table>> tables_;
   std::vector<std::unique_ptr<path::NatRing>> logs_;

@@ -219,7 +219,17 @@ ServiceId World::put(const ServiceSpec& spec) {
     snats.push_back(local(spec.instance, address(snat), tables::AddressKind::snat, transaction));
     ipv4 += address(snat).is_v4();
   }
-  local(spec.instance, key.address, tables::AddressKind::vip, transaction);
+  const tables::AddressId vip = local(spec.instance, key.address, tables::AddressKind::vip, transaction);
+  if (spec.passive_first != 0) {
+    tables::LocalAddress block;
+    block.address = key.address;
+    block.instance = spec.instance;
+    block.id = vip;
+    block.passive_service = ServiceId{slot};
+    block.passive_first = spec.passive_first;
+    block.passive_last = spec.passive_last;
+    transaction.put(block);
+  }
   tables::Service service;
   service.key = key;
   service.id = ServiceId{slot};
@@ -229,6 +239,10 @@ ServiceId World::put(const ServiceSpec& spec) {
   service.refusal = spec.refusal;
   service.max_segment_size = spec.max_segment_size;
   service.timeouts = spec.timeouts;
+  service.client_address = spec.client_address;
+  service.application = spec.application;
+  service.passive_first = spec.passive_first;
+  service.passive_last = spec.passive_last;
   service.client_prefix = spec.client_prefix;
   for (size_t i = 0; i < service.timeouts.size(); ++i) {
     if (service.timeouts[i] == 0) service.timeouts[i] = flow::default_timeouts()[i];

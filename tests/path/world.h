@@ -47,6 +47,9 @@ struct ServiceSpec {
   uint16_t gue_port = 6080;       ///< tunnel_gue
   uint16_t max_segment_size = 0;  ///< 0: as the ends say
   net::Instance instance = net::Instance::standard;
+  tables::ClientAddress client_address = tables::ClientAddress::none;
+  tables::Application application = tables::Application::none;
+  uint16_t passive_first = 0, passive_last = 0;
 };
 
 /// A rule of source NAT.

@@ -51,7 +51,8 @@ void print_region(std::ostream& out, const v1::Region& region) {
 
 void print_workers(std::ostream& out, const v1::System& system) {
   Table table({">worker", ">load", ">pkt/s", ">cycles/pkt", ">generation", ">shards", ">live",
-               ">embryonic", ">closed", "entries ipv4", "entries ipv6", "snat slices"});
+               ">embryonic", ">closed", "entries ipv4", "entries ipv6", "snat slices",
+               "changed flows", "announced"});
   const auto fill = [](uint64_t used, uint64_t capacity) {
     return scaled(static_cast<double>(used)) + " of " + scaled(static_cast<double>(capacity));
   };
@@ -63,7 +64,9 @@ void print_workers(std::ostream& out, const v1::System& system) {
                std::to_string(worker.flows_embryonic()), std::to_string(worker.flows_closed()),
                fill(worker.flows_ipv4(), worker.flow_capacity_ipv4()),
                fill(worker.flows_ipv6(), worker.flow_capacity_ipv6()),
-               fill(worker.snat_lines(), worker.snat_line_capacity())});
+               fill(worker.snat_lines(), worker.snat_line_capacity()),
+               fill(worker.changed_flows(), worker.changed_flow_capacity()),
+               fill(worker.announced(), worker.announced_capacity())});
   }
   table.print(out);
 }

@@ -138,6 +138,35 @@ TEST(Validate, ChecksTheSegmentSize) {
   EXPECT_THAT(problems(1360, 0, v1::MODE_ROUTE), HasSubstr("passes the balancer by; set advmss"));
 }
 
+TEST(Validate, ChecksHowServersLearnTheClientsAddress) {
+  const auto problems = [](int service, v1::Mode mode, v1::ClientAddress how) {
+    return problems_with([&](v1::Configuration& c) {
+      c.mutable_services(service)->set_mode(mode);
+      c.mutable_services(service)->set_client_address(how);
+    });
+  };
+  EXPECT_EQ(problems(1, v1::MODE_FULLNAT, v1::CLIENT_ADDRESS_PROXY_V2), "");
+  EXPECT_THAT(problems(0, v1::MODE_NAT, v1::CLIENT_ADDRESS_PROXY_V2),
+              HasSubstr("client_address: proxy_v2: Only in mode fullnat"));
+  EXPECT_THAT(problems(1, v1::MODE_FULLNAT, v1::CLIENT_ADDRESS_TCP_OPTION),
+              HasSubstr("client_address: tcp_option: Only TCP has options"));
+  EXPECT_THAT(problems(1, v1::MODE_FULLNAT, static_cast<v1::ClientAddress>(9)),
+              HasSubstr("client_address: 9: This number names no choice"));
+}
+
+TEST(Validate, APingHasNoProxyHeader) {
+  EXPECT_THAT(problems_with([](v1::Configuration& c) {
+                c.mutable_pools(0)->mutable_check()->mutable_icmp();
+                c.mutable_pools(0)->mutable_check()->set_proxy_protocol(true);
+              }),
+              HasSubstr("check.proxy_protocol: true: A ping has no place"));
+  EXPECT_EQ(problems_with([](v1::Configuration& c) {
+              c.mutable_pools(0)->mutable_check()->mutable_tcp();
+              c.mutable_pools(0)->mutable_check()->set_proxy_protocol(true);
+            }),
+            "");
+}
+
 TEST(Validate, APoolKeepsThePortOfItsRouteServices) {
   v1::Configuration c = sample();
   c.mutable_services(0)->set_mode(v1::MODE_ROUTE);

@@ -38,6 +38,24 @@ TEST_F(Probe, tcp_accepted) {
   EXPECT_GT(report.last_took.count(), 0);
 }
 
+TEST_F(Probe, tcp_begins_with_a_proxy_header) {
+  const Listener listener(Listener::Manner::answer);
+  Check check = check_of(Kind::tcp, listener.port());
+  check.proxy_protocol = true;
+  EXPECT_EQ(first_report(check).health, Health::up);
+  const std::string header("\r\n\r\n\0\r\nQUIT\n\x20\0\0\0", 16);
+  EXPECT_TRUE(eventually([&] { return listener.last_request() == header; }));
+}
+
+TEST_F(Probe, http_begins_with_a_proxy_header) {
+  const Listener listener(Listener::Manner::answer, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+  Check check = check_of(Kind::http, listener.port());
+  check.proxy_protocol = true;
+  EXPECT_EQ(first_report(check).health, Health::up);
+  EXPECT_TRUE(listener.last_request().starts_with("PROXY TCP4 127.0.0.1 127.0.0.1 "));
+  EXPECT_NE(listener.last_request().find("\r\nGET / HTTP/1.1\r\n"), std::string::npos);
+}
+
 TEST_F(Probe, tcp_accepted_over_ipv6) {
   const Listener listener(Listener::Manner::accept, "", 0, true);
   EXPECT_EQ(first_report(check_of(Kind::tcp, listener.port(), "::1")).health, Health::up);

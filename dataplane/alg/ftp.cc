@@ -1,0 +1,258 @@
+#include "dataplane/alg/ftp.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstring>
+#include <optional>
+
+#include "dataplane/net/endian.h"
+
+namespace nezu::alg {
+namespace {
+
+using Kind = FtpLine::Kind;
+
+constexpr char upper(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; }
+constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+/// `word` in upper case; what follows it, from behind the spaces on. Nothing: another word.
+std::optional<size_t> behind(std::string_view line, std::string_view word) {
+  if (line.size() < word.size()) return std::nullopt;
+  for (size_t i = 0; i < word.size(); ++i) {
+    if (upper(line[i]) != word[i]) return std::nullopt;
+  }
+  size_t at = word.size();
+  if (at < line.size() && line[at] != ' ') return std::nullopt;
+  while (at < line.size() && line[at] == ' ') ++at;
+  return at;
+}
+
+/// A number of at most `most`; moves `at` behind its digits.
+std::optional<uint32_t> number(std::string_view text, size_t& at, uint32_t most) {
+  uint32_t value = 0;
+  const size_t from = at;
+  while (at < text.size() && is_digit(text[at]) && at - from < 6) {
+    value = value * 10 + static_cast<uint32_t>(text[at++] - '0');
+  }
+  return at != from && value <= most ? std::optional(value) : std::nullopt;
+}
+
+/// h1,h2,h3,h4,p1,p2 from `at` on.
+bool read_numbers(std::string_view line, size_t at, FtpLine& into) {
+  std::array<uint8_t, 6> all{};
+  into.begin = static_cast<uint16_t>(at);
+  for (size_t i = 0; i < all.size(); ++i) {
+    if (i != 0 && (at >= line.size() || line[at++] != ',')) return false;
+    const auto one = number(line, at, 255);
+    if (!one) return false;
+    all[i] = static_cast<uint8_t>(*one);
+  }
+  into.end = static_cast<uint16_t>(at);
+  into.address = net::Address::v4_raw(net::load<uint32_t>(all.data()));
+  into.port = static_cast<uint16_t>(all[4] << 8 | all[5]);
+  return true;
+}
+
+/// |family|address|port| from `at` on (RFC 2428 2).
+bool read_triple(std::string_view line, size_t at, FtpLine& into) {
+  if (at >= line.size() || line[at] < 33 || line[at] > 126) return false;
+  const char delimiter = into.delimiter = line[at];
+  into.begin = static_cast<uint16_t>(at++);
+  const size_t family = at;
+  if (at + 2 > line.size() || line[at + 1] != delimiter) return false;
+  at += 2;
+  const size_t end = line.find(delimiter, at);
+  if (end == std::string_view::npos || end - at > 45) return false;
+  const auto address = net::parse_address(line.substr(at, end - at));
+  at = end + 1;
+  const auto port = number(line, at, 65535);
+  if (!address || !port || at >= line.size() || line[at] != delimiter) return false;
+  if (line[family] != (address->is_v4() ? '1' : '2')) return false;
+  into.end = static_cast<uint16_t>(at + 1);
+  into.address = *address;
+  into.port = static_cast<uint16_t>(*port);
+  return true;
+}
+
+FtpLine as(Kind kind, bool good, FtpLine line) {
+  line.kind = good ? kind : Kind::broken;
+  return line;
+}
+
+/// The first digit behind the text of a 227 (RFC 1123 4.1.2.6: with or without brackets).
+size_t first_digit(std::string_view line, size_t at) {
+  while (at < line.size() && !is_digit(line[at])) ++at;
+  return at;
+}
+
+}  // namespace
+
+FtpLine read_ftp_command(std::string_view line) {
+  FtpLine result;
+  if (const auto at = behind(line, "PORT")) {
+    const bool good = read_numbers(line, *at, result);
+    return as(Kind::active, good && result.end == line.size(), result);
+  }
+  if (const auto at = behind(line, "EPRT")) {
+    result.is_extended = true;
+    const bool good = read_triple(line, *at, result);
+    return as(Kind::active, good && result.end == line.size(), result);
+  }
+  if (behind(line, "PASV")) return as(Kind::passive, true, result);
+  if (const auto at = behind(line, "EPSV")) {
+    return as(behind(line.substr(*at), "ALL") ? Kind::all : Kind::extended, true, result);
+  }
+  return result;
+}
+
+FtpLine read_ftp_reply(std::string_view line) {
+  FtpLine result;
+  if (behind(line, "234")) return as(Kind::secured, true, result);
+  if (behind(line, "227")) {
+    return as(Kind::waits, read_numbers(line, first_digit(line, 3), result), result);
+  }
+  if (!behind(line, "229")) return result;
+  // (<d><d><d><port><d>), RFC 2428 3
+  size_t at = line.find('(');
+  if (at == std::string_view::npos || at + 5 > line.size())
+    return as(Kind::waits_here, false, result);
+  const char delimiter = result.delimiter = line[++at];
+  const bool three = line[at + 1] == delimiter && line[at + 2] == delimiter && !is_digit(delimiter);
+  at += 3;
+  result.begin = static_cast<uint16_t>(at);
+  const auto port = three ? number(line, at, 65535) : std::nullopt;
+  result.end = static_cast<uint16_t>(at);
+  if (port) result.port = static_cast<uint16_t>(*port);
+  return as(Kind::waits_here, port && at < line.size() && line[at] == delimiter, result);
+}
+
+bool may_matter(std::string_view begun, bool is_command) {
+  static constexpr std::array<std::string_view, 4> kCommands = {"PORT ", "EPRT ", "PASV", "EPSV"};
+  static constexpr std::array<std::string_view, 3> kReplies = {"227 ", "229 ", "234 "};
+  const auto fits = [begun](std::string_view word) {
+    const size_t size = std::min(word.size(), begun.size());
+    for (size_t i = 0; i < size; ++i) {
+      if (upper(begun[i]) != word[i]) return false;
+    }
+    return true;
+  };
+  return is_command ? std::any_of(kCommands.begin(), kCommands.end(), fits)
+                    : std::any_of(kReplies.begin(), kReplies.end(), fits);
+}
+
+namespace {
+
+/// Text put together without allocation.
+class Writer {
+ public:
+  explicit Writer(char* to) : begin_(to), to_(to) {}
+  void text(std::string_view text) {
+    std::memcpy(to_, text.data(), text.size());
+    to_ += text.size();
+  }
+  void character(char c) { *to_++ = c; }
+  void number(uint32_t value, int base = 10) {
+    to_ = std::to_chars(to_, to_ + 10, value, base).ptr;
+  }
+  void numbers(const net::Address& address, uint16_t port) {
+    for (size_t i = 12; i < 16; ++i) {
+      number(address.bytes[i]);
+      character(',');
+    }
+    number(port >> 8);
+    character(',');
+    number(port & 0xff);
+  }
+  void address(const net::Address& address) {
+    if (!address.is_v4()) return address6(address);
+    for (size_t i = 12; i < 16; ++i) {
+      if (i != 12) character('.');
+      number(address.bytes[i]);
+    }
+  }
+  void triple(char delimiter, const net::Address& whose, uint16_t port) {
+    character(delimiter);
+    character(whose.is_v4() ? '1' : '2');
+    character(delimiter);
+    address(whose);
+    character(delimiter);
+    number(port);
+    character(delimiter);
+  }
+  uint32_t length() const { return static_cast<uint32_t>(to_ - begin_); }
+
+ private:
+  /// RFC 4291 2.2, form 1; the longest run of zeros as "::" (RFC 5952 4.2).
+  void address6(const net::Address& address) {
+    std::array<uint16_t, 8> groups;
+    size_t from = 8, longest = 1;
+    for (size_t i = 0; i < 8; ++i) {
+      groups[i] = net::swap16(net::load<uint16_t>(&address.bytes[2 * i]));
+    }
+    for (size_t i = 0; i < 8; ++i) {
+      size_t run = 0;
+      while (i + run < 8 && groups[i + run] == 0) ++run;
+      if (run > longest) from = i, longest = run;
+    }
+    for (size_t i = 0; i < 8; ++i) {
+      if (i == from) {
+        text("::");
+        i += longest - 1;
+        continue;
+      }
+      if (i != 0 && i != from + longest) character(':');
+      number(groups[i], 16);
+    }
+  }
+  char* begin_;
+  char* to_;
+};
+
+}  // namespace
+
+uint32_t write_ftp(FtpForm form, char delimiter, const net::Address& address, uint16_t port,
+                   char* to) {
+  Writer out(to);
+  switch (form) {
+    case FtpForm::numbers:
+      out.numbers(address, port);
+      break;
+    case FtpForm::triple:
+      out.triple(delimiter, address, port);
+      break;
+    case FtpForm::port:
+      out.number(port);
+      break;
+    case FtpForm::port_line:
+      out.text("PORT ");
+      out.numbers(address, port);
+      break;
+    case FtpForm::eprt_line:
+      out.text("EPRT ");
+      out.triple('|', address, port);
+      break;
+    case FtpForm::pasv_line:
+      out.text("PASV");
+      break;
+    case FtpForm::epsv_line:
+      out.text("EPSV");
+      break;
+    case FtpForm::noop_line:
+      out.text("NOOP");
+      break;
+    case FtpForm::waits_line:
+      out.text("227 Entering Passive Mode (");
+      out.numbers(address, port);
+      out.text(").");
+      break;
+    case FtpForm::waits_here_line:
+      out.text("229 Entering Extended Passive Mode (|||");
+      out.number(port);
+      out.text("|)");
+      break;
+  }
+  return out.length();
+}
+
+}  // namespace nezu::alg

@@ -1,0 +1,40 @@
+// Within the path: FTP control connections, and what FTP and TFTP announce.
+#pragma once
+
+#include <string_view>
+
+#include "dataplane/alg/ftp.h"
+#include "dataplane/path_turn.h"
+
+namespace nezu::path {
+
+/// flow::Splice::state of a control connection.
+namespace ftp {
+inline constexpr uint8_t kReads = 1,  ///< it is one
+    kOpaque = 2,                      ///< what is said cannot be read any more (TLS)
+    kAsked = 4,                       ///< PASV or EPSV was put in place of the other
+    kWithinToServer = 8,              ///< the next byte that way is within a line
+    kWithinToClient = 16;
+}  // namespace ftp
+
+/// What a control connection has to do about a line.
+struct FtpVerdict {
+  bool waits = false;  ///< `reason`: not now
+  net::Reason reason = net::Reason::none;
+  bool changes = false;
+  uint32_t begin = 0, end = 0;  ///< of the line: what is replaced
+  alg::FtpForm form = alg::FtpForm::numbers;
+  char delimiter = '|';
+  uint16_t port = 0;
+};
+/// Reads a line, announces what it announces (path_announce.cc).
+FtpVerdict judge_line(Turn& turn, flow::FlowId id, flow::Splice& splice, std::string_view line);
+/// The address that stands in lines of that direction.
+net::Address address_said(const Turn& turn, flow::FlowId id, uint16_t port);
+
+/// The whole of path_ftp.cc: a segment of a control connection, all but its addresses. False: it
+/// ends here, with its verdict.
+[[nodiscard]] bool follow_ftp(Turn& turn, net::Packet& packet, flow::FlowId id,
+                              flow::Splice& splice);
+
+}  // namespace nezu::path
