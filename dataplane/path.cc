@@ -30,12 +30,18 @@ void Path::take(net::Burst& burst, const tables::View& view, const route::Routes
   run(burst, view, routes, now);
 }
 
-void Path::housekeep(const tables::View& view, net::Instant now) {
+void Path::originate(net::Burst& burst, const tables::View& view, const route::Routes& routes,
+                     net::Instant now) {
+  for (net::Packet& packet : burst.all()) packet.handed_over = true;
+  run(burst, view, routes, now);
+}
+
+void Path::housekeep(const tables::View& view, const route::Routes& routes, net::Instant now) {
   const net::Tick tick = net::to_tick(now);
   state_->turn_at = now;
   state_->trains.expire(tick);
   state_->ports.note_time(tick);
-  expire(*state_, tick);
+  expire(*state_, view, routes, tick);
   recycle_ahead(*state_, view, tick);
   if (steer::Announcements* all = state_->setup.announcements) {
     all->expire(state_->setup.worker, tick);
@@ -46,6 +52,8 @@ void Path::housekeep(const tables::View& view, net::Instant now) {
 }
 
 uint32_t Path::release(std::span<steer::Given> out) { return state_->trains.release(out); }
+
+uint32_t Path::farewells(std::span<Farewell> out) { return state_->farewells.take(out); }
 
 Desk& Path::desk() { return state_->desk; }
 

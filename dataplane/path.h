@@ -20,6 +20,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 
 #include "dataplane/net/packet.h"
 #include "dataplane/net/time.h"
@@ -79,6 +80,13 @@ struct Setup {
       nullptr;  ///< all workers'; null: FTP and TFTP announce none
 };
 
+/// A frame of our own that goes through the stages as if it had come in by `port`.
+struct Farewell {
+  uint16_t port = 0;
+  uint16_t length = 0;
+  std::array<uint8_t, 14 + 4 + 40 + 20> frame{};
+};
+
 class Path {
  public:
   explicit Path(const Setup& setup);
@@ -96,7 +104,13 @@ class Path {
   /// caller counts it and frees them.
   uint32_t release(std::span<steer::Given> out);
   /// Once a turn, whether packets came or not: expiry, drains, requests; each in a bounded slice.
-  void housekeep(const tables::View& view, net::Instant now);
+  void housekeep(const tables::View& view, const route::Routes& routes, net::Instant now);
+  /// Frames of our own.
+  void originate(net::Burst& burst, const tables::View& view, const route::Routes& routes,
+                 net::Instant now);
+  /// RSTs to both ends of connections that were idle for too long, where their service wants them:
+  /// each in a buffer of the caller's, for `originate`.
+  uint32_t farewells(std::span<Farewell> out);
 
   Desk& desk();
   /// All flows of source NAT, as records to open. Not while the worker runs.

@@ -12,11 +12,16 @@ constexpr uint32_t kEntriesPerTurn = 256;   ///< of a drained server, looked at 
 
 }  // namespace
 
-void expire(Path::State& state, net::Tick now) {
+void expire(Path::State& state, const tables::View& view, const route::Routes& routes,
+            net::Tick now) {
   if (!state.flows.has_due(now)) [[likely]]
     return;
   std::array<FlowId, kExpirePerTurn> due;
-  const uint32_t count = state.flows.expired(now, due);
+  const uint32_t found = state.flows.expired(now, due);
+  uint32_t count = 0;
+  for (const FlowId id : std::span(due).first(found)) {
+    if (!says_farewell(state, view, routes, id, now)) due[count++] = id;
+  }
   state.end(std::span(due).first(count));
   state.line.flows_expired.add(count);
 }

@@ -70,6 +70,25 @@ struct Drain {
   net::Tick looked = 0;
 };
 
+/// RSTs that are to leave; fixed room.
+class Farewells {
+ public:
+  static constexpr uint32_t kRoom = 64;
+  /// Whether both of another connection would fit.
+  bool has_room() const { return count_ + 2 <= kRoom; }
+  void add(const Farewell& one) { waiting_[count_++] = one; }
+  uint32_t take(std::span<Farewell> out) {
+    const auto taken = std::min(count_, static_cast<uint32_t>(out.size()));
+    count_ -= taken;
+    std::copy_n(waiting_.begin() + count_, taken, out.begin());
+    return taken;
+  }
+
+ private:
+  std::array<Farewell, kRoom> waiting_;
+  uint32_t count_ = 0;
+};
+
 class Opening;  // path_open.h
 
 /// Of the outside host of a flow of source NAT.
@@ -104,6 +123,7 @@ struct Path::State {
   Desk desk;
   Errand errand;
   Drain drain;
+  Farewells farewells;
   bool tunnels = false;    ///< a packet went into a tunnel since the last part of a burst
   uint16_t packet_id = 0;  ///< of the last IPv4 packet that was made of an IPv6 one
   net::Tick reported = 0;  ///< when the gauges of `line` were set last
@@ -169,7 +189,12 @@ void translate_flow(Turn& turn, net::Packet& packet);
 void dispatch(Turn& turn);  ///< path_route.cc    Ethernet addresses, VLAN, verdict
 void count(Turn& turn);     ///< path_count.cc    every packet, once
 // In slices of a bounded size, between bursts (path_housekeep.cc, path_errand.cc).
-void expire(Path::State& state, net::Tick now);
+void expire(Path::State& state, const tables::View& view, const route::Routes& routes,
+            net::Tick now);
+/// path_farewell.cc, for `expire`: true when both ends of a connection are told, and its flow is
+/// closed instead of ended.
+bool says_farewell(Path::State& state, const tables::View& view, const route::Routes& routes,
+                   flow::FlowId id, net::Tick now);
 void recycle_ahead(Path::State& state, const tables::View& view, net::Tick now);
 void end_drained(Path::State& state, const tables::View& view, net::Instant now);
 void run_errand(Path::State& state, net::Instant now);

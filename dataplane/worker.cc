@@ -45,7 +45,8 @@ void Worker::turn() {
   receive(view, routes, now, began);
   take(view, routes, now);
   count_refusals();
-  is_.path->housekeep(view, now);
+  is_.path->housekeep(view, routes, now);
+  say_farewells(view, routes, now);
   load_.packets += is_.gate->flush();
   rest(began, now);
 }
@@ -84,6 +85,25 @@ void Worker::take(const tables::View& view, const route::Routes& routes, net::In
   is_.gate->take({given, count}, burst_);
   is_.path->take(burst_, view, routes, now);
   is_.handover->give(is_.number, burst_, *is_.line);
+  dispose();
+}
+
+/// RSTs of our own, through the stages.
+void Worker::say_farewells(const tables::View& view, const route::Routes& routes,
+                           net::Instant now) {
+  path::Farewell farewells[net::kBurstCapacity / 2];
+  const uint32_t said = is_.path->farewells(farewells);
+  if (said == 0) [[likely]]
+    return;
+  steer::Given given[net::kBurstCapacity / 2];
+  uint32_t count = 0;
+  for (const path::Farewell& one : std::span(farewells).first(said)) {
+    given[count].buffer = is_.gate->make({one.frame.data(), one.length}, one.port);
+    count += given[count].buffer != nullptr ? 1 : 0;
+  }
+  is_.line->reasons[static_cast<size_t>(net::Reason::buffer_missing)].add(said - count);
+  is_.gate->take({given, count}, burst_);
+  is_.path->originate(burst_, view, routes, now);
   dispose();
 }
 

@@ -48,6 +48,7 @@ class Worker {
   void receive(const tables::View& view, const route::Routes& routes, net::Instant now,
                uint64_t began);
   void take(const tables::View& view, const route::Routes& routes, net::Instant now);
+  void say_farewells(const tables::View& view, const route::Routes& routes, net::Instant now);
   void dispose();
   void to_housekeeper(steer::Ring<void*>& ring, net::Packet& packet, net::Reason full);
   void hold(net::Packet& packet);

@@ -55,7 +55,7 @@ Latency measure_latency(Rig& rig, const Options& options, double cycles_per_pack
         ++count;
       }
       if (count == 0) {
-        rig.path().housekeep(rig.view(), rig.now());
+        rig.path().housekeep(rig.view(), rig.routes(), rig.now());
         continue;
       }
       turn(rig, port, *burst, next, count);

@@ -25,7 +25,7 @@ class Pair {
     port.receive(theirs_, from, burst_size_);
     rig_.path(kStranger).receive(theirs_, view, rig_.routes(), rig_.now());
     handover_.give(kStranger, theirs_, rig_.line(kStranger));
-    rig_.path(kStranger).housekeep(view, rig_.now());
+    rig_.path(kStranger).housekeep(view, rig_.routes(), rig_.now());
   }
   /// How many came out of the ring.
   uint32_t take(Port& port) {
@@ -40,7 +40,7 @@ class Pair {
     const tables::View view = rig_.view(kOwner);
     rig_.path(kOwner).take(own_, view, rig_.routes(), rig_.now());
     port.send(own_);
-    rig_.path(kOwner).housekeep(view, rig_.now());
+    rig_.path(kOwner).housekeep(view, rig_.routes(), rig_.now());
     return own_.count;
   }
 

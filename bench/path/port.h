@@ -87,7 +87,7 @@ inline void turn(Rig& rig, Port& port, Burst& burst, uint32_t from, uint32_t cou
   port.receive(burst, from, count);
   rig.path().receive(burst, view, rig.routes(), rig.now());
   port.send(burst);
-  rig.path().housekeep(view, rig.now());
+  rig.path().housekeep(view, rig.routes(), rig.now());
 }
 
 /// Packets of open flows at random, as they come from both sides or from the clients alone.

@@ -64,6 +64,7 @@ void put(const WorkerReading& now, const WorkerReading& before, double seconds,
   to.set_flows_expired(now.flows_expired);
   to.set_flows_recycled(now.flows_recycled);
   to.set_flows_ended(now.flows_ended);
+  to.set_flows_reset_when_idle(now.flows_reset_when_idle);
   to.set_flows_live(now.flows_live);
   to.set_flows_embryonic(now.flows_embryonic);
   to.set_flows_closed(now.flows_closed);

@@ -279,6 +279,7 @@ ServiceImage compile_service(const v1::VirtualService& service) {
   image.mode = mode_of(service.mode());
   image.gue_port = static_cast<uint16_t>(service.gue_port());
   image.max_segment_size = static_cast<uint16_t>(service.max_segment_size());
+  image.reset_when_idle = service.reset_when_idle();
   image.refusal = service.without_server() == v1::WITHOUT_SERVER_DROP ? tables::Refusal::drop
                                                                       : tables::Refusal::refuse;
   image.enabled = !service.has_enabled() || service.enabled();

@@ -56,6 +56,7 @@ struct ServiceImage {
   tables::Mode mode = tables::Mode::nat;
   uint16_t gue_port = 0;
   uint16_t max_segment_size = 0;
+  bool reset_when_idle = false;
   tables::Refusal refusal = tables::Refusal::refuse;
   bool enabled = true;
   uint64_t identity = 0;

@@ -215,6 +215,10 @@ void check_mode(const v1::VirtualService& service, const std::string& path, Prob
   if (service.max_segment_size() != 0) {
     check_segment_size(service, path + ".max_segment_size", problems);
   }
+  if (service.reset_when_idle() && service.protocol() != v1::PROTOCOL_TCP) {
+    complain(problems, path + ".reset_when_idle", "true",
+             "Only TCP connections can be reset; leave it out.");
+  }
   if (service.mode() == v1::MODE_TUNNEL_GUE) {
     check_port(service.gue_port(), path + ".gue_port", problems);
   } else if (service.gue_port() != 0) {

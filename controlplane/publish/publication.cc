@@ -177,6 +177,7 @@ void Publication::stage_services(const compile::Image& image) {
     block.mode = service.mode;
     block.gue_port = service.gue_port;
     block.max_segment_size = service.max_segment_size;
+    block.reset_when_idle = service.reset_when_idle ? 1 : 0;
     block.refusal = service.refusal;
     block.enabled = service.enabled ? 1 : 0;
     block.identity = service.identity;

@@ -88,6 +88,7 @@ struct WorkerReading {
   uint64_t received = 0, received_bytes = 0, sent = 0, sent_bytes = 0;
   uint64_t handed_over = 0, taken_over = 0, to_twin = 0;
   uint64_t flows_opened = 0, flows_expired = 0, flows_recycled = 0, flows_ended = 0;
+  uint64_t flows_reset_when_idle = 0;
   uint64_t flows_live = 0, flows_embryonic = 0, flows_closed = 0;
   uint64_t flows_ipv4 = 0, flows_ipv6 = 0, flow_capacity_ipv4 = 0, flow_capacity_ipv6 = 0;
   uint64_t snat_lines = 0, snat_line_capacity = 0;

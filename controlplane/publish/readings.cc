@@ -47,6 +47,7 @@ WorkerReading read_worker(const tables::WorkerLine& line, uint32_t number) {
   worker.flows_expired = line.flows_expired.read();
   worker.flows_recycled = line.flows_recycled.read();
   worker.flows_ended = line.flows_ended.read();
+  worker.flows_reset_when_idle = line.flows_reset_when_idle.read();
   worker.flows_live = line.flows_live.read();
   worker.flows_embryonic = line.flows_embryonic.read();
   worker.flows_closed = line.flows_closed.read();

@@ -220,6 +220,15 @@ bool Gate::send_frame(std::span<const uint8_t> frame, uint16_t port, uint16_t vl
   });
 }
 
+void* Gate::make(std::span<const uint8_t> frame, uint16_t port) {
+  const Blank blank = blank_buffer(port);
+  if (blank.buffer == nullptr) return nullptr;
+  std::memcpy(blank.bytes, frame.data(), frame.size());
+  rte_pktmbuf_append(blank.buffer, static_cast<uint16_t>(frame.size()));
+  blank.buffer->port = port;
+  return blank.buffer;
+}
+
 void Gate::settle(Packet& packet) {
   depart(packet);
   if (packet.sum_l4) sum_up(packet);

@@ -53,6 +53,8 @@ class Gate {
     send_blank(blank, length != 0 ? length + tag : 0, port);
     return true;
   }
+  /// A frame of our own, as if it had come in by that port; null when no buffer is free.
+  void* make(std::span<const uint8_t> frame, uint16_t port);
   /// Gives everything collected to the ports, and what others gave for our queues; says how many
   /// the latter were.
   uint32_t flush();

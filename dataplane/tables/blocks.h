@@ -139,7 +139,7 @@ struct alignas(64) Service {
   net::EmbeddingPrefix client_prefix;
   ClientAddress client_address = ClientAddress::none;
   Application application = Application::none;
-  uint8_t reserved = 0;
+  uint8_t reset_when_idle = 0;                   ///< TCP: both ends are told by RST
   uint16_t passive_first = 0, passive_last = 0;  ///< ftp: declared passive ports; 0: none
   std::array<uint8_t, 44> reserved2{};
   bool operator==(const Service&) const = default;

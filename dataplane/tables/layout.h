@@ -121,7 +121,8 @@ struct alignas(64) WorkerLine {
   Counter transit;        ///< packets of no flow that went on to another port
   Counter transit_bytes;  ///< bytes of their frames
   Counter nat_log_lost;   ///< records that found the ring to the log full
-  std::array<Counter, 27> reserved{};
+  Counter flows_reset_when_idle;  ///< idle for their timeout, both ends told by RST
+  std::array<Counter, 26> reserved{};
   Counter client_address_left_out;  ///< segments without room for it
   Counter splices;                  ///< gauge: flows whose lengths change
   Counter splice_capacity;          ///< gauge

@@ -157,7 +157,7 @@ class Balancer {
       if (record.snat_port < tables::kSnatFirstPort) fail("a record without an SNAT port");
     }
     now_ = after(now_, seconds * kNanosecondsPerSecond);
-    for (Worker& worker : workers_) worker.path->housekeep(world_.view(), now_);
+    for (Worker& worker : workers_) worker.path->housekeep(world_.view(), world_.routes(), now_);
     for (uint16_t worker = 0; worker < kWorkers; ++worker) release(worker);
   }
 
@@ -201,7 +201,8 @@ class Balancer {
           fail("a gauge of flows that have ended");
         }
       }
-      workers_[number].path->housekeep(world_.view(), after(now_, kNanosecondsPerSecond));
+      workers_[number].path->housekeep(world_.view(), world_.routes(),
+                                       after(now_, kNanosecondsPerSecond));
       if (world_.region().worker(number).snat_lines.read() != 0) fail("ports of no flow");
       if (world_.region().worker(number).splices.read() != 0) fail("records of no flow");
     }

@@ -151,7 +151,7 @@ std::vector<tables::Reply> ask(Lab& lab, tables::Request request) {
     desk.requests.push(request);
     desk.requests.publish();
     for (int turn = 0; turn < 1000; ++turn) {
-      lab.path(worker).housekeep(lab.world().view(), lab.now());
+      lab.path(worker).housekeep(lab.world().view(), lab.world().routes(), lab.now());
       tables::Reply reply;
       bool done = false;
       while (desk.replies.pop(reply)) {

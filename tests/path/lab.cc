@@ -83,8 +83,7 @@ path::Restored Lab::restart(uint16_t workers) {
   return restored_;
 }
 
-std::vector<Fate> Lab::run(uint16_t worker, uint16_t port, const std::vector<Way>& ways,
-                           bool taken) {
+std::vector<Fate> Lab::run(uint16_t worker, uint16_t port, const std::vector<Way>& ways, By by) {
   net::Burst burst;
   for (const Way& way : ways) {
     const net::Packet& from = way.frame->packet();
@@ -97,8 +96,18 @@ std::vector<Fate> Lab::run(uint16_t worker, uint16_t port, const std::vector<Way
     packet.buffer = kept_.back().get();
   }
   const tables::View view = world_.view();
-  taken ? paths_[worker]->take(burst, view, world_.routes(), now_)
-        : paths_[worker]->receive(burst, view, world_.routes(), now_);
+  path::Path& path = *paths_[worker];
+  switch (by) {
+    case By::port:
+      path.receive(burst, view, world_.routes(), now_);
+      break;
+    case By::ring:
+      path.take(burst, view, world_.routes(), now_);
+      break;
+    case By::ourselves:
+      path.originate(burst, view, world_.routes(), now_);
+      break;
+  }
   handover_->give(worker, burst, world_.region().worker(worker));
 
   std::vector<Fate> fates;
@@ -108,12 +117,12 @@ std::vector<Fate> Lab::run(uint16_t worker, uint16_t port, const std::vector<Way
     fate.reason = packet.reason;
     fate.egress = packet.egress;
     fate.worker = worker;
-    fate.handed_over = taken;
+    fate.handed_over = by == By::ring;
     if (packet.verdict == net::Verdict::hand_over) {
       steer::Given given;
       if (handover_->take(packet.owner, std::span(&given, 1)) != 1) std::abort();
       dsl::Frame frame = static_cast<Kept*>(given.buffer)->frame;
-      fate = run(packet.owner, port, {{&frame, given.knows_ports, given.ports}}, true)[0];
+      fate = run(packet.owner, port, {{&frame, given.knows_ports, given.ports}}, By::ring)[0];
     } else if (packet.verdict != net::Verdict::kept) {
       if (packet.verdict == net::Verdict::hold) {
         fate.awaited = packet.awaited;
@@ -139,7 +148,7 @@ void Lab::release(uint16_t worker) {
       line(worker).reasons[static_cast<size_t>(given.reason)].add(1);
     } else {
       dsl::Frame frame = kept.frame;
-      fate = run(worker, kept.port, {{&frame, given.knows_ports, given.ports}}, true)[0];
+      fate = run(worker, kept.port, {{&frame, given.knows_ports, given.ports}}, By::ring)[0];
     }
     released_.push_back(std::move(fate));
   }
@@ -153,7 +162,7 @@ std::vector<Fate> Lab::send(const std::vector<dsl::Frame>& frames, uint16_t work
   std::vector<dsl::Frame> copies = frames;
   std::vector<Way> ways;
   for (dsl::Frame& frame : copies) ways.push_back({&frame});
-  return run(worker, port, ways, false);
+  return run(worker, port, ways, By::port);
 }
 
 void Lab::advance(double seconds) {
@@ -161,9 +170,20 @@ void Lab::advance(double seconds) {
   for (int i = 0; i < steps; ++i) {
     now_ = net::after(now_, static_cast<uint64_t>(seconds * 1e9 / steps));
     for (const auto& path : paths_) {
-      for (int turn = 0; turn < 16; ++turn) path->housekeep(world_.view(), now_);
+      for (int turn = 0; turn < 16; ++turn) path->housekeep(world_.view(), world_.routes(), now_);
     }
-    for (uint16_t worker = 0; worker < workers(); ++worker) release(worker);
+    for (uint16_t worker = 0; worker < workers(); ++worker) {
+      say_farewells(worker);
+      release(worker);
+    }
+  }
+}
+
+void Lab::say_farewells(uint16_t worker) {
+  path::Farewell farewell;
+  while (paths_[worker]->farewells(std::span(&farewell, 1)) == 1) {
+    dsl::Frame frame(dsl::Bytes(farewell.frame.begin(), farewell.frame.begin() + farewell.length));
+    said_.push_back(run(worker, farewell.port, {{&frame}}, By::ourselves)[0]);
   }
 }
 

@@ -47,6 +47,8 @@ class Lab {
                          uint16_t port = 0);
   /// What became of early fragments that waited, since the last call.
   std::vector<Fate> released() { return std::exchange(released_, {}); }
+  /// RSTs of our own that left, since the last call.
+  std::vector<Fate> said() { return std::exchange(said_, {}); }
   /// Time passes; housekeeping runs often enough to finish what is due.
   void advance(double seconds);
   net::Instant now() const { return now_; }
@@ -81,8 +83,10 @@ class Lab {
     bool knows_ports = false;
     uint32_t ports = 0;
   };
-  std::vector<Fate> run(uint16_t worker, uint16_t port, const std::vector<Way>& ways, bool taken);
+  enum class By : uint8_t { port, ring, ourselves };
+  std::vector<Fate> run(uint16_t worker, uint16_t port, const std::vector<Way>& ways, By by);
   void release(uint16_t worker);
+  void say_farewells(uint16_t worker);
 
   flow::Capacity capacity_;
   world::World world_;
@@ -101,7 +105,7 @@ class Lab {
     uint16_t port;
   };
   std::vector<std::unique_ptr<Kept>> kept_;  ///< early fragments, by their handles
-  std::vector<Fate> released_;
+  std::vector<Fate> released_, said_;
 };
 
 }  // namespace nezu::lab

@@ -238,6 +238,7 @@ ServiceId World::put(const ServiceSpec& spec) {
   service.gue_port = spec.mode == tables::Mode::tunnel_gue ? spec.gue_port : uint16_t{0};
   service.refusal = spec.refusal;
   service.max_segment_size = spec.max_segment_size;
+  service.reset_when_idle = spec.reset_when_idle ? 1 : 0;
   service.timeouts = spec.timeouts;
   service.client_address = spec.client_address;
   service.application = spec.application;

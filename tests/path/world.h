@@ -50,6 +50,7 @@ struct ServiceSpec {
   tables::ClientAddress client_address = tables::ClientAddress::none;
   tables::Application application = tables::Application::none;
   uint16_t passive_first = 0, passive_last = 0;
+  bool reset_when_idle = false;
 };
 
 /// A rule of source NAT.

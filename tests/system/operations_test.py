@@ -5,8 +5,20 @@ import time
 from case import Case, tap
 from namespaces import wait_until
 from services import SHIFT
-from world import ECHO, SERVERS, VIP, result, wait_open
+from world import ECHO, SERVERS, VIP, VIP6, result, wait_open
 
+# Says something, hears it back, and waits for what comes then.
+CONNECT = r"""
+import socket, sys
+with socket.create_connection((sys.argv[1], int(sys.argv[2])), 5) as client:
+    client.settimeout(8)
+    client.sendall(b"hello\n")
+    client.recv(100)
+    try:
+        client.recv(100)
+    except ConnectionResetError:
+        print("reset by peer", flush=True)
+"""
 WEB1 = f"{SERVERS['web1'][0]}:{ECHO}"
 
 
@@ -52,6 +64,37 @@ class Operations(Case):
         wait_until("they have ended", lambda: self.flows_at(WEB1) < before)
         self.stop(untouched)
         client.stop()
+
+    def test_an_idle_connection_is_reset_at_both_ends(self):
+        """By the service's own timeout, over both families; `silent` is forgotten, and told nothing."""
+        world, port = self.world, 4007
+        for name, vip, pool, at, told in (("idle4", VIP, "echo4", port, "true"),
+                                          ("idle6", VIP6, "echo6", port, "true"),
+                                          ("silent", VIP, "echo4", port + 1, "false")):
+            world.nezu("service", "create", name, f"address={vip}", f"port={at}", f"pool={pool}",
+                       "timeouts.established_s=2", f"reset_when_idle={told}")
+
+        def connect(vip, at):
+            return world.process(f"idle-{vip}-{at}".replace(":", "-"), *world.client.command(
+                "/usr/bin/python3", "-c", CONNECT, vip, at))
+
+        clients = [connect(VIP, port), connect(VIP6, port)]
+        silent = connect(VIP, port + 1)
+        for client in clients:
+            self.assertEqual(0, client.wait(10), client.tail())
+            self.assertIn("reset by peer", client.log.read_text())
+        established = lambda: [  # noqa: E731
+            line for server in world.servers.values()
+            for line in server.namespace.run("ss", "-Htn", "state", "established", "sport", "=",
+                                             f":{ECHO}").splitlines()]
+        wait_until("only the server of the silent one still has a connection",
+                   lambda: len(established()) == 1)
+        self.assertTrue(silent.alive(), silent.tail())
+        silent.stop()
+        workers = world.nezu_json("stats", "workers")["workers"]
+        self.assertEqual(2, sum(int(one.get("flows_reset_when_idle", 0)) for one in workers))
+        for name in ("idle4", "idle6", "silent"):
+            world.nezu("service", "delete", name)
 
     def test_an_address_of_a_twin_is_refused(self):
         answer = self.world.nezu("service", "create", "clash", "address=192.0.2.1", "port=99",

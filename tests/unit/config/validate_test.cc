@@ -122,6 +122,17 @@ TEST(Validate, OnlyGueHasAPort) {
             "");
 }
 
+TEST(Validate, OnlyTcpCanBeResetWhenIdle) {
+  const auto problems = [](v1::Protocol protocol) {
+    return problems_with([&](v1::Configuration& c) {
+      c.mutable_services(0)->set_protocol(protocol);
+      c.mutable_services(0)->set_reset_when_idle(true);
+    });
+  };
+  EXPECT_FALSE(contains(problems(v1::PROTOCOL_TCP), "services[0].reset_when_idle"));
+  EXPECT_TRUE(contains(problems(v1::PROTOCOL_UDP), "services[0].reset_when_idle"));
+}
+
 TEST(Validate, ChecksTheSegmentSize) {
   const auto problems = [](uint32_t size, int service, v1::Mode mode) {
     return problems_with([&](v1::Configuration& c) {
