@@ -147,7 +147,7 @@ class Judge {
     }
     if (is_outward(track)) return belongs_to_rule(entry, same_region);
     const bool known =
-        is_server(track.server, identity) || (same_region && is_data_of(track, identity.address));
+        is_server(track.server, identity) || (same_region && is_data_of(track, identity));
     if (!known) {
       const auto found = servers_.find(identity);
       if (found == servers_.end()) return false;
@@ -186,11 +186,12 @@ class Judge {
   }
 
   /// FTP and TFTP: what was announced has a port of its own.
-  bool is_data_of(const flow::Track& track, const net::Address& address) const {
+  bool is_data_of(const flow::Track& track, const tables::ServerIdentity& identity) const {
     const tables::Server* server = view_.server(tables::ServerId{track.server});
     const tables::Service* service = view_.service(tables::ServiceId{track.service});
     return track.server < sizes_.servers && server != nullptr &&
-           server->identity.address == address && service != nullptr &&
+           server->identity.address == identity.address &&
+           server->identity.instance == identity.instance && service != nullptr &&
            service->application != tables::Application::none;
   }
 

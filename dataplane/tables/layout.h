@@ -118,9 +118,9 @@ struct alignas(64) WorkerLine {
   Counter generation;  ///< adopted
   Counter snat_lines;  ///< in use
   Counter snat_line_capacity;
-  Counter transit;        ///< packets of no flow that went on to another port
-  Counter transit_bytes;  ///< bytes of their frames
-  Counter nat_log_lost;   ///< records that found the ring to the log full
+  Counter transit;                ///< packets of no flow that went on to another port
+  Counter transit_bytes;          ///< bytes of their frames
+  Counter nat_log_lost;           ///< records that found the ring to the log full
   Counter flows_reset_when_idle;  ///< idle for their timeout, both ends told by RST
   std::array<Counter, 26> reserved{};
   Counter client_address_left_out;  ///< segments without room for it

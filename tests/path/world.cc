@@ -219,7 +219,8 @@ ServiceId World::put(const ServiceSpec& spec) {
     snats.push_back(local(spec.instance, address(snat), tables::AddressKind::snat, transaction));
     ipv4 += address(snat).is_v4();
   }
-  const tables::AddressId vip = local(spec.instance, key.address, tables::AddressKind::vip, transaction);
+  const tables::AddressId vip =
+      local(spec.instance, key.address, tables::AddressKind::vip, transaction);
   if (spec.passive_first != 0) {
     tables::LocalAddress block;
     block.address = key.address;
