@@ -182,7 +182,7 @@ TEST_F(TwinTest, ARouteWithoutALinkIsKeptUntilThereIsABetterOne) {
 
 TEST_F(TwinTest, NeighboursAreAskedForAndHeardOf) {
   Twin twin("nz-front", kMac, 1500);
-  Netlink netlink({{twin.interface()}});
+  Netlink netlink(std::vector<Watched>{{twin.interface()}});
   sh("ip address add 192.0.2.1/24 dev nz-front");
   netlink.listen();
   netlink.ask({0, address("192.0.2.7")});

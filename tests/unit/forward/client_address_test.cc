@@ -14,7 +14,7 @@ void parse_one(Frame& frame) {
   net::Burst burst;
   burst.count = 1;
   burst.packets[0] = frame.packet();
-  parse::parse(burst, 0, 1);
+  parse::parse(burst);
   frame.packet() = burst.packets[0];
 }
 
