@@ -70,7 +70,7 @@ class ClientAddress(Case):
             wait_until("all listen", lambda one=server: one.listens(PAGES) and one.listens(OPTION))
         # Health checks speak first as well: bare ones would be refused.
         wait_until("all servers are up", lambda: all(
-            one["health"] in ("HEALTH_HEALTHY", "HEALTH_UNCHECKED")
+            one["health"].upper().removeprefix("HEALTH_") in ("HEALTHY", "UNCHECKED")
             for one in world.nezu_json("server", "list")["servers"]))
 
     def test_nginx_sees_each_client_by_the_proxy_protocol(self):

@@ -107,8 +107,9 @@ class Ftp(Case):
 
     def use(self, base, *options):
         """Small and large files down, one up, each over a data connection of its own."""
-        names = {self.curl(*options, f"{base}/name").strip() for _ in range(3)}
-        self.assertEqual(set(SERVERS), names, base)
+        names = {self.curl(*options, f"{base}/name").strip() for _ in range(4)}
+        self.assertLessEqual(names, set(SERVERS), base)  # each worker has turns of its own
+        self.assertGreater(len(names), 1, base)
         file = self.world.folder / "down"
         self.curl(*options, "-o", file, f"{base}/large", f"{base}/name", "-o", "/dev/null")
         self.assertEqual(hashlib.sha256(LARGE).digest(),

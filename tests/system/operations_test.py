@@ -12,6 +12,7 @@ CONNECT = r"""
 import socket, sys
 with socket.create_connection((sys.argv[1], int(sys.argv[2])), 5) as client:
     client.settimeout(8)
+    print("port", client.getsockname()[1], flush=True)
     client.sendall(b"hello\n")
     client.recv(100)
     try:
@@ -83,12 +84,17 @@ class Operations(Case):
         for client in clients:
             self.assertEqual(0, client.wait(10), client.tail())
             self.assertIn("reset by peer", client.log.read_text())
-        established = lambda: [  # noqa: E731
-            line for server in world.servers.values()
-            for line in server.namespace.run("ss", "-Htn", "state", "established", "sport", "=",
-                                             f":{ECHO}").splitlines()]
-        wait_until("only the server of the silent one still has a connection",
-                   lambda: len(established()) == 1)
+
+        def at_servers(client):
+            """Connections of that client that servers still have: in `nat` they see its port."""
+            port_of = client.log.read_text().split()[1]
+            return sum(len(server.namespace.run(
+                "ss", "-Htn", "state", "established", "dport", "=", f":{port_of}").splitlines())
+                for server in world.servers.values())
+
+        wait_until("the servers have none of those that were reset",
+                   lambda: sum(at_servers(client) for client in clients) == 0)
+        self.assertEqual(1, at_servers(silent))
         self.assertTrue(silent.alive(), silent.tail())
         silent.stop()
         workers = world.nezu_json("stats", "workers")["workers"]
