@@ -12,7 +12,7 @@ PAGES, BANNER, DATAGRAMS, OPTION = 8080, 8025, 8053, 8081
 FULLNAT = SHIFT["fullnat"]
 READER = pathlib.Path(__file__).with_name("address_reader.py")
 NGINX = """
-daemon off; pid {folder}/{name}-proxy.pid; error_log {folder}/{name}-proxy-error.log;
+user root; daemon off; pid {folder}/{name}-proxy.pid; error_log {folder}/{name}-proxy-error.log;
 worker_processes 1;
 events {{ worker_connections 1024; }}
 http {{
@@ -24,6 +24,7 @@ http {{
     listen {pages} proxy_protocol backlog=1024; listen [::]:{pages} proxy_protocol backlog=1024;
     root {folder}/www; add_header X-Server {name} always; client_max_body_size 10m;
     location = / {{ default_type text/plain; return 200 "{name}\\n"; }}
+    location /in/ {{ dav_methods PUT; create_full_put_path on; }}
     location = /who {{ default_type text/plain; return 200 "$proxy_protocol_addr\\n"; }}
   }}
 }}
@@ -81,7 +82,9 @@ class ClientAddress(Case):
         seen = [line.split() for name in SERVERS
                 for line in (self.world.folder / f"{name}-proxy.log").read_text().splitlines()]
         pages = [line for line in seen if line[2] in (VIP, VIP6)]
-        self.assertEqual(set(CLIENTS[:32]) | set(CLIENTS6[:32]), {line[0] for line in pages})
+        named = {line[0] for line in pages}
+        self.assertLessEqual(set(CLIENTS[:32]) | set(CLIENTS6[:32]), named)
+        self.assertLessEqual(named, set(CLIENTS) | set(CLIENTS6))
 
     def test_long_bodies_both_ways(self):
         for vip in (VIP, f"[{VIP6}]"):
@@ -90,11 +93,12 @@ class ClientAddress(Case):
                 size = client.run("curl", "-sgf", "--max-time", 10, "-o", "/dev/null", "-w",
                                   "%{size_download}", f"http://{vip}:{PAGES}/large")
                 self.assertEqual(4 << 18, int(size))
-                # What is posted comes back in no way, but has to come in whole for an answer.
-                done = client.run("sh", "-c", "head -c 3000000 /dev/zero | curl -sg --max-time 10 "
-                                  f"-o /dev/null -w '%{{http_code}} %{{size_upload}}' "
-                                  f"--data-binary @- http://{vip}:{PAGES}/large")
-                self.assertEqual("405 3000000", done)
+                client.run("curl", "-sgf", "--max-time", 10, "-T", self.world.folder / "www/large",
+                           f"http://{vip}:{PAGES}/in/large")
+                stored = self.world.folder / "www/in/large"
+                self.assertEqual((self.world.folder / "www/large").read_bytes(),
+                                 stored.read_bytes())
+                stored.unlink()
 
     def test_a_server_that_speaks_first(self):
         """It says nothing before it has read the header, as MTAs do; the client says nothing before
@@ -105,10 +109,11 @@ class ClientAddress(Case):
                   "        banner = s.recv(200).decode(); s.sendall(b'bye\\n')\n"
                   "        print(s.getsockname()[0], s.getsockname()[1], banner, s.recv(20).decode())")
         for vip in (VIP, VIP6):
-            for line in self.world.client.run("/usr/bin/python3", "-c", script, vip,
-                                              BANNER).splitlines():
-                words = line.split()
-                self.assertEqual(words[:2] + [vip, str(BANNER), "bye"], words[3:7] + words[7:8])
+            lines = [line.split() for line in self.world.client.run(
+                "/usr/bin/python3", "-c", script, vip, BANNER).splitlines() if line.strip()]
+            self.assertEqual(12, len(lines))
+            for words in lines:
+                self.assertEqual(words[:2] + [vip, str(BANNER), "bye"], words[2:6] + words[6:7])
 
     def test_datagrams_carry_the_header(self):
         for vip, sources in ((VIP, CLIENTS[:16]), (VIP6, CLIENTS6[:16])):
@@ -129,8 +134,7 @@ class ClientAddress(Case):
     def test_zz_what_is_counted(self):
         for reader in self.readers:
             self.assertTrue(reader.alive(), reader.tail())
-        system = self.world.nezu_json("tables")
-        worker = system["system"]["workers"][0] if "system" in system else system["workers"][0]
+        worker = self.world.nezu_json("system")["workers"][0]
         self.assertEqual(65536, number(worker, "changed_flow_capacity"))
         self.assertEqual(65536 * 64, number(worker, "changed_flow_bytes"))
 
