@@ -1,7 +1,6 @@
 #include "dataplane/link/announce.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "dataplane/net/checksum.h"
 #include "dataplane/net/headers.h"
@@ -32,9 +31,8 @@ MacAddress mac_of_group(const Address& address) {
 }
 
 void put_bytes(Frame& frame, const void* bytes, size_t length) {
-  const size_t at = frame.size();
-  frame.resize(at + length);
-  std::memcpy(frame.data() + at, bytes, length);
+  const auto* from = static_cast<const uint8_t*>(bytes);
+  frame.insert(frame.end(), from, from + length);
 }
 
 template <typename T>
