@@ -100,7 +100,7 @@ void admit_one(Turn& turn, Opening& opening, net::Packet& packet) {
       return answer_echo(packet, *place.local);
     }
     if (place.local == nullptr &&
-        turn.routes.is_twin_address(tuple.instance, F::address(tuple.destination))) {
+        turn.routes.is_twin_address(tuple.instance, address_of(tuple.destination))) {
       packet.verdict = net::Verdict::twin;
       return;
     }

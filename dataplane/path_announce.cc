@@ -33,10 +33,6 @@ struct Control {
   bool is_mixed() const { return client.is_v4() != server.is_v4(); }
 };
 
-net::Address address_of(uint32_t raw) { return net::Address::v4_raw(raw); }
-/// IPv4 stands in wide entries as in net::Address.
-net::Address address_of(const std::array<uint8_t, 16>& raw) { return net::Address::v6(raw.data()); }
-
 template <typename Entry>
 Control control_in(const Entry& entry) {
   return {address_of(entry.to_server.source),
@@ -324,7 +320,7 @@ bool open_announced(Turn& turn, Opening& opening, net::Packet& packet,
                     const typename F::Tuple& tuple, uint8_t shard) {
   Path::State& state = turn.state;
   if (state.setup.announcements == nullptr || !state.setup.announcements->any()) return false;
-  steer::Awaited awaited{F::address(tuple.source), F::address(tuple.destination),
+  steer::Awaited awaited{address_of(tuple.source), address_of(tuple.destination),
                          net::swap16(tuple.destination_port), tuple.instance, tuple.protocol};
   steer::Announcement one;
   if (!state.setup.announcements->find(awaited, turn.tick, one)) return false;

@@ -11,23 +11,16 @@ constexpr uint32_t kEntriesPerTurn = 256;
 /// A flow as people see it.
 template <typename Entry>
 tables::FlowRecord record_of(const Entry& entry, uint16_t worker, net::Tick now) {
-  const auto address = [](const auto& raw) {
-    if constexpr (std::is_same_v<Entry, flow::Entry4>) {
-      return net::Address::v4_raw(raw);
-    } else {
-      return net::Address::v6(raw.data());
-    }
-  };
   const flow::Track& track = entry.track;
   tables::FlowRecord record{};
-  record.client = address(entry.to_server.source);
-  record.vip = address(entry.to_server.destination);
-  record.server = address(entry.to_client.source);
+  record.client = address_of(entry.to_server.source);
+  record.vip = address_of(entry.to_server.destination);
+  record.server = address_of(entry.to_client.source);
   record.client_port = net::swap16(entry.to_server.source_port);
   record.service_port = net::swap16(entry.to_server.destination_port);
   record.server_port = net::swap16(entry.to_client.source_port);
-  if ((track.flags & flow::flag::kFullNat) != 0 || track.mode == tables::Mode::across) {
-    record.snat = address(entry.to_client.destination);
+  if (uses_snat(track) || track.mode == tables::Mode::across) {
+    record.snat = address_of(entry.to_client.destination);
     record.snat_port = net::swap16(entry.to_client.destination_port);
   }
   record.instance = entry.to_server.instance;

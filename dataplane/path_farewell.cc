@@ -14,10 +14,6 @@ namespace {
 using flow::Direction;
 using tables::Timeout;
 
-constexpr uint8_t seen_flag(Direction way) {
-  return way == Direction::to_server ? flow::flag::kSeenToServer : flow::flag::kSeenToClient;
-}
-
 bool is_open(Timeout state) {
   return state == Timeout::established || state == Timeout::fin_wait ||
          state == Timeout::close_wait;
@@ -25,9 +21,14 @@ bool is_open(Timeout state) {
 
 /// From the end that the tuple's source is; it comes in where that end's packets do.
 template <typename Tuple>
-void say(Path::State& state, const route::Routes& routes, const net::Address& from,
-         const Tuple& way, const flow::Track& track, Direction direction) {
-  const uint32_t index = routes.find(way.instance, from, 0);
+void say(Path::State& state, const route::Routes& routes, const Tuple& way,
+         const flow::Track& track, Direction direction) {
+  if constexpr (std::is_same_v<Tuple, net::Tuple6>) {
+    if (flow::is_mapped(way.source)) {
+      return say(state, routes, flow::unmapped(way), track, direction);
+    }
+  }
+  const uint32_t index = routes.find(way.instance, address_of(way.source), 0);
   if (index == route::kNoRoute) return;
   const route::NextHop& hop = routes.at(index);
   Farewell farewell;
@@ -38,20 +39,10 @@ void say(Path::State& state, const route::Routes& routes, const net::Address& fr
   state.farewells.add(farewell);
 }
 
-void say(Path::State& state, const route::Routes& routes, const net::Tuple4& way,
-         const flow::Track& track, Direction direction) {
-  say(state, routes, net::Address::v4_raw(way.source), way, track, direction);
-}
-void say(Path::State& state, const route::Routes& routes, const net::Tuple6& way,
-         const flow::Track& track, Direction direction) {
-  if (flow::is_mapped(way.source)) return say(state, routes, flow::unmapped(way), track, direction);
-  say(state, routes, net::Address::v6(way.source.data()), way, track, direction);
-}
-
 template <typename Entry>
 void say_both(Path::State& state, const route::Routes& routes, const Entry& entry) {
   const flow::Track& track = entry.track;
-  const auto knows = [&track](Direction way) { return (track.flags & seen_flag(way)) != 0; };
+  const auto knows = [&track](Direction way) { return (track.flags & flow::seen_flag(way)) != 0; };
   if (knows(Direction::to_server)) {
     say(state, routes, entry.to_server, track, Direction::to_server);
   }

@@ -70,7 +70,7 @@ bool masquerade(Turn& turn, Opening& opening, net::Packet& packet, const typenam
   // Rules and their addresses are of the standard instance.
   if (tuple.instance != net::Instance::standard) return false;
   if (packet.shape != net::Shape::transport && packet.shape != net::Shape::fragment) return false;
-  const net::Address source = F::address(tuple.source), destination = F::address(tuple.destination);
+  const net::Address source = address_of(tuple.source), destination = address_of(tuple.destination);
   const uint32_t hop =
       turn.routes.find(tuple.instance, destination, static_cast<uint32_t>(packet.hash >> 16));
   const tables::SourceRule* rule = rule_for(turn, packet, tuple.instance, source, destination, hop);
@@ -99,16 +99,16 @@ NatRecord Path::State::nat_record(NatRecord::Kind kind, flow::FlowId id, net::In
   NatRecord record;
   record.when = at.nanoseconds;
   record.kind = kind;
-  const auto tell = [&](const auto& entry, auto address) {
-    record.inside = address(entry.to_server.source);
-    record.outside = address(entry.to_server.destination);
-    record.snat = address(entry.to_client.destination);
+  const auto tell = [&](const auto& entry) {
+    record.inside = address_of(entry.to_server.source);
+    record.outside = address_of(entry.to_server.destination);
+    record.snat = address_of(entry.to_client.destination);
     record.inside_port = net::swap16(entry.to_server.source_port);
     record.outside_port = net::swap16(entry.to_server.destination_port);
     record.snat_port = net::swap16(entry.to_client.destination_port);
     record.protocol = entry.to_server.protocol;
   };
-  id.wide() ? tell(flows.wide(id), V6::address) : tell(flows.narrow(id), V4::address);
+  id.wide() ? tell(flows.wide(id)) : tell(flows.narrow(id));
   return record;
 }
 

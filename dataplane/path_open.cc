@@ -116,7 +116,7 @@ const Opening::Target& Opening::target(const typename F::Tuple& tuple) {
   };
   if (queue.known && is_like(queue.like)) [[likely]]
     return queue.target;
-  const net::Address address = F::address(tuple.destination);
+  const net::Address address = address_of(tuple.destination);
   const tables::LocalAddress* local = turn_->view.address(tuple.instance, address);
   // Answers go to one client after another: they leave what is known of the service alone.
   static constexpr Target kNobody;
@@ -195,7 +195,7 @@ Reason Opening::decide(const net::Packet& packet, const typename F::Tuple& tuple
   if (spliced && turn_->state.splices.used() + spliced_ >= turn_->state.splices.capacity()) {
     return Reason::splice_table_full;
   }
-  const net::Address client = F::address(tuple.source);
+  const net::Address client = address_of(tuple.source);
   const bool across = F::kWide && client.family() != member.address.family();
   if (across && service.mode != tables::Mode::fullnat && !tables::is_tunnel(service.mode)) {
     if (service.mode != tables::Mode::nat || !client.is_v4() || !service.client_prefix.exists()) {
@@ -261,7 +261,7 @@ void Opening::prepare(net::Packet& packet, const typename F::Tuple& tuple,
                       const tables::Service& service, uint8_t shard) {
   const tables::Pool* pool = turn_->view.pool(service.pool);
   if (pool == nullptr) return refused(packet, service, Reason::no_server);
-  const admit::Client client{F::address(tuple.source), net::swap16(tuple.source_port)};
+  const admit::Client client{address_of(tuple.source), net::swap16(tuple.source_port)};
   const tables::Member* member = turn_->state.scheduling.pick(turn_->view, service, *pool, client);
   if (member == nullptr) return refused(packet, service, Reason::no_server);
   if constexpr (!F::kWide) {
@@ -365,7 +365,7 @@ Reason Opening::decide_outward(const typename F::Tuple& tuple, const tables::Ser
               rule);
   out.to_client = {tuple.destination, {}, tuple.destination_port, 0};
   // An inside host keeps to one SNAT address as long as it has ports (RFC 4787 REQ-2).
-  const uint64_t host = tables::key_hash(F::address(tuple.source), index(rule.id), 0);
+  const uint64_t host = tables::key_hash(address_of(tuple.source), index(rule.id), 0);
   const Source source =
       take_source(*turn_, rule, shard, !F::kWide,
                   admit::Peer::outside(outside_hash(out.to_client, tuple.protocol)), host);

@@ -16,7 +16,6 @@ struct V4 {
   using Tuple = net::Tuple4;
   using Half = flow::Half4;
   static Tuple tuple(const net::Packet& p) { return tuple4_of(p); }
-  static net::Address address(uint32_t raw) { return net::Address::v4_raw(raw); }
   static uint32_t raw(const net::Address& address) { return address.v4_raw(); }
   static constexpr bool kWide = false;
   static constexpr net::Family kFamily = net::Family::ipv4;
@@ -25,9 +24,6 @@ struct V6 {
   using Tuple = net::Tuple6;
   using Half = flow::Half6;
   static Tuple tuple(const net::Packet& p) { return tuple6_of(p); }
-  static net::Address address(const std::array<uint8_t, 16>& raw) {
-    return net::Address::v6(raw.data());
-  }
   static std::array<uint8_t, 16> raw(const net::Address& address) { return address.bytes; }
   static constexpr bool kWide = true;
   static constexpr net::Family kFamily = net::Family::ipv6;

@@ -15,10 +15,6 @@ using flow::FlowId;
 constexpr uint16_t kUnknown = 0xffff;
 constexpr uint32_t kLongest = 60 * 24 * 3600 * net::kTicksPerSecond;  ///< 60 days, in ticks
 
-/// Raw addresses of either entry as Address.
-net::Address address(uint32_t raw) { return net::Address::v4_raw(raw); }
-net::Address address(const std::array<uint8_t, 16>& raw) { return net::Address::v6(raw.data()); }
-
 /// Decides about entries, and makes what they hold valid here.
 class Judge {
  public:
@@ -54,8 +50,8 @@ class Judge {
     // The side that both workers' rules take for the client.
     const uint8_t shard =
         is_outward(track)
-            ? steering_.shard_hash()(address(there.destination), there.destination_port)
-            : steering_.shard_hash()(address(there.source), there.source_port);
+            ? steering_.shard_hash()(address_of(there.destination), there.destination_port)
+            : steering_.shard_hash()(address_of(there.source), there.source_port);
     if ((!tcp && !udp && !echo) || !state_fits || !mode_fits(entry) || track.shard != shard) {
       return false;
     }
@@ -135,7 +131,7 @@ class Judge {
   template <typename Entry>
   bool belongs(Entry& entry, bool same_region) const {
     flow::Track& track = entry.track;
-    const tables::ServerIdentity identity{address(entry.to_client.source),
+    const tables::ServerIdentity identity{address_of(entry.to_client.source),
                                           entry.to_server.instance,
                                           net::swap16(entry.to_client.source_port),
                                           entry.to_server.protocol,
@@ -167,10 +163,10 @@ class Judge {
     const tables::Service* slot = view_.service(tables::ServiceId{track.service});
     if (!same_region || slot == nullptr || !tables::is_rule(*slot)) {
       const tables::SourceRules* rules = view_.source_rules();
-      const tables::SourceRule* rule = rules != nullptr
-                                           ? admit::rule_of(*rules, address(entry.to_server.source),
-                                                            address(entry.to_server.destination))
-                                           : nullptr;
+      const tables::SourceRule* rule =
+          rules != nullptr ? admit::rule_of(*rules, address_of(entry.to_server.source),
+                                            address_of(entry.to_server.destination))
+                           : nullptr;
       track.service = rule != nullptr ? static_cast<uint16_t>(index(rule->service)) : kUnknown;
     }
     return has_snat(entry);
@@ -197,7 +193,7 @@ class Judge {
 
   template <typename Entry>
   uint16_t service_of(const Entry& entry) const {
-    tables::ServiceKey key{address(entry.to_server.destination),
+    tables::ServiceKey key{address_of(entry.to_server.destination),
                            entry.to_server.instance,
                            net::swap16(entry.to_server.destination_port),
                            entry.to_server.protocol,
@@ -213,7 +209,7 @@ class Judge {
   template <typename Entry>
   bool has_snat(Entry& entry) const {
     const tables::LocalAddress* local =
-        view_.address(entry.to_server.instance, address(entry.to_client.destination));
+        view_.address(entry.to_server.instance, address_of(entry.to_client.destination));
     if (local == nullptr || index(local->id) >= sizes_.addresses) return false;
     entry.track.snat = static_cast<uint16_t>(index(local->id));
     return true;

@@ -19,12 +19,10 @@ using net::Reason;
 net::Address future_destination(const Turn& turn, const net::Packet& packet, FlowId id) {
   if (!id.exists()) return outer_destination_of(packet);
   const bool there = id.direction() == Direction::to_server;
-  if (id.wide()) {
-    const flow::Entry6& entry = turn.state.flows.wide(id);
-    return net::Address::v6((there ? entry.to_client.source : entry.to_server.source).data());
-  }
-  const flow::Entry4& entry = turn.state.flows.narrow(id);
-  return net::Address::v4_raw(there ? entry.to_client.source : entry.to_server.source);
+  const auto of = [there](const auto& entry) {
+    return address_of(there ? entry.to_client.source : entry.to_server.source);
+  };
+  return id.wide() ? of(turn.state.flows.wide(id)) : of(turn.state.flows.narrow(id));
 }
 
 bool is_routed_flow(const Turn& turn, FlowId id) {

@@ -16,15 +16,12 @@ flow::Segment segment_of(const net::Packet& packet, Direction direction) {
           packet.ip_length - headers};
 }
 
-constexpr uint8_t seen_flag(Direction direction) {
-  return direction == Direction::to_server ? flow::flag::kSeenToServer : flow::flag::kSeenToClient;
-}
-
 /// Nearly every segment: data or acknowledgements within an established connection.
 bool is_plain(const flow::Track& track, const net::Packet& packet, Direction direction) {
   constexpr uint8_t kSpecial = net::kTcpSyn | net::kTcpFin | net::kTcpRst;
   return track.state == Timeout::established && (packet.tcp_flags & kSpecial) == 0 &&
-         (track.flags & (seen_flag(direction) | flow::flag::kAdopted)) == seen_flag(direction);
+         (track.flags & (flow::seen_flag(direction) | flow::flag::kAdopted)) ==
+             flow::seen_flag(direction);
 }
 
 void track_tcp(Turn& turn, const net::Packet& packet, FlowId id, flow::Track& track) {

@@ -206,6 +206,11 @@ inline bool uses_snat(const flow::Track& track) {
   return (track.flags & flow::flag::kFullNat) != 0 ||
          (track.mode == tables::Mode::announced && track.snat != 0xffff);
 }
+/// An address as it stands in a tuple; IPv4 stands in wide entries as in net::Address.
+inline net::Address address_of(uint32_t raw) { return net::Address::v4_raw(raw); }
+inline net::Address address_of(const std::array<uint8_t, 16>& raw) {
+  return net::Address::v6(raw.data());
+}
 constexpr size_t timeout_index(tables::Timeout state) { return static_cast<size_t>(state); }
 inline bool is_v4(const net::Packet& packet) { return packet.family == net::Family::ipv4; }
 inline bool is_echo(net::Protocol protocol) {
@@ -221,8 +226,8 @@ inline net::Tuple6 tuple6_of(const net::Packet& p) {
 /// As the flow's `to_client` names it.
 inline net::Address server_of(const Turn& turn, flow::FlowId id) {
   const flow::Table& flows = turn.state.flows;
-  return id.wide() ? net::Address::v6(flows.wide(id).to_client.source.data())
-                   : net::Address::v4_raw(flows.narrow(id).to_client.source);
+  return id.wide() ? address_of(flows.wide(id).to_client.source)
+                   : address_of(flows.narrow(id).to_client.source);
 }
 /// path_answer.cc: a packet of a protocol that no flow has, to somebody else, which transit lets
 /// pass as it is.
@@ -241,8 +246,7 @@ inline forward::Caller caller_of(const Turn& turn, flow::FlowId id) {
                                        : forward::Caller::of(tuple);
 }
 inline net::Address destination_of(const net::Packet& p) {
-  return is_v4(p) ? net::Address::v4_raw(p.tuple4.destination)
-                  : net::Address::v6(p.tuple6.destination.data());
+  return is_v4(p) ? address_of(p.tuple4.destination) : address_of(p.tuple6.destination);
 }
 
 }  // namespace nezu::path

@@ -42,9 +42,6 @@ constexpr uint8_t fin_flag(Direction way) {
 constexpr uint8_t acked_flag(Direction way) {
   return way == Direction::to_server ? flag::kAckedToServer : flag::kAckedToClient;
 }
-constexpr uint8_t seen_flag(Direction way) {
-  return way == Direction::to_server ? flag::kSeenToServer : flag::kSeenToClient;
-}
 constexpr uint8_t kFins = flag::kFinToServer | flag::kFinToClient;
 constexpr uint8_t kSeen = flag::kSeenToServer | flag::kSeenToClient;
 constexpr uint8_t kAcks = flag::kAckedToServer | flag::kAckedToClient;

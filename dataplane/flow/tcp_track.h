@@ -32,6 +32,11 @@
 
 namespace nezu::flow {
 
+/// Track::end of that way is known.
+constexpr uint8_t seen_flag(Direction way) {
+  return way == Direction::to_server ? flag::kSeenToServer : flag::kSeenToClient;
+}
+
 struct Segment {
   Direction direction = Direction::to_server;
   uint8_t flags = 0;

@@ -1,6 +1,7 @@
 #include "dataplane/forward/tunnel.h"
 
 #include <optional>
+#include <type_traits>
 
 #include "dataplane/net/checksum.h"
 #include "dataplane/net/headers.h"
@@ -77,8 +78,8 @@ uint16_t udp_checksum(const Ipv6Tunnel& tunnel, uint8_t protocol, Change inner, 
 }
 
 /// In whole words, with the sum of what is in the registers.
-void write_ipv4(uint8_t* at, const Ipv4Tunnel& tunnel, uint8_t protocol, uint8_t service,
-                uint32_t length) {
+void write_ip(uint8_t* at, const Ipv4Tunnel& tunnel, uint8_t protocol, uint8_t service,
+              uint32_t length) {
   const uint64_t first = 0x45u | uint32_t{service} << 8 |
                          uint32_t{swap16(static_cast<uint16_t>(length))} << 16 |
                          uint64_t{swap16(Ipv4::kDontFragment)} << 48;
@@ -90,8 +91,8 @@ void write_ipv4(uint8_t* at, const Ipv4Tunnel& tunnel, uint8_t protocol, uint8_t
   store(at + 16, tunnel.destination);
 }
 
-void write_ipv6(uint8_t* at, const Ipv6Tunnel& tunnel, uint8_t protocol, uint8_t service,
-                uint32_t length) {
+void write_ip(uint8_t* at, const Ipv6Tunnel& tunnel, uint8_t protocol, uint8_t service,
+              uint32_t length) {
   auto& ip = *reinterpret_cast<Ipv6*>(at);
   const auto label = static_cast<uint32_t>(tunnel.hash >> 24 & 0xfffff);
   ip.version_class_label = 6u << 28 | static_cast<uint32_t>(service) << 20 | label;
@@ -139,53 +140,48 @@ void make_room(Packet& p, uint32_t bytes) {
   p.room += bytes;
 }
 
-/// With its Ethertype.
-void becomes_outer(Packet& p, Family outer, uint8_t protocol, uint32_t bytes) {
-  store(p.head + p.l3 - 2, swap16(ethertype_of(outer)));
-  p.l4 = static_cast<uint16_t>(p.l3 + (outer == Family::ipv4 ? sizeof(Ipv4) : sizeof(Ipv6)));
-  p.ip_length = static_cast<uint16_t>(bytes + p.ip_length);
-  p.family = outer;
+/// All but the checksum of GUE over IPv6. Answers where the outer header begins.
+template <typename Tunnel>
+uint8_t* put_in_front(Packet& p, const Tunnel& tunnel) {
+  constexpr Family kOuter = std::is_same_v<Tunnel, Ipv4Tunnel> ? Family::ipv4 : Family::ipv6;
+  constexpr uint32_t kHeader = kOuter == Family::ipv4 ? sizeof(Ipv4) : sizeof(Ipv6);
+  const Family inner = p.family;
+  const uint32_t inner_length = p.ip_length;
+  const uint8_t service = service_of(p);
+  const uint32_t bytes = tunnel_bytes(tunnel.mode, kOuter);
+  make_room(p, bytes);
+  uint8_t* at = p.head + p.l3;
+  const uint8_t protocol =
+      write_between(at + kHeader, tunnel.mode, tunnel.port, tunnel.hash, inner, inner_length);
+  write_ip(at, tunnel, protocol, service, bytes + inner_length);
+  store(at - 2, swap16(ethertype_of(kOuter)));
+  p.l4 = static_cast<uint16_t>(p.l3 + kHeader);
+  p.ip_length = static_cast<uint16_t>(bytes + inner_length);
+  p.family = kOuter;
   p.protocol = static_cast<Protocol>(protocol);
+  return at;
+}
+
+/// Of all bytes where the headers do not tell; nothing where some lie elsewhere.
+std::optional<Change> sum_of(const Packet& p) {
+  const std::optional<Change> sum = sum_by_headers(p);
+  if (sum || p.head_length < p.l3 + uint32_t{p.ip_length}) return sum;
+  return static_cast<Change>(add(0, p.head + p.l3, p.ip_length));
 }
 
 }  // namespace
 
-void encapsulate(Packet& p, const Ipv4Tunnel& tunnel) {
-  const Family inner = p.family;
-  const uint32_t inner_length = p.ip_length;
-  const uint8_t service = service_of(p);
-  const uint32_t bytes = tunnel_bytes(tunnel.mode, Family::ipv4);
-  make_room(p, bytes);
-  uint8_t* at = p.head + p.l3;
-  const uint8_t protocol =
-      write_between(at + sizeof(Ipv4), tunnel.mode, tunnel.port, tunnel.hash, inner, inner_length);
-  write_ipv4(at, tunnel, protocol, service, bytes + inner_length);
-  becomes_outer(p, Family::ipv4, protocol, bytes);
-}
+void encapsulate(Packet& p, const Ipv4Tunnel& tunnel) { put_in_front(p, tunnel); }
 
 void encapsulate(Packet& p, const Ipv6Tunnel& tunnel) {
   const Family inner = p.family;
-  const uint32_t inner_length = p.ip_length;
-  const uint8_t service = service_of(p);
-  std::optional<Change> sum;
-  if (tunnel.mode == Mode::tunnel_gue) {
-    sum = sum_by_headers(p);
-    if (!sum && p.head_length >= p.l3 + inner_length) {
-      sum = static_cast<Change>(add(0, p.head + p.l3, inner_length));
-    }
-  }
-  const uint32_t bytes = tunnel_bytes(tunnel.mode, Family::ipv6);
-  make_room(p, bytes);
-  uint8_t* at = p.head + p.l3;
-  const uint8_t protocol =
-      write_between(at + sizeof(Ipv6), tunnel.mode, tunnel.port, tunnel.hash, inner, inner_length);
-  write_ipv6(at, tunnel, protocol, service, bytes + inner_length);
-  if (sum) {
-    reinterpret_cast<Udp*>(at + sizeof(Ipv6))
-        ->checksum.set_raw(
-            udp_checksum(tunnel, number_of(inner), *sum, bytes + inner_length - sizeof(Ipv6)));
-  }
-  becomes_outer(p, Family::ipv6, protocol, bytes);
+  const std::optional<Change> sum =
+      tunnel.mode == Mode::tunnel_gue ? sum_of(p) : std::optional<Change>();
+  uint8_t* at = put_in_front(p, tunnel);
+  if (!sum) return;
+  const auto length = static_cast<uint32_t>(p.ip_length - sizeof(Ipv6));
+  reinterpret_cast<Udp*>(at + sizeof(Ipv6))
+      ->checksum.set_raw(udp_checksum(tunnel, number_of(inner), *sum, length));
 }
 
 }  // namespace nezu::forward
