@@ -1,8 +1,8 @@
 #include "controlplane/compile/compile.h"
 
 #include <algorithm>
-#include <unordered_map>
 
+#include "controlplane/compile/pings.h"
 #include "controlplane/config/names.h"
 
 namespace nezu::compile {
@@ -106,55 +106,6 @@ net::EmbeddingPrefix prefix_of(const std::string& text) {
   }
   return prefix;
 }
-
-/// Whether VIPs answer pings, which may depend on the pools of their services.
-class Pings {
- public:
-  Pings(const config::Model& model, const Verdicts& verdicts)
-      : model_(model), verdicts_(verdicts) {}
-
-  /// The most willing of the services on one VIP decides.
-  bool any_answers(const config::Names& services) {
-    return std::any_of(services.begin(), services.end(), [this](const std::string& name) {
-      return answers(*model_.services().find(name));
-    });
-  }
-
- private:
-  struct Readiness {
-    size_t members = 0, ready = 0;
-  };
-
-  bool answers(const v1::VirtualService& service) {
-    if (service.has_enabled() && !service.enabled()) {
-      return false;
-    }
-    switch (service.ping()) {
-      case v1::PING_POLICY_ANY:
-        return readiness_of(service.pool()).ready > 0;
-      case v1::PING_POLICY_ALL: {
-        const Readiness pool = readiness_of(service.pool());
-        return pool.members > 0 && pool.ready == pool.members;
-      }
-      case v1::PING_POLICY_NEVER:
-        return false;
-      default:
-        return true;
-    }
-  }
-  Readiness readiness_of(const std::string& name) {
-    const auto [known, is_new] = pools_.try_emplace(name);
-    if (const v1::Pool* pool = is_new ? model_.pools().find(name) : nullptr) {
-      const PoolImage image = compile_pool(*pool, verdicts_);
-      known->second = {image.members.size(), image.ready_count};
-    }
-    return known->second;
-  }
-
-  const config::Model& model_;
-  const Verdicts& verdicts_;
-  std::unordered_map<std::string, Readiness> pools_;
-};
 
 tables::ClientAddress client_address_of(v1::ClientAddress from) {
   return from == v1::CLIENT_ADDRESS_PROXY_V2     ? tables::ClientAddress::proxy_v2

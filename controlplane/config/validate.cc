@@ -12,7 +12,29 @@ namespace nezu::config {
 namespace {
 
 constexpr size_t kLongestName = 63;
-/// Returns the address when it can be used on the wire.
+void check_server(const v1::Pool& pool, const v1::RealServer& server, Problems& problems) {
+  const std::string path = server_path(pool.name(), server);
+  if (server.instance() != pool.instance()) {
+    complain(problems, path + ".instance", std::to_string(server.instance()),
+             "A server is in its pool's network instance; leave it out here and set the pool's.");
+  }
+  check_address(server.address(), path + ".address", problems);
+  check_port(server.port(), path + ".port", problems);
+  check_range(server.weight(), 0, 65535, "", path + ".weight", problems);
+  check_known(server.state(), v1::AdminState_IsValid, path + ".state", problems);
+  check_length(server.description(), 63, path + ".description", problems);
+  if (server.protocol() != pool.protocol()) {
+    complain(problems, path + ".protocol", to_text(server.protocol()),
+             "A server's protocol is its pool's; leave it out here and set the pool's.");
+  }
+  if (server.has_drain_deadline() && server.state() != v1::ADMIN_STATE_DRAIN) {
+    complain(problems, path + ".drain_deadline", "",
+             "Only a draining server has a deadline; set state: drain or leave it out.");
+  }
+}
+
+}  // namespace
+
 std::optional<net::Address> check_address(const std::string& text, const std::string& path,
                                           Problems& problems) {
   if (text.empty()) {
@@ -49,15 +71,6 @@ void check_port(uint32_t port, const std::string& path, Problems& problems) {
   }
 }
 
-template <typename Enum>
-void check_known(Enum value, bool (*is_valid)(int), const std::string& path, Problems& problems) {
-  if (!is_valid(static_cast<int>(value))) {
-    complain(problems, path, std::to_string(static_cast<int>(value)),
-             "This number names no choice that this version knows; see the documentation.");
-  }
-}
-
-/// RFC 6052 2.2. Returns the prefix when clients can stand in it.
 std::optional<net::Prefix> check_client_prefix(const std::string& text, const std::string& path,
                                                Problems& problems) {
   const auto prefix = net::parse_prefix(text);
@@ -84,161 +97,6 @@ std::optional<net::Prefix> check_client_prefix(const std::string& text, const st
   return prefix;
 }
 
-void check_server(const v1::Pool& pool, const v1::RealServer& server, Problems& problems) {
-  const std::string path = server_path(pool.name(), server);
-  if (server.instance() != pool.instance()) {
-    complain(problems, path + ".instance", std::to_string(server.instance()),
-             "A server is in its pool's network instance; leave it out here and set the pool's.");
-  }
-  check_address(server.address(), path + ".address", problems);
-  check_port(server.port(), path + ".port", problems);
-  check_range(server.weight(), 0, 65535, "", path + ".weight", problems);
-  check_known(server.state(), v1::AdminState_IsValid, path + ".state", problems);
-  check_length(server.description(), 63, path + ".description", problems);
-  if (server.protocol() != pool.protocol()) {
-    complain(problems, path + ".protocol", to_text(server.protocol()),
-             "A server's protocol is its pool's; leave it out here and set the pool's.");
-  }
-  if (server.has_drain_deadline() && server.state() != v1::ADMIN_STATE_DRAIN) {
-    complain(problems, path + ".drain_deadline", "",
-             "Only a draining server has a deadline; set state: drain or leave it out.");
-  }
-}
-
-/// Within the service; Settings are checked where links are.
-void check_client_prefix_of(const v1::VirtualService& service, const std::string& path,
-                            Problems& problems) {
-  if (service.client_prefix().empty()) {
-    return;
-  }
-  check_client_prefix(service.client_prefix(), path + ".client_prefix", problems);
-  const auto vip = net::parse_address(service.address());
-  if (service.mode() != v1::MODE_NAT || (vip && !vip->is_v4())) {
-    complain(problems, path + ".client_prefix", service.client_prefix(),
-             "A client prefix is for IPv4 clients of IPv6 servers in mode nat; leave it out.");
-  }
-}
-
-bool is_supported(v1::Mode mode) {
-  return v1::Mode_IsValid(mode) && mode != v1::MODE_UNSPECIFIED && mode != v1::MODE_REDIRECT;
-}
-
-/// 88: what TCP over IPv4 needs at least (RFC 791's 68 bytes would leave too little to be of use).
-void check_segment_size(const v1::VirtualService& service, const std::string& path,
-                        Problems& problems) {
-  check_range(service.max_segment_size(), 88, 65495, "bytes", path, problems);
-  if (service.protocol() != v1::PROTOCOL_TCP) {
-    complain(problems, path, std::to_string(service.max_segment_size()),
-             "Only TCP has segments; leave it out.");
-  }
-  if (keeps_port(service.mode())) {
-    complain(problems, path, std::to_string(service.max_segment_size()),
-             "In this mode the server's SYN-ACK passes the balancer by; set advmss on the servers' "
-             "route instead, or use nat or fullnat.");
-  }
-}
-
-std::string word_of(v1::ClientAddress value) {
-  const auto* known = v1::ClientAddress_descriptor()->FindValueByNumber(value);
-  return known != nullptr ? short_name(*known) : std::to_string(value);
-}
-std::string word_of(v1::Application value) {
-  const auto* known = v1::Application_descriptor()->FindValueByNumber(value);
-  return known != nullptr ? short_name(*known) : std::to_string(value);
-}
-
-void check_passive_ports(const v1::VirtualService& service, const std::string& path,
-                         Problems& problems) {
-  if (service.passive_ports().empty()) {
-    return;
-  }
-  const auto range = net::parse_port_range(service.passive_ports());
-  if (!range || range->first < 1024) {
-    complain(problems, path, service.passive_ports(),
-             "This is no range of ports from 1024 to 65535; write it as 10000-10999.");
-  } else if (range->first <= service.port() && service.port() <= range->last) {
-    complain(problems, path, service.passive_ports(),
-             "The service's own port is among them; choose others.");
-  }
-  if (service.application() != v1::APPLICATION_FTP) {
-    complain(problems, path, service.passive_ports(),
-             "Only FTP has passive ports; set application: ftp or leave them out.");
-  }
-}
-
-/// What is told to servers, and what is read of what is said.
-void check_payload(const v1::VirtualService& service, const std::string& path, Problems& problems) {
-  const std::string address = path + ".client_address", application = path + ".application";
-  check_known(service.client_address(), v1::ClientAddress_IsValid, address, problems);
-  check_known(service.application(), v1::Application_IsValid, application, problems);
-  const bool tells = service.client_address() > v1::CLIENT_ADDRESS_NONE;
-  const bool reads = service.application() > v1::APPLICATION_NONE;
-  if (tells && service.mode() != v1::MODE_FULLNAT) {
-    complain(problems, address, word_of(service.client_address()),
-             "Only in mode fullnat do servers not see the client's address by themselves; leave it "
-             "out.");
-  }
-  if (service.client_address() == v1::CLIENT_ADDRESS_TCP_OPTION &&
-      service.protocol() != v1::PROTOCOL_TCP) {
-    complain(problems, address, word_of(service.client_address()),
-             "Only TCP has options; use proxy_v2, or leave it out.");
-  }
-  if (tells && reads) {
-    complain(problems, address, word_of(service.client_address()),
-             "It cannot be combined with application " + word_of(service.application()) +
-                 "; leave one of them out.");
-  }
-  if (reads && keeps_port(service.mode())) {
-    complain(problems, application, word_of(service.application()),
-             "In this mode the servers' answers pass the balancer by; use nat or fullnat, or leave "
-             "it out.");
-  }
-  const bool needs_udp = service.application() == v1::APPLICATION_TFTP;
-  if (reads && needs_udp != (service.protocol() == v1::PROTOCOL_UDP)) {
-    complain(problems, application, word_of(service.application()),
-             needs_udp ? "TFTP is spoken over UDP; set protocol: udp."
-                       : "FTP is spoken over TCP; set protocol: tcp.");
-  }
-  check_passive_ports(service, path + ".passive_ports", problems);
-}
-
-void check_mode(const v1::VirtualService& service, const std::string& path, Problems& problems) {
-  if (!is_supported(service.mode())) {
-    complain(
-        problems, path + ".mode",
-        v1::Mode_IsValid(service.mode())
-            ? short_name(*v1::Mode_descriptor()->FindValueByNumber(service.mode()))
-            : std::to_string(service.mode()),
-        "This version forwards by nat, fullnat, route, tunnel_ipip, tunnel_gre and tunnel_gue; "
-        "choose one of them.");
-  }
-  if (service.max_segment_size() != 0) {
-    check_segment_size(service, path + ".max_segment_size", problems);
-  }
-  if (service.reset_when_idle() && service.protocol() != v1::PROTOCOL_TCP) {
-    complain(problems, path + ".reset_when_idle", "true",
-             "Only TCP connections can be reset; leave it out.");
-  }
-  if (service.mode() == v1::MODE_TUNNEL_GUE) {
-    check_port(service.gue_port(), path + ".gue_port", problems);
-  } else if (service.gue_port() != 0) {
-    complain(problems, path + ".gue_port", std::to_string(service.gue_port()),
-             "Only mode tunnel_gue has this port; leave it out.");
-  }
-  if (service.mode() == v1::MODE_FULLNAT && service.snat_set().empty()) {
-    complain(problems, path + ".snat_set", "",
-             "A fullnat service needs source addresses; name an SNAT set.");
-  }
-  if (is_supported(service.mode()) && keeps_port(service.mode()) && !service.snat_set().empty()) {
-    complain(problems, path + ".snat_set", service.snat_set(),
-             "No source address is translated in this mode; leave the SNAT set out, or use nat or "
-             "fullnat.");
-  }
-}
-
-}  // namespace
-
-/// As `"shop"` or, when there is no name to call it by, as `services[""]`.
 void check_name(const std::string& name, const std::string& path, Problems& problems) {
   const auto is_good = [](unsigned char c) {
     return isalnum(c) || c == '.' || c == '_' || c == '-';
@@ -249,13 +107,6 @@ void check_name(const std::string& name, const std::string& path, Problems& prob
   } else if (name.size() > kLongestName || !std::all_of(name.begin(), name.end(), is_good)) {
     complain(problems, path + ".name", name,
              "The name must be 1 to 63 letters, digits, '.', '_' or '-'.");
-  }
-}
-
-void check_instance(uint32_t instance, const std::string& path, Problems& problems) {
-  if (instance != 0) {
-    complain(problems, path + ".instance", std::to_string(instance),
-             "Source NAT works in the standard network instance only; leave the field out.");
   }
 }
 
@@ -295,25 +146,6 @@ void check_length(const std::string& text, size_t longest, const std::string& pa
                   [](unsigned char c) { return c < 0x20 || c == 0x7f; })) {
     complain(problems, path, text, "The text has control characters; remove them.");
   }
-}
-
-void validate(const v1::VirtualService& service, Problems& problems) {
-  const std::string path = service_path(service.name());
-  check_name(service.name(), path, problems);
-  check_address(service.address(), path + ".address", problems);
-  check_port(service.port(), path + ".port", problems);
-  check_known(service.protocol(), v1::Protocol_IsValid, path + ".protocol", problems);
-  check_known(service.ping(), v1::PingPolicy_IsValid, path + ".ping", problems);
-  check_known(service.without_server(), v1::WithoutServer_IsValid, path + ".without_server",
-              problems);
-  check_length(service.description(), kLongestDescription, path + ".description", problems);
-  check_timeouts(service.timeouts(), path + ".timeouts", problems);
-  if (service.pool().empty()) {
-    complain(problems, path + ".pool", "", "The pool is missing; name the pool that serves it.");
-  }
-  check_client_prefix_of(service, path, problems);
-  check_payload(service, path, problems);
-  check_mode(service, path, problems);
 }
 
 void validate(const v1::Pool& pool, Problems& problems) {
@@ -404,6 +236,28 @@ void validate(const v1::Settings& settings, Problems& problems) {
   }
   check_known(settings.transit(), v1::Transit_IsValid, "settings.transit", problems);
   check_range(settings.embryonic_percent(), 1, 100, "%", "settings.embryonic_percent", problems);
+}
+
+std::string list_of(const Names& names) {
+  std::string text;
+  size_t count = 0;
+  for (const std::string& name : names) {
+    if (++count > 5) {
+      return text + " and " + std::to_string(names.size() - 5) + " more";
+    }
+    text += (text.empty() ? "" : ", ") + name;
+  }
+  return text;
+}
+
+bool has_family(const v1::SnatSet& set, bool is_v4) {
+  for (const std::string& text : set.addresses()) {
+    const auto range = net::parse_range(text);
+    if (range && range->first.is_v4() == is_v4) {
+      return true;
+    }
+  }
+  return false;
 }
 
 Problems problems_within(const store::Edit& edit) {

@@ -30,7 +30,8 @@ void check_instances(const Model& model, const store::Edit& edit, Problems& prob
 inline constexpr size_t kMostWarnings = 50;
 Problems warnings_of(const Model& model, const store::Edit& edit);
 
-// Parts of problems_within, one for each kind of object (validate_check.cc has the last).
+// Parts of problems_within, one for each kind of object (validate_service.cc, validate_check.cc and
+// so on).
 void validate(const v1::VirtualService& service, Problems& problems);
 void validate(const v1::Pool& pool, Problems& problems);
 void validate(const v1::SnatSet& set, Problems& problems);
@@ -46,7 +47,6 @@ void warn_source_nats(const Model& model, const store::Edit& edit, Problems& war
 
 // What several kinds of objects have.
 void check_name(const std::string& name, const std::string& path, Problems& problems);
-void check_instance(uint32_t instance, const std::string& path, Problems& problems);
 void check_timeouts(const v1::Timeouts& timeouts, const std::string& path, Problems& problems);
 inline constexpr size_t kLongestDescription = 255;
 /// "a, b, c and 4 more".
@@ -59,6 +59,29 @@ struct LinkName {
   uint16_t vlan = 0;  ///< 0: the untagged frames
 };
 std::optional<LinkName> parse_link(const std::string& text);
+
+/// The address when it can be used on the wire.
+std::optional<net::Address> check_address(const std::string& text, const std::string& path,
+                                          Problems& problems);
+/// RFC 6052 2.2: the prefix when clients can stand in it.
+std::optional<net::Prefix> check_client_prefix(const std::string& text, const std::string& path,
+                                               Problems& problems);
+void check_port(uint32_t port, const std::string& path, Problems& problems);
+/// Of an enum of protobuf, with its `..._IsValid`.
+template <typename Enum>
+void check_known(Enum value, bool (*is_valid)(int), const std::string& path, Problems& problems) {
+  if (!is_valid(static_cast<int>(value))) {
+    complain(problems, path, std::to_string(static_cast<int>(value)),
+             "This number names no choice that this version knows; see the documentation.");
+  }
+}
+
+/// As files write it, or the number of one that this version does not know.
+template <typename Enum>
+std::string word_of(Enum value) {
+  const auto* known = google::protobuf::GetEnumDescriptor<Enum>()->FindValueByNumber(value);
+  return known != nullptr ? short_name(*known) : std::to_string(value);
+}
 
 /// A "must be from 1 to 9" when it is not.
 void check_range(uint64_t value, uint64_t first, uint64_t last, const char* unit,

@@ -22,10 +22,6 @@ struct Scope {
   }
 };
 
-std::string mode_text(v1::Mode mode) {
-  return short_name(*v1::Mode_descriptor()->FindValueByNumber(mode));
-}
-
 /// A mode that translates nothing: servers are asked at the service's port.
 void check_ports_of(const v1::VirtualService& service, const v1::Pool& pool, Problems& problems) {
   if (!keeps_port(service.mode())) {
@@ -34,10 +30,9 @@ void check_ports_of(const v1::VirtualService& service, const v1::Pool& pool, Pro
   for (const v1::RealServer& server : pool.servers()) {
     if (server.port() != service.port()) {
       complain(problems, service_path(service.name()) + ".pool", pool.name(),
-               "Mode " + mode_text(service.mode()) + " changes no port: server " +
-                   server.address() + " of pool " + pool.name() + " has port " +
-                   std::to_string(server.port()) + ", the service " +
-                   std::to_string(service.port()) + "; give them the same one.");
+               "Mode " + word_of(service.mode()) + " changes no port: server " + server.address() +
+                   " of pool " + pool.name() + " has port " + std::to_string(server.port()) +
+                   ", the service " + std::to_string(service.port()) + "; give them the same one.");
       return;
     }
   }
@@ -313,28 +308,6 @@ void check_snat_set(const Model& model, const v1::SnatSet& set, Problems& proble
 }
 
 }  // namespace
-
-std::string list_of(const Names& names) {
-  std::string text;
-  size_t count = 0;
-  for (const std::string& name : names) {
-    if (++count > 5) {
-      return text + " and " + std::to_string(names.size() - 5) + " more";
-    }
-    text += (text.empty() ? "" : ", ") + name;
-  }
-  return text;
-}
-
-bool has_family(const v1::SnatSet& set, bool is_v4) {
-  for (const std::string& text : set.addresses()) {
-    const auto range = net::parse_range(text);
-    if (range && range->first.is_v4() == is_v4) {
-      return true;
-    }
-  }
-  return false;
-}
 
 Problems problems_between(const Model& model, const store::Edit& edit) {
   Problems problems;

@@ -9,6 +9,13 @@
 namespace nezu::config {
 namespace {
 
+void check_instance(uint32_t instance, const std::string& path, Problems& problems) {
+  if (instance != 0) {
+    complain(problems, path + ".instance", std::to_string(instance),
+             "Source NAT works in the standard network instance only; leave the field out.");
+  }
+}
+
 constexpr int kMostNetworks = 1024;
 constexpr int kMostInterfaces = 64;
 constexpr int kMostExcepts = 64;

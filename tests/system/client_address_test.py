@@ -131,7 +131,7 @@ class ClientAddress(Case):
             # The server says what the segments that it captured told of its peer.
             self.assertEqual(set(sources), {one.split()[1] for one in report["seen"].values()})
 
-    def test_zz_what_is_counted(self):
+    def test_what_is_counted(self):
         for reader in self.readers:
             self.assertTrue(reader.alive(), reader.tail())
         worker = self.world.nezu_json("system")["workers"][0]

@@ -98,12 +98,16 @@ TEST(Instances, HaveNamesNumbersAndLinksOfTheirOwn) {
   }
 }
 
-TEST(Instances, AreNotTakenFromThoseInThem) {
-  Model model;
+void put_in_force(v1::Configuration configuration, Model& model) {
   Problems problems;
-  v1::Configuration configuration = in_red();
   normalise(configuration);
   model.apply(edit_to(model, configuration, problems));
+  EXPECT_EQ(text_of(problems), "");
+}
+
+TEST(Instances, AreNotTakenFromThoseInThem) {
+  Model model;
+  put_in_force(in_red(), model);
   store::Edit edit;
   edit.add_removed_instances("red");
   model.apply(edit);
@@ -114,11 +118,10 @@ TEST(Instances, AreNotTakenFromThoseInThem) {
 
 /// A pool's users are looked at also when only the pool is changed.
 TEST(Instances, APoolThatMovesLeavesNoServiceBehind) {
-  Model model;
-  Problems problems;
   v1::Configuration configuration = in_red();
   normalise(configuration);
-  model.apply(edit_to(model, configuration, problems));
+  Model model;
+  put_in_force(configuration, model);
   store::Edit edit;
   *edit.add_pools() = configuration.pools(0);
   edit.mutable_pools(0)->set_instance(0);
