@@ -1,5 +1,6 @@
 // What else a packet may feel: its wait for a turn, and pushes of the control plane.
 #include <pthread.h>
+#include <x86intrin.h>
 
 #include <atomic>
 #include <chrono>
@@ -8,6 +9,7 @@
 
 #include "bench/path/measure.h"
 #include "bench/path/port.h"
+#include "bench/path/turns.h"
 
 namespace nezu::bench {
 namespace {
@@ -110,7 +112,7 @@ Pushes measure_pushes(Rig& rig, const Options& options, int core) {
     if (on) {
       seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - from).count();
     }
-    const double cost = turns.finish();
+    const double cost = turns.finish().calm;
     if (round < 2) continue;
     costs[on].push_back(cost);
     if (on) ratios.push_back(cost / costs[0].back());

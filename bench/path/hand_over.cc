@@ -1,11 +1,13 @@
 // The way over another worker: what it adds in one thread, and what two cores make of it.
 #include <pthread.h>
+#include <x86intrin.h>
 
 #include <atomic>
 #include <thread>
 
 #include "bench/path/measure.h"
 #include "bench/path/port.h"
+#include "bench/path/turns.h"
 #include "dataplane/steer/handover.h"
 
 namespace nezu::bench {
@@ -74,7 +76,7 @@ void in_one_thread(Rig& rig, const Options& options, Pair& pair, HandOver& resul
         });
       }
     }
-    const double cost = turns.finish();
+    const double cost = turns.finish().calm;
     if (round < 2) continue;  // to warm up
     costs[over].push_back(cost);
     if (over) more.push_back(cost - costs[0].back());

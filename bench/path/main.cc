@@ -221,10 +221,14 @@ std::string run_case(const bench::Case& what, const Wanted& wanted) {
     json << (i == 0 ? "" : ", ") << '"' << path::kStageNames[i] << "\": " << cost.stage_cycles[i];
   }
   const double bytes = static_cast<double>(rig.table_bytes()) / options.capacity;
-  json << "},\n   \"interrupted_share_of_turns\": " << cost.interrupted_share
+  json << "},\n   \"cycles_of_all_turns\": " << json_of(cost.cycles_of_all)
+       << ", \"calm_share_of_turns\": " << cost.calm_share
+       << ", \"interrupted_share_of_turns\": " << cost.interrupted_share
        << ", \"bytes_per_flow\": " << bytes;
-  std::printf("\n%-26s %.1f bytes a flow at capacity; %.2f %% of turns interrupted, left out\n", "",
-              bytes, 100 * cost.interrupted_share);
+  std::printf(
+      "\n%-26s of calm turns (%.0f %%; all turns: %.1f), %.2f %% interrupted; %.1f bytes a flow at "
+      "capacity\n",
+      "", 100 * cost.calm_share, cost.cycles_of_all.median, 100 * cost.interrupted_share, bytes);
   if (wanted.new_flows != 0) {
     const bench::NewFlows fresh = bench::measure_new(rig, options, what.flows, wanted.new_flows);
     json << ",\n   \"cycles_per_new_flow\": " << json_of(fresh.cycles_per_flow)
@@ -240,13 +244,16 @@ std::string run_case(const bench::Case& what, const Wanted& wanted) {
         bench::measure_steady(rig, options, what.flows + wanted.new_flows, seconds, lives);
     json << ",\n   \"" << (lives ? "lives" : "steady") << "\": {\"seconds\": " << seconds
          << ", \"million_per_second\": " << steady.million_per_second
+         << ", \"of_all_turns\": " << steady.of_all_turns
          << ", \"cycles\": " << json_of(steady.cycles) << ", \"refused\": " << steady.refused
          << ", \"recycled\": " << steady.recycled << ", \"expired\": " << steady.expired << "}";
     std::printf(
-        "%-26s %s for %g s: %.0f cycles (%.0f to %.0f), %.2f M/s; %llu packets refused, "
+        "%-26s %s for %g s: %.0f cycles (%.0f to %.0f), %.2f M/s (all turns: %.2f); %llu packets "
+        "refused, "
         "%llu flows recycled, %llu expired\n",
         "", name, seconds, steady.cycles.median, steady.cycles.min, steady.cycles.max,
-        steady.million_per_second, static_cast<unsigned long long>(steady.refused),
+        steady.million_per_second, steady.of_all_turns,
+        static_cast<unsigned long long>(steady.refused),
         static_cast<unsigned long long>(steady.recycled),
         static_cast<unsigned long long>(steady.expired));
   }

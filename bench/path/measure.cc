@@ -6,6 +6,7 @@
 #include <chrono>
 
 #include "bench/path/port.h"
+#include "bench/path/turns.h"
 #include "dataplane/path_stages.h"
 
 namespace nezu::bench {
@@ -66,21 +67,33 @@ Cost measure_known(Rig& rig, const Options& options) {
 
   Cost cost;
   Turns turns(options.burst);
-  std::vector<double> runs;
+  std::vector<Finished> done;
   const uint64_t sent = port.sent();
-  for (uint32_t i = 0; i < options.runs; ++i) {
+  // A run in which the core was never its own is done again, so far as there is hope.
+  const auto calm = [&] {
+    std::vector<double> kept;
+    for (const Finished& run : done) {
+      if (Turns::holds(run)) kept.push_back(run.calm);
+    }
+    return kept;
+  };
+  for (uint32_t i = 0; calm().size() < options.runs && i < 3 * options.runs; ++i) {
     run(port, picker, options, packets, [&](uint32_t k) { turns.time([&] { one(k); }); });
-    runs.push_back(turns.finish());
+    done.push_back(turns.finish());
     cost.packets += packets;
     rig.pass(net::kNanosecondsPerSecond / 10);
   }
   cost.interrupted_share = turns.interrupted_share();
+  cost.calm_share = turns.calm_share();
   cost.forwarded = port.sent() - sent;
-  cost.cycles_per_packet = spread(runs);
+  std::vector<double> all;
+  for (const Finished& run : done) all.push_back(run.all);
+  cost.cycles_of_all = spread(all);
+  cost.cycles_per_packet = calm().empty() ? cost.cycles_of_all : spread(calm());
   std::vector<Turns> stages(cost.stage_cycles.size(), Turns(options.burst));
   run(port, picker, options, packets,
       [&](uint32_t i) { timed_stages(rig, port, *burst, i, options.burst, stages); });
-  for (size_t i = 0; i < stages.size(); ++i) cost.stage_cycles[i] = stages[i].finish();
+  for (size_t i = 0; i < stages.size(); ++i) cost.stage_cycles[i] = stages[i].finish().calm;
   return cost;
 }
 
@@ -104,7 +117,7 @@ NewFlows measure_new(Rig& rig, const Options& options, uint32_t first, uint32_t 
       }
     }
     if (each < port.size()) continue;
-    const double cost = turns.finish();
+    const double cost = turns.finish().calm;
     costs.push_back(cost);
     rates.push_back(hz / cost / 1e6);
   }

@@ -14,10 +14,12 @@ struct Spread {
 Spread spread(std::vector<double> values);
 
 struct Cost {
-  Spread cycles_per_packet;
+  Spread cycles_per_packet;              ///< of calm turns: the core was this bench's alone
+  Spread cycles_of_all;                  ///< of all turns that were not interrupted
   std::array<double, 9> stage_cycles{};  ///< by path::kStageNames; of a run of their own
   uint64_t forwarded = 0, packets = 0;   ///< must be equal
   double interrupted_share = 0;          ///< of turns, left out: the machine did something else
+  double calm_share = 0;                 ///< of the others
 };
 /// Packets of open flows, picked at random.
 Cost measure_known(Rig& rig, const Options& options);
@@ -32,9 +34,10 @@ NewFlows measure_new(Rig& rig, const Options& options, uint32_t first, uint32_t 
 /// New flows, or whole TCP lives of seven packets, for so many seconds of the worker's time: what
 /// expires and what must make place is paid for meanwhile.
 struct Steady {
-  double million_per_second = 0;
-  Spread cycles;         ///< of a flow or a life, over tenths of the time
-  uint64_t refused = 0;  ///< packets that were not forwarded
+  double million_per_second = 0;  ///< of calm batches
+  double of_all_turns = 0;        ///< the same, nothing left out
+  Spread cycles;                  ///< of a flow or a life in calm batches, over tenths of the time
+  uint64_t refused = 0;           ///< packets that were not forwarded
   uint64_t recycled = 0, expired = 0;
 };
 Steady measure_steady(Rig& rig, const Options& options, uint32_t first, double seconds, bool lives);

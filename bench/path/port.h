@@ -1,10 +1,9 @@
-// Within bench/path: a port without a NIC, and the clock around turns.
+// Within bench/path: a port without a NIC, and the packets that it receives.
 #pragma once
 
-#include <x86intrin.h>
-
-#include <algorithm>
+#include <array>
 #include <cstring>
+#include <vector>
 
 #include "bench/path/rig.h"
 
@@ -113,42 +112,6 @@ class Picker {
   const Rig& rig_;
   bool one_way_;
   Random random_;
-};
-
-/// Cycles of turns. Those that were interrupted (more than five times the median) count apart.
-class Turns {
- public:
-  explicit Turns(uint32_t burst) : burst_(burst) {}
-  template <typename Turn>
-  void time(Turn turn) {
-    const uint64_t from = __rdtsc();
-    turn();
-    add(__rdtsc() - from);
-  }
-  void add(uint64_t cycles) { cycles_.push_back(static_cast<uint32_t>(cycles)); }
-  /// Mean cycles of a packet; begins anew.
-  double finish() {
-    std::vector<uint32_t> sorted = cycles_;
-    std::nth_element(sorted.begin(), sorted.begin() + static_cast<ptrdiff_t>(sorted.size() / 2),
-                     sorted.end());
-    const uint32_t limit = 5 * sorted[sorted.size() / 2];
-    uint64_t sum = 0, count = 0;
-    for (const uint32_t cycles : cycles_) {
-      if (cycles <= limit) sum += cycles, ++count;
-    }
-    interrupted_ += cycles_.size() - count;
-    all_ += cycles_.size();
-    cycles_.clear();
-    return static_cast<double>(sum) / static_cast<double>(count * burst_);
-  }
-  double interrupted_share() const {
-    return static_cast<double>(interrupted_) / static_cast<double>(all_);
-  }
-
- private:
-  uint32_t burst_;
-  std::vector<uint32_t> cycles_;
-  uint64_t interrupted_ = 0, all_ = 0;
 };
 
 }  // namespace nezu::bench

@@ -1,6 +1,9 @@
 // The steady state: what comes must find place, what goes must be taken out, all in measured time.
+#include <x86intrin.h>
+
 #include "bench/path/measure.h"
 #include "bench/path/port.h"
+#include "bench/path/turns.h"
 
 namespace nezu::bench {
 namespace {
@@ -14,11 +17,15 @@ class Clocked {
         options_(options),
         port_(kHotBuffers, options.huge),
         burst_(std::make_unique<Burst>()),
-        hz_(tsc_hz()) {}
+        hz_(tsc_hz()),
+        turns_(port_.size()) {}
 
   Port& port() { return port_; }
   double seconds() const { return static_cast<double>(cycles_) / hz_; }
+  double hz() const { return hz_; }
   uint64_t cycles() const { return cycles_; }
+  /// Of a packet, since the last call.
+  Finished finish() { return turns_.finish(); }
   void run() {
     const uint64_t before = cycles_;
     for (uint32_t i = 0; i < port_.size(); i += options_.burst) {
@@ -26,6 +33,7 @@ class Clocked {
       turn(rig_, port_, *burst_, i, options_.burst);
       cycles_ += __rdtsc() - from;
     }
+    turns_.add(cycles_ - before);
     rig_.pass(static_cast<uint64_t>(static_cast<double>(cycles_ - before) / hz_ * 1e9));
   }
 
@@ -35,6 +43,7 @@ class Clocked {
   Port port_;
   std::unique_ptr<Burst> burst_;
   double hz_;
+  Turns turns_;  // of all buffers together
   uint64_t cycles_ = 0;
 };
 
@@ -51,7 +60,6 @@ Steady measure_steady(Rig& rig, const Options& options, uint32_t first, double s
   std::vector<double> costs;
   uint32_t next = first;
   for (int tenth = 1; tenth <= 10; ++tenth) {
-    const uint64_t cycles = clocked.cycles(), flows_before = flows;
     while (clocked.seconds() < seconds * tenth / 10) {
       for (uint32_t k = 0; k < port.size(); ++k) {
         rig.first_frame(next++, opened[k]);
@@ -75,11 +83,13 @@ Steady measure_steady(Rig& rig, const Options& options, uint32_t first, double s
         packets += port.size();
       }
     }
-    costs.push_back(static_cast<double>(clocked.cycles() - cycles) /
-                    static_cast<double>(flows - flows_before));
+    const Finished cost = clocked.finish();
+    const double each = lives ? Rig::kLifePackets : 1;
+    costs.push_back(cost.calm * each);
   }
   Steady steady;
-  steady.million_per_second = static_cast<double>(flows) / clocked.seconds() / 1e6;
+  steady.of_all_turns = static_cast<double>(flows) / clocked.seconds() / 1e6;
+  steady.million_per_second = clocked.hz() / spread(costs).median / 1e6;
   steady.cycles = spread(costs);
   steady.refused = packets - port.sent();
   steady.recycled = rig.line().flows_recycled.read() - recycled;

@@ -4,6 +4,7 @@
 #include <net/if.h>
 #include <netinet/in.h>
 
+#include <algorithm>
 #include <memory>
 #include <set>
 
@@ -105,6 +106,16 @@ std::vector<std::string> clashes_of(const config::Model& model, const OwnAddress
     }
   }
   return clashes;
+}
+
+bool takes_addresses(const config::Model& before, const store::Edit& edit) {
+  return edit.snat_sets_size() != 0 || edit.instances_size() != 0 ||
+         std::any_of(edit.services().begin(), edit.services().end(),
+                     [&before](const v1::VirtualService& service) {
+                       const v1::VirtualService* was = before.services().find(service.name());
+                       return was == nullptr || was->address() != service.address() ||
+                              was->instance() != service.instance();
+                     });
 }
 
 void check_own_addresses(const config::Model& before, const store::Edit& edit,

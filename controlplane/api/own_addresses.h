@@ -23,6 +23,10 @@ OwnAddresses own_addresses();
 /// added after it had become a VIP or an SNAT address. Costs what the kernel has.
 std::vector<std::string> clashes_of(const config::Model& model, const OwnAddresses& own);
 
+/// Whether the edit may give a service or an SNAT set an address that it did not have: else there
+/// is no need to ask the kernel.
+bool takes_addresses(const config::Model& before, const store::Edit& edit);
+
 /// Complains about services and SNAT sets of the edit that use one of them in the same network
 /// instance. `before`: the edit is not applied yet.
 void check_own_addresses(const config::Model& before, const store::Edit& edit,

@@ -214,7 +214,9 @@ struct Server::Parts {
     store.set_checker(
         [](const config::Model& before, const store::Edit& edit, config::Problems& problems) {
           check_checks(edit, problems);
-          check_own_addresses(before, edit, own_addresses(), problems);
+          if (takes_addresses(before, edit)) {
+            check_own_addresses(before, edit, own_addresses(), problems);
+          }
         });
     committer.start(
         {.configured = [this](

@@ -31,6 +31,26 @@ TEST(OwnAddresses, AreRefusedForServicesAndSnatSets) {
   EXPECT_THAT(problems[1].description(), testing::HasSubstr("nz-back"));
 }
 
+TEST(OwnAddresses, AreAskedForWhenSomethingTakesAnAddress) {
+  config::Model model;
+  store::Edit edit;
+  v1::VirtualService& service = *edit.add_services();
+  service.set_name("shop");
+  service.set_address("192.0.2.1");
+  EXPECT_TRUE(takes_addresses(model, edit));
+  model.apply(edit);
+  service.mutable_timeouts()->set_established_s(60);
+  EXPECT_FALSE(takes_addresses(model, edit));
+  service.set_instance(7);
+  EXPECT_TRUE(takes_addresses(model, edit));
+  service.set_instance(0);
+  service.set_address("192.0.2.2");
+  EXPECT_TRUE(takes_addresses(model, edit));
+  store::Edit set;
+  set.add_snat_sets()->set_name("out");
+  EXPECT_TRUE(takes_addresses(model, set));
+}
+
 TEST(OwnAddresses, ThatCameLaterAreToldWithInterfaceAndUser) {
   config::Model model;
   store::Edit edit;
