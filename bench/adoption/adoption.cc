@@ -274,6 +274,8 @@ int main(int argc, char** argv) {
   app.add_option("--services", options.services, "how many are present")->delimiter(',');
   app.add_option("--changes", options.changes, "measured for each")->capture_default_str();
   app.add_option("--workers", options.workers, "of the data plane")->capture_default_str();
+  app.add_option("--dataplane-cores", options.dataplane_cores,
+                 "as taskset takes them; without: where this program may run");
   app.add_option("--rate", options.rate, "changes a second of the long run; 0: none")
       ->capture_default_str();
   app.add_option("--rate-seconds", options.rate_seconds, "of it")->capture_default_str();

@@ -99,6 +99,9 @@ Pair::Pair(const Options& options)
   });
   dataplane_ = std::make_unique<Program>(
       words_of(
+          (options.dataplane_cores.empty()
+               ? ""
+               : "/usr/bin/taskset -c " + options.dataplane_cores + " ") +
           options.dataplane + folders + " --workers " + std::to_string(options.workers) +
           " --flows 65536 --flows6 4096 --twin-prefix nb- --port name=p0,dev=net_null0"
           " -- --no-huge -m 256 --no-pci --vdev net_null0,no-rx=1 --file-prefix nezu-adoption"),

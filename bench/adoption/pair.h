@@ -37,10 +37,11 @@ struct Options {
   std::vector<uint32_t> services{1, 1000, 10000, 64000};
   uint32_t changes = 1000;
   uint32_t workers = 1;
-  uint32_t rate = 1000;        ///< changes a second of the long run; 0: no long run
-  uint32_t rate_seconds = 60;  ///< of it
-  std::string region_dir;      ///< as production has it: memory
-  std::string state_dir;       ///< as production has it: a disk
+  std::string dataplane_cores;  ///< "0,1"; empty: as this program
+  uint32_t rate = 1000;         ///< changes a second of the long run; 0: no long run
+  uint32_t rate_seconds = 60;   ///< of it
+  std::string region_dir;       ///< as production has it: memory
+  std::string state_dir;        ///< as production has it: a disk
   std::string json;
 };
 
