@@ -133,8 +133,10 @@ v1::UpdateServiceRequest push(uint32_t number, uint32_t seconds) {
   return request;
 }
 
-/// One push after the other: how long until the reply, and until the last worker has it.
+/// One push after the other: how long until the reply, and until the last worker has it. What a
+/// whole load leaves to be done (memory, events, a hello to each server) is over by then.
 void push_one_by_one(Pair& pair, uint32_t services, uint32_t changes, FILE* json) {
+  std::this_thread::sleep_for(std::chrono::seconds(5));
   Times replies, adoptions;
   for (uint32_t i = 0; i < changes; ++i) {
     const v1::UpdateServiceRequest request = push(i * 7919 % services, 100 + i % 800);
