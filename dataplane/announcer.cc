@@ -21,6 +21,7 @@ void Announcer::look(const tables::View& view, const route::Routes& routes, net:
   version_ = routes.version();
   for (auto& [key, announced] : addresses_) announced.wanted = false;
   view.each(view.root()->addresses, [&](const tables::LocalAddress& local) {
+    if (local.host_bits != 0) return;  // a prefix is routed to us, never asked for
     if (local.retired != 0) return;
     const uint32_t link = routes.link_of_neighbour(local.instance, local.address);
     if (link == route::kNoLink) return;
@@ -40,6 +41,13 @@ void Announcer::link_up(uint16_t port) {
 
 void Announcer::send(const link::Frame& frame, const route::Link& link) {
   if (link.present) gate_.send_frame(frame, link.port, link.vlan);
+}
+
+void Announcer::defend(net::Instance instance, const net::Address& address) {
+  const auto announced = addresses_.find({instance, address});
+  if (announced == addresses_.end() || announced->second.left != 0) return;
+  announced->second.left = 1;
+  due_ = 1;
 }
 
 void Announcer::turn(const route::Routes& routes, net::Instant now) {

@@ -26,6 +26,8 @@ class Announcer {
   /// A new generation may have other addresses. Looks at them at most a few times a second.
   void look(const tables::View& view, const route::Routes& routes, net::Instant now);
   void link_up(uint16_t port);
+  /// Another host has claimed it: once more.
+  void defend(net::Instance instance, const net::Address& address);
   /// A router on that link asked who is a member of which group.
   void queried(uint16_t link) { queries_.push_back(link); }
   /// Sends what is due, a bounded number of frames a turn.

@@ -64,6 +64,7 @@ Engine::Engine(const Options& options, const tables::Region& region, const table
     setup.addresses = region.addresses_of(number);
     setup.sizes = header.sizes;
     setup.ports = options.ports;
+    setup.sides = options.sides;
     if (nat_log != nullptr) setup.nat_log = nat_log->ring(number);
     Worker::Parts parts;
     parts.number = number;

@@ -32,6 +32,7 @@ class Engine {
     bool sleeps_when_idle = false;
     /// tables::port_identity of each port, by number.
     std::array<uint64_t, tables::kMaxPorts> ports{};
+    std::array<net::Side, tables::kMaxPorts> sides{};
   };
   /// `gates`: of the workers. `nat_log`: null for none. Throws std::runtime_error with a sentence.
   Engine(const Options& options, const tables::Region& region, const tables::View& view,

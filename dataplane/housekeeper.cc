@@ -62,6 +62,7 @@ void Housekeeper::attach(const tables::Region& region, tables::Reader& reader, E
                            Clerk(region, engine.desks(), *routes_),
                            Watch(region, engine.workers()),
                            Announcer(gate_),
+                           {},
                            device::PortRules(ports_.all(), engine.workers()),
                            now,
                            {},
@@ -279,6 +280,13 @@ void Housekeeper::look_at_links(net::Instant now) {
 void Housekeeper::look_around(net::Instant now) {
   office_->reader.alive(now);
   office_->watch.look(now);
+  for (path::Desk* desk : office_->engine.desks()) {
+    path::Claimed claimed[16];
+    const uint32_t count = desk->claims.pop(claimed);
+    for (uint32_t i = 0; i < count; ++i) {
+      office_->claims.see(claimed[i], now, office_->watch, office_->announcer);
+    }
+  }
   if (now >= net::after(office_->drains_looked, net::kNanosecondsPerSecond)) {
     office_->drains_looked = now;
     office_->watch.look_at_drains(office_->reader.latest(), now);

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "dataplane/announcer.h"
+#include "dataplane/claims.h"
 #include "dataplane/clerk.h"
 #include "dataplane/device/gate.h"
 #include "dataplane/device/port_rules.h"
@@ -59,6 +60,7 @@ class Housekeeper {
     Clerk clerk;
     Watch watch;
     Announcer announcer;
+    Claims claims;
     device::PortRules rules;
     net::Instant attached;
     net::Instant drains_looked;

@@ -206,6 +206,9 @@ int run(Options& options, const char* program) {
     options.devices.ports.push_back(device::parse_port(text));
   }
   be_the_only_one(options.region_dir);
+  for (size_t port = 0; port < options.devices.ports.size() && port < tables::kMaxPorts; ++port) {
+    options.engine.sides[port] = options.devices.ports[port].side;
+  }
   options.devices.workers = options.engine.workers;
   options.nat_log.bytes = uint64_t{options.nat_log_mib} << 20;
   for (size_t i = 0; i < options.devices.ports.size() && i < tables::kMaxPorts; ++i) {

@@ -47,9 +47,18 @@ namespace nezu::path {
 /// request to every worker's `requests` and collects `replies` until each has sent a `done` with
 /// that sequence number. A worker answers in bounded slices, one request at a time; one whose
 /// deadline has passed is ended by `done`.
+struct Claimed {
+  net::Instance instance = net::Instance::standard;
+  net::Address address;  ///< ours
+  net::MacAddress mac;   ///< of another host that says it has it
+  uint16_t port = 0;     ///< by which that came in
+};
+
 struct Desk {
   steer::Ring<tables::Request> requests{64};
   steer::Ring<tables::Reply> replies{1024};
+  steer::Ring<Claimed> claims{
+      64};  ///< to the housekeeper; those that find it full are counted only
 };
 
 /// Who has which SNAT address and port from now on, or has had it until now: for the NAT log.
@@ -75,7 +84,8 @@ struct Setup {
   uint32_t snat_lines = 1 << 16;                ///< (SNAT address, shard, peer) at a time
   /// tables::port_identity of each port, by number: rules of source NAT name ports.
   std::array<uint64_t, tables::kMaxPorts> ports{};
-  NatRing* nat_log = nullptr;  ///< null: nobody keeps one
+  std::array<net::Side, tables::kMaxPorts> sides{};  ///< who sends into each port
+  NatRing* nat_log = nullptr;                        ///< null: nobody keeps one
   steer::Announcements* announcements =
       nullptr;  ///< all workers'; null: FTP and TFTP announce none
 };

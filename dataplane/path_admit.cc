@@ -2,6 +2,9 @@
 //
 // Also a SYN that reuses the ports of a flow which is dying: that one ends and the SYN is scheduled
 // anew.
+#include <algorithm>
+
+#include "dataplane/flow/sctp_track.h"
 #include "dataplane/forward/reply.h"
 #include "dataplane/path_open.h"
 
@@ -17,6 +20,19 @@ bool is_opening(const net::Packet& p) {
          (p.tcp_flags & (net::kTcpSyn | net::kTcpAck | net::kTcpRst)) == net::kTcpSyn;
 }
 
+}  // namespace
+
+Reason why_no_opening(const net::Packet& p) {
+  if (p.protocol == net::Protocol::tcp) {
+    return is_opening(p) ? Reason::none : Reason::tcp_without_flow;
+  }
+  if (p.protocol != net::Protocol::sctp) return Reason::none;
+  const uint32_t end = std::min<uint32_t>(p.head_length, p.l3 + p.ip_length);
+  return flow::opens_sctp(p.head + p.l4, end - p.l4) ? Reason::none : Reason::sctp_without_flow;
+}
+
+namespace {
+
 /// A packet of a client to one of our VIPs, that no flow knows.
 template <typename F>
 void admit_client(Turn& turn, Opening& opening, net::Packet& packet, const typename F::Tuple& tuple,
@@ -27,18 +43,31 @@ void admit_client(Turn& turn, Opening& opening, net::Packet& packet, const typen
   if (service->enabled == 0) {
     return refuse(turn, packet, Reason::service_disabled, service->refusal);
   }
-  if (tuple.protocol == net::Protocol::tcp && !is_opening(packet)) {
-    return refuse(turn, packet, Reason::tcp_without_flow, service->refusal);
+  if (const Reason reason = why_no_opening(packet); reason != Reason::none) {
+    return refuse(turn, packet, reason, service->refusal);
   }
   opening.prepare<F>(packet, tuple, *service, shard);
 }
 
-/// An ICMP error that no flow knows.
+/// An ICMP error that tells an address of ours, or of the kernel's.
+bool is_for_us(const Turn& turn, const net::Packet& packet) {
+  const net::Instance instance = net::instance_of(packet);
+  const net::Address to = outer_destination_of(packet);
+  return turn.view.address(instance, to) != nullptr || turn.routes.is_twin_address(instance, to);
+}
+
+/// An ICMP error that no flow knows. What the kernel sends goes through no tunnel of its own.
 void pass_error_by(Turn& turn, net::Packet& packet, net::Instance instance) {
+  constexpr uint8_t kIpv4 = 4, kIpv6 = 41, kGre = 47;
+  const net::Protocol inner = is_v4(packet) ? packet.tuple4.protocol : packet.tuple6.protocol;
+  const auto number = static_cast<uint8_t>(inner);
   const net::Address to = outer_destination_of(packet);
   const tables::Transit transit = turn.view.settings().transit;
   const bool ours = turn.view.address(instance, to) != nullptr;
-  if (!ours && (transit == tables::Transit::kernel || turn.routes.is_twin_address(instance, to))) {
+  const bool kernel = turn.routes.is_twin_address(instance, to);
+  if ((ours || kernel) && (number == kIpv4 || number == kIpv6 || number == kGre)) {
+    packet.drop(Reason::tunnel_error);
+  } else if (!ours && (transit == tables::Transit::kernel || kernel)) {
     packet.verdict = net::Verdict::twin;
   } else if (ours || transit == tables::Transit::drop) {
     packet.drop(Reason::icmp_unmatched);
@@ -77,10 +106,51 @@ void answer_echo(net::Packet& packet, const tables::LocalAddress& local) {
   packet.reason = answered ? Reason::answered : Reason::icmp_unmatched;
 }
 
-/// FTP's data connections and TFTP's answers come to no service.
+/// FTP's data connections and TFTP's answers come to no service of their own.
 bool may_be_announced(const net::Packet& packet, const tables::Service* service) {
-  return packet.shape == net::Shape::transport && (service == nullptr || service->key.port == 0) &&
+  return packet.shape == net::Shape::transport &&
+         (service == nullptr || !service->key.is_exact()) &&
          (is_opening(packet) || packet.protocol == net::Protocol::udp);
+}
+
+bool comes_from_servers(const Turn& turn, const net::Packet& packet) {
+  return turn.state.setup.sides[packet.port] == net::Side::servers;
+}
+
+/// Services in `redirect` let through what comes as an answer to their clients. True: it goes on,
+/// or has opened a flow that answers find back by.
+template <typename F>
+bool goes_back(Turn& turn, Opening& opening, net::Packet& packet, const typename F::Tuple& tuple,
+               uint8_t shard) {
+  const tables::Service* returning = redirecting(turn, tuple.instance, address_of(tuple.source),
+                                                 tuple.protocol, net::swap16(tuple.source_port));
+  if (returning != nullptr && returning->return_to_sender != 0 &&
+      comes_from_servers(turn, packet) && packet.shape == net::Shape::transport &&
+      why_no_opening(packet) == Reason::none) {
+    opening.prepare_returned<F>(packet, tuple, *returning, shard);
+    return true;
+  }
+  return returning != nullptr;
+}
+
+/// They let through what their servers ask for themselves, too.
+template <typename Tuple>
+bool goes_on(Turn& turn, const net::Packet& packet, const Tuple& tuple) {
+  return comes_from_servers(turn, packet) &&
+         redirecting(turn, tuple.instance, address_of(tuple.destination), tuple.protocol,
+                     net::swap16(tuple.destination_port)) != nullptr;
+}
+
+/// To nobody of ours, and of no flow: redirected on its way back, taken by a rule of source NAT, or
+/// redirected no more.
+template <typename F>
+bool is_somebodys(Turn& turn, Opening& opening, net::Packet& packet, const typename F::Tuple& tuple,
+                  uint8_t shard) {
+  const bool redirects = turn.view.root()->prefixes.any() &&
+                         (packet.shape != net::Shape::icmp_error || !is_for_us(turn, packet));
+  return (redirects && goes_back<F>(turn, opening, packet, tuple, shard)) ||
+         masquerade<F>(turn, opening, packet, tuple, shard) ||
+         (redirects && goes_on(turn, packet, tuple));
 }
 
 template <typename F>
@@ -93,9 +163,10 @@ void admit_one(Turn& turn, Opening& opening, net::Packet& packet) {
     if (packet.flow != net::kNoFlow) return;
   }
   const Opening::Target& target = opening.target<F>(tuple);
-  const steer::Place place = turn.state.steering.place(tuple, target.local, turn.view.settings());
+  const steer::Whose whose{target.local, target.prefix, turn.state.setup.sides[packet.port]};
+  const steer::Place place = turn.state.steering.place(tuple, whose, turn.view.settings());
   if (packet.shape == net::Shape::transport) {
-    if (place.local != nullptr && is_echo(packet.protocol) &&
+    if (place.local != nullptr && net::is_icmp(packet.protocol) &&
         !is_masqueraded_answer(tuple, *place.local)) {
       return answer_echo(packet, *place.local);
     }
@@ -116,11 +187,18 @@ void admit_one(Turn& turn, Opening& opening, net::Packet& packet) {
       open_announced<F>(turn, opening, packet, tuple, place.shard)) {
     return;
   }
-  if (place.direction == Direction::to_client || packet.shape == net::Shape::icmp_error) {
-    if (place.local == nullptr && masquerade<F>(turn, opening, packet, tuple, place.shard)) return;
+  const bool nobody = target.local == nullptr && target.service == nullptr;
+  if (place.direction == Direction::to_client || packet.shape == net::Shape::icmp_error || nobody) {
+    if (place.local == nullptr && is_somebodys<F>(turn, opening, packet, tuple, place.shard))
+      return;
     return pass_by(turn, packet, tuple.instance, place.local);
   }
-  if (packet.shape == net::Shape::fragment) return packet.drop(Reason::fragment_unmatched);
+  if (packet.shape == net::Shape::fragment) {
+    return refuse(turn, packet, Reason::fragment_unmatched,
+                  target.service != nullptr && target.service->refusal == tables::Refusal::pass
+                      ? tables::Refusal::pass
+                      : tables::Refusal::drop);
+  }
   admit_client<F>(turn, opening, packet, tuple, target.service, place.shard);
 }
 

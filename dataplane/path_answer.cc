@@ -11,27 +11,23 @@ bool is_ours(const Turn& turn, const net::Packet& packet) {
   return turn.view.address(net::instance_of(packet), destination_of(packet)) != nullptr;
 }
 
-/// An ICMP error that quotes a packet with another one in it (the parser takes it for `control`).
-/// What the kernel sends goes through no tunnel of its own.
-bool is_about_tunnel(const net::Packet& packet) {
-  constexpr uint8_t kIpv4 = 4, kIpv6 = 41, kGre = 47;
-  const bool v4 = is_v4(packet);
-  if (packet.shape != net::Shape::control ||
-      packet.protocol != (v4 ? net::Protocol::icmp : net::Protocol::icmpv6)) {
+/// Another host says that an address of ours is its own: the kernel must not believe it, people
+/// must hear of it.
+bool is_claim(Turn& turn, net::Packet& packet) {
+  const auto claim = link::claim_of(packet);
+  if (!claim || turn.view.address(net::instance_of(packet), claim->address) == nullptr ||
+      turn.routes.is_mac_of_ours(claim->mac)) {
     return false;
   }
-  const uint32_t inner = packet.l4 + static_cast<uint32_t>(sizeof(net::Icmp));
-  if (packet.head_length < inner + (v4 ? sizeof(net::Ipv4) : sizeof(net::Ipv6))) return false;
-  const uint8_t type = packet.at<net::Icmp>(packet.l4)->type;
-  const bool error = v4 ? type == net::icmp::kUnreachable || type == net::icmp::kTimeExceeded
-                        : type < net::icmpv6::kEchoRequest;
-  if (!error) return false;
-  const uint8_t quoted =
-      v4 ? packet.at<net::Ipv4>(inner)->protocol : packet.at<net::Ipv6>(inner)->next;
-  return quoted == kIpv4 || quoted == kIpv6 || quoted == kGre;
+  steer::Ring<Claimed>& claims = turn.state.desk.claims;
+  if (claims.push({net::instance_of(packet), claim->address, claim->mac, packet.port}))
+    claims.publish();
+  packet.drop(net::Reason::address_claimed);
+  return true;
 }
 
 void answer_or_leave(Turn& turn, net::Packet& packet) {
+  if (is_claim(turn, packet)) return;
   if (const auto asked = link::asked_address(packet)) {
     if (turn.view.address(net::instance_of(packet), *asked) != nullptr) {
       link::answer(packet, turn.routes.mac_of_port(packet.port));
@@ -42,7 +38,6 @@ void answer_or_leave(Turn& turn, net::Packet& packet) {
     packet.drop(net::Reason::service_unknown);
     return;
   }
-  if (is_about_tunnel(packet)) return packet.drop(net::Reason::tunnel_error);
   if (packet.shape == net::Shape::control && passes_through(turn, packet)) return;
   packet.verdict = net::Verdict::twin;
 }

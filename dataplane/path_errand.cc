@@ -10,7 +10,7 @@ constexpr uint32_t kEntriesPerTurn = 256;
 
 /// A flow as people see it.
 template <typename Entry>
-tables::FlowRecord record_of(const Entry& entry, uint16_t worker, net::Tick now) {
+tables::FlowRecord record_of(const Path::State& state, const Entry& entry, net::Tick now) {
   const flow::Track& track = entry.track;
   tables::FlowRecord record{};
   record.client = address_of(entry.to_server.source);
@@ -26,9 +26,15 @@ tables::FlowRecord record_of(const Entry& entry, uint16_t worker, net::Tick now)
   record.instance = entry.to_server.instance;
   record.protocol = entry.to_server.protocol;
   record.state = track.state;
-  record.worker = worker;
+  record.worker = state.setup.worker;
   record.service = tables::ServiceId{track.service};
   record.server_id = tables::ServerId{track.server};
+  if (tables::has_relay(track.mode)) {
+    const flow::Relay& relay = state.relays[track.snat];
+    record.server = relay.server.address;
+    record.server_port = relay.server.port;
+    record.sender = relay.sender;
+  }
   const auto left = static_cast<int32_t>(track.deadline - now);
   record.seconds_left = left > 0 ? static_cast<uint32_t>(left) / net::kTicksPerSecond : 0;
   return record;
@@ -64,9 +70,8 @@ bool reply(Path::State& state, tables::ReplyKind kind, const tables::FlowRecord&
 bool serve(Path::State& state, FlowId id, net::Tick now) {
   Errand& errand = state.errand;
   const tables::Request& request = errand.request;
-  const tables::FlowRecord record =
-      id.wide() ? record_of(state.flows.wide(id), state.setup.worker, now)
-                : record_of(state.flows.narrow(id), state.setup.worker, now);
+  const tables::FlowRecord record = id.wide() ? record_of(state, state.flows.wide(id), now)
+                                              : record_of(state, state.flows.narrow(id), now);
   if (!matches(request.filter, record)) return true;
   if (request.kind == tables::RequestKind::end_flows) {
     if (request.limit != 0 && errand.matched >= request.limit) return true;

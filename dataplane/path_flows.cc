@@ -46,7 +46,7 @@ void Path::State::end(const flow::Table::Leaving& leaving) {
   if ((was.flags & flow::flag::kFullNat) != 0) {
     const uint16_t port = id.wide() ? flows.wide(id).to_client.destination_port
                                     : flows.narrow(id).to_client.destination_port;
-    ports.release(was.snat, net::swap16(port), peer_of(id));
+    if (port != 0) ports.release(was.snat, net::swap16(port), peer_of(id));
     if (was.mode == tables::Mode::masquerade) log(NatRecord::Kind::close, id);
   }
   if (was.mode == tables::Mode::spliced) [[unlikely]] {
@@ -54,6 +54,8 @@ void Path::State::end(const flow::Table::Leaving& leaving) {
     held.drop(id.towards(flow::Direction::to_server));
     held.drop(id.towards(flow::Direction::to_client));
   }
+  if (tables::has_relay(was.mode)) [[unlikely]]
+    relays.let_go(was.snat);
   flows.erase(leaving);
   // A slot may be reused when its gauge is 0: the last store of a flow's end.
   if (uses_snat(was) && was.snat < setup.sizes.addresses) {

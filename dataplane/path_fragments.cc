@@ -4,27 +4,15 @@
 namespace nezu::path {
 namespace {
 
-using net::Protocol;
 using net::Reason;
 using net::Shape;
-
-bool has_ports(Protocol protocol) {
-  return protocol == Protocol::tcp || protocol == Protocol::udp || is_echo(protocol);
-}
 
 /// Those that need no train: true, with their verdict.
 bool is_decided(Turn& turn, net::Packet& packet) {
   const net::Address to = destination_of(packet);
   const tables::LocalAddress* local = turn.view.address(net::instance_of(packet), to);
-  const bool ours = local != nullptr;
-  if (!has_ports(packet.protocol)) {
-    // As whole packets of such a protocol.
-    if (ours) {
-      packet.drop(Reason::service_unknown);
-    } else if (!passes_through(turn, packet)) {
-      packet.verdict = net::Verdict::twin;
-    }
-  } else if (ours && is_echo(packet.protocol) && local->kind != tables::AddressKind::snat) {
+  if (local != nullptr && local->kind != tables::AddressKind::snat &&
+      net::is_icmp(packet.protocol)) {
     packet.drop(Reason::fragment_unsupported);
   } else if (turn.routes.is_twin_address(net::instance_of(packet), to)) {
     packet.verdict = net::Verdict::twin;
@@ -70,6 +58,13 @@ void find_flow(Turn& turn, net::Packet& packet) {
 
 void meet(Turn& turn, net::Packet& packet) {
   if (is_decided(turn, packet)) return;
+  if (!net::has_ports(packet.protocol) && !net::is_icmp(packet.protocol)) {
+    // Every fragment tells its flow; one that comes before the first opens none.
+    packet.ports = 0;
+    packet.knows_ports = true;
+    if (packet.shape == Shape::fragment) find_flow(turn, packet);
+    return;
+  }
   const steer::Steering& steering = turn.state.steering;
   const net::Tuple6 key = steer::Trains::key_of(packet);
   const uint64_t hash = steering.flow_hash()(key);

@@ -11,21 +11,18 @@
 namespace nezu::path {
 namespace {
 
-using net::Protocol;
 using net::Reason;
 
 /// What an inside host may open a flow with.
 enum class Kind : uint8_t {
   opening,
-  continuing,  ///< TCP of a flow that is gone
+  continuing,  ///< TCP or SCTP of a flow that is gone
   answer,      ///< to a ping that came to it
 };
 Kind kind_of(const net::Packet& packet) {
-  if (packet.protocol == Protocol::tcp) {
-    constexpr uint8_t kFlags = net::kTcpSyn | net::kTcpAck | net::kTcpRst;
-    return (packet.tcp_flags & kFlags) == net::kTcpSyn ? Kind::opening : Kind::continuing;
+  if (!net::is_icmp(packet.protocol)) {
+    return why_no_opening(packet) == Reason::none ? Kind::opening : Kind::continuing;
   }
-  if (!is_echo(packet.protocol)) return Kind::opening;
   const uint8_t type = packet.at<net::Icmp>(packet.l4)->type;
   return type == net::icmp::kEchoRequest || type == net::icmpv6::kEchoRequest ? Kind::opening
                                                                               : Kind::answer;
@@ -69,6 +66,8 @@ bool masquerade(Turn& turn, Opening& opening, net::Packet& packet, const typenam
     return false;
   // Rules and their addresses are of the standard instance.
   if (tuple.instance != net::Instance::standard) return false;
+  // Answers to protocols without ports would not tell whose they are.
+  if (!net::has_ports(tuple.protocol) && !net::is_icmp(tuple.protocol)) return false;
   if (packet.shape != net::Shape::transport && packet.shape != net::Shape::fragment) return false;
   const net::Address source = address_of(tuple.source), destination = address_of(tuple.destination);
   const uint32_t hop =
@@ -85,7 +84,7 @@ bool masquerade(Turn& turn, Opening& opening, net::Packet& packet, const typenam
   if (hop == route::kNoRoute) {
     packet.drop(Reason::no_route);
   } else if (kind == Kind::continuing) {
-    refuse(turn, packet, Reason::tcp_without_flow, service->refusal);
+    refuse(turn, packet, why_no_opening(packet), service->refusal);
   } else {
     opening.prepare_outward<F>(packet, tuple, *service, shard);
   }

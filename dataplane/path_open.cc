@@ -9,25 +9,6 @@ using flow::FlowId;
 using net::Reason;
 using tables::Timeout;
 
-Source take_source(Turn& turn, const tables::Service& service, uint8_t shard, bool is_v4,
-                   admit::Peer peer, uint64_t hash) {
-  const tables::SnatSet* set = turn.view.snats(service.snats);
-  if (set == nullptr) return {{}, 0, 0, Reason::snat_missing};
-  const uint32_t first = is_v4 ? 0 : set->ipv4_count;
-  const uint32_t count = is_v4 ? set->ipv4_count : set->count - set->ipv4_count;
-  if (count == 0) return {{}, 0, 0, Reason::snat_missing};
-  const auto from = static_cast<uint32_t>((hash & 0xffffffff) * count >> 32);
-  for (uint32_t i = 0; i < count; ++i) {
-    const tables::AddressId id = set->ids()[first + (from + i) % count];
-    const tables::LocalAddress* local = turn.view.address(id);
-    if (local == nullptr) continue;
-    const auto slot = static_cast<uint16_t>(index(id));
-    const uint16_t port = turn.state.ports.take(slot, shard, peer);
-    if (port != 0) return {local->address, slot, port, Reason::none};
-  }
-  return {{}, 0, 0, Reason::snat_ports_exhausted};
-}
-
 namespace {
 
 /// Whether its flows change in length.
@@ -72,6 +53,8 @@ Path::State::State(const Setup& given)
       scheduling(given.sizes, given.worker, given.steering->workers(), given.servers),
       ports(given.snat_lines),
       splices(given.flows->splices()),
+      relays(given.flows->relay_memory()),
+      sender_hops(std::make_unique<route::NextHop[]>(flow::kRelays)),
       opening(std::make_unique<Opening>()) {
   // Workers announce the ports of other shards than their own, too: each begins elsewhere.
   active_ports.fill(static_cast<uint8_t>(given.worker * 37 % tables::kSnatSlicePorts));
@@ -79,13 +62,15 @@ Path::State::State(const Setup& given)
 Path::State::~State() = default;
 
 void refuse(Turn& turn, net::Packet& packet, Reason reason, tables::Refusal refusal) {
+  if (refusal == tables::Refusal::pass) return;  // on without a flow, as routes lead
   packet.drop(reason);
   if (packet.first_fragment) return;  // what it answers is not all here
-  if (is_echo(packet.protocol)) return;
+  if (net::is_icmp(packet.protocol)) return;
   if (refusal != tables::Refusal::refuse || !turn.state.replies.take(turn.now)) return;
   packet.verdict = net::Verdict::undecided;
-  const bool sent = packet.protocol == net::Protocol::tcp ? forward::reply_reset(packet)
-                                                          : forward::reply_port_unreachable(packet);
+  const bool sent = packet.protocol == net::Protocol::tcp    ? forward::reply_reset(packet)
+                    : packet.protocol == net::Protocol::sctp ? forward::reply_abort(packet)
+                                                             : forward::reply_unreachable(packet);
   packet.verdict = sent ? net::Verdict::reply : net::Verdict::drop;
   packet.reason = reason;
 }
@@ -116,65 +101,22 @@ const Opening::Target& Opening::target(const typename F::Tuple& tuple) {
   };
   if (queue.known && is_like(queue.like)) [[likely]]
     return queue.target;
-  const net::Address address = address_of(tuple.destination);
-  const tables::LocalAddress* local = turn_->view.address(tuple.instance, address);
+  const uint16_t port = net::swap16(tuple.destination_port);
+  const Target found = tables::match(turn_->view, tuple.instance, address_of(tuple.destination),
+                                     tuple.protocol, port);
   // Answers go to one client after another: they leave what is known of the service alone.
   static constexpr Target kNobody;
-  if (local == nullptr) return kNobody;
+  if (found.local == nullptr && found.prefix == nullptr) return kNobody;
   queue.like = tuple;
   queue.known = true;
-  queue.target = {local, nullptr};
-  tables::ServiceKey key{
-      address, tuple.instance, net::swap16(tuple.destination_port), tuple.protocol, {}};
-  queue.target.service = turn_->view.service(key);
-  if (queue.target.service == nullptr) {
-    key.port = 0;  // a service of every port
-    queue.target.service = turn_->view.service(key);
-  }
-  const uint16_t port = net::swap16(tuple.destination_port);
-  if (port >= local->passive_first && port <= local->passive_last && local->passive_last != 0 &&
-      tuple.protocol == net::Protocol::tcp &&
-      (queue.target.service == nullptr || queue.target.service->key.port == 0)) [[unlikely]] {
+  queue.target = found;
+  const tables::LocalAddress* local = found.local;
+  if (local != nullptr && local->passive_last != 0 && port >= local->passive_first &&
+      port <= local->passive_last && tuple.protocol == net::Protocol::tcp &&
+      (found.service == nullptr || !found.service->key.is_exact())) [[unlikely]] {
     queue.target.service = turn_->view.service(local->passive_service);
   }
   return queue.target;
-}
-
-/// The table's rules for fullness: makes room by ending whoever may be ended, or says why not.
-template <typename F>
-Reason Opening::make_room() {
-  flow::Table& flows = turn_->state.flows;
-  if (flows.count(F::kWide) + queue<F>().count < flows.capacity(F::kWide)) return Reason::none;
-  if (!turn_->may_end) return Reason::flow_table_full;
-  for (const flow::Stage stage : {flow::Stage::closed, flow::Stage::embryonic}) {
-    if (const FlowId oldest = flows.oldest(F::kWide, stage); oldest.exists()) {
-      turn_->state.end(oldest);
-      turn_->state.line.flows_recycled.add(1);
-      turn_->erased = true;
-      return Reason::none;
-    }
-  }
-  return Reason::flow_table_full;
-}
-
-/// Flows that nobody has answered yet may hold a share of the table. At the limit the oldest makes
-/// place, if it has had its second; so a flood does not shut everybody else out.
-template <typename F>
-Reason Opening::keep_share() {
-  flow::Table& flows = turn_->state.flows;
-  const uint64_t limit = embryonic_limit(turn_->view.settings(), flows.capacity(F::kWide));
-  if (flows.count(F::kWide, flow::Stage::embryonic) + queue<F>().count < limit) {
-    return Reason::none;
-  }
-  const FlowId oldest = flows.oldest(F::kWide, flow::Stage::embryonic);
-  if (!oldest.exists()) return Reason::embryonic_limit;
-  if (!turn_->may_end || !may_make_place(flows.track(oldest), turn_->tick)) {
-    return Reason::embryonic_limit;
-  }
-  turn_->state.end(oldest);
-  turn_->state.line.flows_recycled.add(1);
-  turn_->erased = true;
-  return Reason::none;
 }
 
 void Opening::begin_track(flow::Track& track, Timeout state, const tables::Service& service) const {
@@ -186,17 +128,52 @@ void Opening::begin_track(flow::Track& track, Timeout state, const tables::Servi
 }
 
 template <typename F>
+Reason Opening::begin_flow(const typename F::Tuple& tuple, const tables::Service& service,
+                           uint8_t shard, const tables::Member* member, Waiting<F>& out) {
+  if (const Reason full = make_room(*turn_, F::kWide, queue<F>().count); full != Reason::none)
+    return full;
+  flow::Track& track = out.track = {};
+  track.service = static_cast<uint16_t>(index(service.id));
+  track.server = member != nullptr ? static_cast<uint16_t>(index(member->server)) : flow::kNoServer;
+  track.shard = shard;
+  track.mode = service.mode;
+  const bool connects =
+      tuple.protocol == net::Protocol::tcp || tuple.protocol == net::Protocol::sctp;
+  begin_track(track, connects ? Timeout::syn_sent : Timeout::udp_single, service);
+  out.snat_port = 0;
+  return Reason::none;
+}
+
+/// Both tuples are as the packets have them.
+template <typename F>
+Reason Opening::decide_redirect(const net::Packet& packet, const typename F::Tuple& tuple,
+                                const tables::Service& service, const tables::Member* member,
+                                Waiting<F>& out) {
+  out.to_client = {tuple.destination, tuple.source, tuple.destination_port, tuple.source_port};
+  const bool off_link =
+      out.track.mode == tables::Mode::redirect &&
+      turn_->routes.port_of_neighbour(tuple.instance, member->address) == route::kNoPort;
+  if (off_link) return Reason::server_off_link;
+  return hold_relay(*turn_, packet, service, member, out.track);
+}
+
+template <typename F>
 Reason Opening::decide(const net::Packet& packet, const typename F::Tuple& tuple,
                        const tables::Service& service, uint8_t shard, const tables::Member& member,
                        Waiting<F>& out) {
-  if (const Reason full = keep_share<F>(); full != Reason::none) return full;
-  if (const Reason full = make_room<F>(); full != Reason::none) return full;
+  if (const Reason full = begin_flow<F>(tuple, service, shard, &member, out);
+      full != Reason::none) {
+    return full;
+  }
   const bool spliced = splices_flows(service, tuple.protocol) && !is_passive_port(service, tuple);
   if (spliced && turn_->state.splices.used() + spliced_ >= turn_->state.splices.capacity()) {
     return Reason::splice_table_full;
   }
   const net::Address client = address_of(tuple.source);
   const bool across = F::kWide && client.family() != member.address.family();
+  if (service.mode == tables::Mode::redirect) [[unlikely]] {
+    return across ? Reason::no_server : decide_redirect<F>(packet, tuple, service, &member, out);
+  }
   if (across && service.mode != tables::Mode::fullnat && !tables::is_tunnel(service.mode)) {
     if (service.mode != tables::Mode::nat || !client.is_v4() || !service.client_prefix.exists()) {
       return Reason::no_server;
@@ -207,14 +184,7 @@ Reason Opening::decide(const net::Packet& packet, const typename F::Tuple& tuple
     }
   }
 
-  flow::Track& track = out.track = {};
-  track.service = static_cast<uint16_t>(index(service.id));
-  track.server = static_cast<uint16_t>(index(member.server));
-  track.shard = shard;
-  track.mode = service.mode;
-  begin_track(track, tuple.protocol == net::Protocol::tcp ? Timeout::syn_sent : Timeout::udp_single,
-              service);
-
+  flow::Track& track = out.track;
   typename F::Half& to_client = out.to_client;
   to_client = {F::raw(member.address), tuple.source, net::swap16(member.port), tuple.source_port};
   if (member.port == 0 || is_passive_port(service, tuple)) {
@@ -236,12 +206,14 @@ Reason Opening::decide(const net::Packet& packet, const typename F::Tuple& tuple
                        (to_client.source == tuple.source ||
                         turn_->routes.share_subnet(tuple.instance, client, member.address));
   if (hairpin && !service.snats.exists()) return Reason::hairpin_refused;
-  out.snat_port = 0;
   if (service.mode == tables::Mode::fullnat || hairpin) {
     const auto slot = static_cast<uint16_t>(index(member.server));
-    const Source source = take_source(*turn_, service, shard, member.address.is_v4(), slot,
-                                      source_hash(service, client, packet.hash));
-    if (source.port == 0) return source.reason;
+    const bool has_port = net::has_ports(tuple.protocol) || net::is_icmp(tuple.protocol);
+    const Source source = has_port
+                              ? take_source(*turn_, service, shard, member.address.is_v4(), slot,
+                                            source_hash(service, client, packet.hash))
+                              : take_whole_source<F>(*turn_, service, tuple, member, packet.hash);
+    if (source.reason != Reason::none) return source.reason;
     out.snat_port = source.port;
     to_client.destination = F::raw(source.address);
     to_client.destination_port = net::swap16(source.port);
@@ -261,7 +233,10 @@ void Opening::prepare(net::Packet& packet, const typename F::Tuple& tuple,
                       const tables::Service& service, uint8_t shard) {
   const tables::Pool* pool = turn_->view.pool(service.pool);
   if (pool == nullptr) return refused(packet, service, Reason::no_server);
-  const admit::Client client{address_of(tuple.source), net::swap16(tuple.source_port)};
+  const admit::Client client =
+      pool->hash_destination != 0
+          ? admit::Client{address_of(tuple.destination), net::swap16(tuple.destination_port)}
+          : admit::Client{address_of(tuple.source), net::swap16(tuple.source_port)};
   const tables::Member* member = turn_->state.scheduling.pick(turn_->view, service, *pool, client);
   if (member == nullptr) return refused(packet, service, Reason::no_server);
   if constexpr (!F::kWide) {
@@ -277,7 +252,9 @@ void Opening::prepare_entry(net::Packet& packet, const typename F::Tuple& tuple,
                             const tables::Service& service, uint8_t shard,
                             const tables::Member& member) {
   Queue<F>& queue = this->queue<F>();
-  if (queue.count == kMost) settle();
+  // Without ports, whether a source address is taken shows in the table only.
+  const bool shows_late = service.mode == tables::Mode::fullnat && !net::has_ports(tuple.protocol);
+  if (queue.count == kMost || (queue.count != 0 && shows_late)) settle();
   Waiting<F>& next = queue.waiting[queue.count];
   if (const Reason reason = decide<F>(packet, tuple, service, shard, member, next);
       reason != Reason::none) {
@@ -285,6 +262,20 @@ void Opening::prepare_entry(net::Packet& packet, const typename F::Tuple& tuple,
   }
   // The next one that asks who has the least load counts this one.
   turn_->state.hold_server(next.track.server);
+  let_wait<F>(packet, tuple, service, next);
+}
+
+template <typename F>
+void Opening::prepare_returned(net::Packet& packet, const typename F::Tuple& tuple,
+                               const tables::Service& service, uint8_t shard) {
+  Queue<F>& queue = this->queue<F>();
+  if (queue.count == kMost) settle();
+  Waiting<F>& next = queue.waiting[queue.count];
+  const tables::Member* member = sending_member(*turn_, packet, tuple.instance, service);
+  if (begin_flow<F>(tuple, service, shard, member, next) != Reason::none) return;
+  next.track.mode = tables::Mode::returned;
+  if (decide_redirect<F>(packet, tuple, service, member, next) != Reason::none) return;
+  if (next.track.server != flow::kNoServer) turn_->state.hold_server(next.track.server);
   let_wait<F>(packet, tuple, service, next);
 }
 
@@ -324,6 +315,9 @@ void Opening::settle_all() {
     }
     if (one.snat_port != 0) state.ports.release(one.track.snat, one.snat_port, one.peer());
     if (one.track.server != flow::kNoServer) state.let_go_server(one.track.server);
+    if (tables::has_relay(one.track.mode)) state.relays.let_go(one.track.snat);
+    // What cannot be remembered passes as it would without the service.
+    if (one.track.mode == tables::Mode::returned) continue;
     refused(*one.packet, *one.service, inserted.reason);
   }
   queue.count = 0;
@@ -350,8 +344,8 @@ void Opening::prepare_outward(net::Packet& packet, const typename F::Tuple& tupl
 template <typename F>
 Reason Opening::decide_outward(const typename F::Tuple& tuple, const tables::Service& rule,
                                uint8_t shard, Waiting<F>& out) {
-  if (const Reason full = keep_share<F>(); full != Reason::none) return full;
-  if (const Reason full = make_room<F>(); full != Reason::none) return full;
+  if (const Reason full = make_room(*turn_, F::kWide, queue<F>().count); full != Reason::none)
+    return full;
   flow::Track& track = out.track = {};
   track.service = static_cast<uint16_t>(index(rule.id));
   track.server = flow::kNoServer;
@@ -359,9 +353,9 @@ Reason Opening::decide_outward(const typename F::Tuple& tuple, const tables::Ser
   track.mode = tables::Mode::masquerade;
   track.flags = flow::flag::kFullNat;
   begin_track(track,
-              tuple.protocol == net::Protocol::tcp   ? Timeout::syn_sent
+              net::is_icmp(tuple.protocol)           ? Timeout::icmp
               : tuple.protocol == net::Protocol::udp ? Timeout::udp_single
-                                                     : Timeout::icmp,
+                                                     : Timeout::syn_sent,
               rule);
   out.to_client = {tuple.destination, {}, tuple.destination_port, 0};
   // An inside host keeps to one SNAT address as long as it has ports (RFC 4787 REQ-2).
@@ -383,6 +377,10 @@ template void Opening::prepare<V4>(net::Packet&, const net::Tuple4&, const table
                                    uint8_t);
 template void Opening::prepare<V6>(net::Packet&, const net::Tuple6&, const tables::Service&,
                                    uint8_t);
+template void Opening::prepare_returned<V4>(net::Packet&, const net::Tuple4&,
+                                            const tables::Service&, uint8_t);
+template void Opening::prepare_returned<V6>(net::Packet&, const net::Tuple6&,
+                                            const tables::Service&, uint8_t);
 template void Opening::prepare_outward<V4>(net::Packet&, const net::Tuple4&, const tables::Service&,
                                            uint8_t);
 template void Opening::prepare_outward<V6>(net::Packet&, const net::Tuple6&, const tables::Service&,

@@ -29,16 +29,29 @@ struct V6 {
   static constexpr net::Family kFamily = net::Family::ipv6;
 };
 
+// path_room.cc:
 /// An SNAT address and port of the shard's slice towards that peer.
 struct Source {
   net::Address address;
   uint16_t slot = 0;
-  uint16_t port = 0;  ///< host order; 0: `reason`
+  uint16_t port = 0;  ///< host order; 0: `reason`, or of a protocol without ports
   net::Reason reason = net::Reason::none;
 };
 /// `hash`: where among the addresses of the service's set the search begins.
 Source take_source(Turn& turn, const tables::Service& service, uint8_t shard, bool is_v4,
                    admit::Peer peer, uint64_t hash);
+/// Without ports one address serves one flow to that server: answers tell nothing else. What still
+/// waits in `Opening` is not seen.
+template <typename F>
+Source take_whole_source(Turn& turn, const tables::Service& service, const typename F::Tuple& tuple,
+                         const tables::Member& member, uint64_t hash);
+
+/// The table's rules for fullness: makes room for one more flow beside those that wait by ending
+/// whoever may be ended, or says why not.
+net::Reason make_room(Turn& turn, bool wide, uint32_t waiting);
+
+/// Why a packet without a flow opens none; `none`: it may (path_admit.cc).
+net::Reason why_no_opening(const net::Packet& packet);
 
 /// Ends the packet: `reason` is counted, and if `refusal` says so whoever sent it is told.
 void refuse(Turn& turn, net::Packet& packet, net::Reason reason, tables::Refusal refusal);
@@ -76,10 +89,7 @@ class Opening {
   }
 
   /// Where a packet is going to: new flows mostly go where the one before went.
-  struct Target {
-    const tables::LocalAddress* local = nullptr;
-    const tables::Service* service = nullptr;  ///< of that address, protocol and port
-  };
+  using Target = tables::Match;
   template <typename F>
   const Target& target(const typename F::Tuple& tuple);
 
@@ -91,6 +101,11 @@ class Opening {
   template <typename F>
   void prepare_outward(net::Packet& packet, const typename F::Tuple& tuple,
                        const tables::Service& rule, uint8_t shard);
+  /// A packet that a server of `service` in `redirect` sent opens a flow whose answers go back
+  /// there. Where that is not possible it passes without one.
+  template <typename F>
+  void prepare_returned(net::Packet& packet, const typename F::Tuple& tuple,
+                        const tables::Service& service, uint8_t shard);
   /// Counts it at the service and tells who sent it.
   void refused(net::Packet& packet, const tables::Service& service, net::Reason reason);
   /// Files what waits. Flows may have been ended for it: `turn.erased`.
@@ -110,7 +125,7 @@ class Opening {
     typename F::Half to_client;
     flow::Track track;
     uint64_t back;       ///< hash of the answers' tuple
-    uint16_t snat_port;  ///< host order; 0: none
+    uint16_t snat_port;  ///< host order; 0: none, or of a protocol without ports
 
     admit::Peer peer() const {
       return track.mode == tables::Mode::masquerade
@@ -134,6 +149,14 @@ class Opening {
   template <typename F>
   void prepare_entry(net::Packet& packet, const typename F::Tuple& tuple,
                      const tables::Service& service, uint8_t shard, const tables::Member& member);
+  /// What all new flows of services have; `member`: null in `returned`, when nobody knows it.
+  template <typename F>
+  net::Reason begin_flow(const typename F::Tuple& tuple, const tables::Service& service,
+                         uint8_t shard, const tables::Member* member, Waiting<F>& out);
+  template <typename F>
+  net::Reason decide_redirect(const net::Packet& packet, const typename F::Tuple& tuple,
+                              const tables::Service& service, const tables::Member* member,
+                              Waiting<F>& out);
   template <typename F>
   net::Reason decide(const net::Packet& packet, const typename F::Tuple& tuple,
                      const tables::Service& service, uint8_t shard, const tables::Member& member,
@@ -145,10 +168,6 @@ class Opening {
   template <typename F>
   void let_wait(net::Packet& packet, const typename F::Tuple& tuple, const tables::Service& service,
                 Waiting<F>& next);
-  template <typename F>
-  net::Reason keep_share();
-  template <typename F>
-  net::Reason make_room();
   template <typename F>
   void settle_all();
 

@@ -19,20 +19,33 @@ using net::Reason;
 net::Address future_destination(const Turn& turn, const net::Packet& packet, FlowId id) {
   if (!id.exists()) return outer_destination_of(packet);
   const bool there = id.direction() == Direction::to_server;
+  const flow::Track& track = turn.state.flows.track(id);
+  if (there && tables::has_relay(track.mode)) [[unlikely]] {
+    if (track.mode == tables::Mode::redirect && !came_back(turn, packet)) {
+      return turn.state.relays[track.snat].server.address;
+    }
+    return id.wide() ? address_of(turn.state.flows.wide(id).to_server.destination)
+                     : address_of(turn.state.flows.narrow(id).to_server.destination);
+  }
   const auto of = [there](const auto& entry) {
     return address_of(there ? entry.to_client.source : entry.to_server.source);
   };
   return id.wide() ? of(turn.state.flows.wide(id)) : of(turn.state.flows.narrow(id));
 }
 
-bool is_routed_flow(const Turn& turn, FlowId id) {
-  return id.exists() && turn.state.flows.track(id).mode == tables::Mode::route;
+/// It goes to a server that keeps the packet's addresses.
+bool is_routed_flow(const Turn& turn, const net::Packet& packet) {
+  const FlowId id(packet.flow);
+  if (!id.exists() || id.direction() != Direction::to_server) return false;
+  const tables::Mode mode = turn.state.flows.track(id).mode;
+  return mode == tables::Mode::route ||
+         (mode == tables::Mode::redirect && !came_back(turn, packet));
 }
 
 uint32_t look_up(Turn& turn, const net::Packet& packet, FlowId id) {
   const net::Address to = future_destination(turn, packet, id);
   // Only a neighbour can be told from its VIP by a MAC address alone.
-  if (is_routed_flow(turn, id) &&
+  if (is_routed_flow(turn, packet) &&
       turn.routes.port_of_neighbour(net::instance_of(packet), to) == route::kNoPort) {
     return route::kNoRoute;
   }
@@ -49,7 +62,9 @@ uint32_t next_hop(Turn& turn, const net::Packet& packet) {
   if (track.routes_version == version && track.hops[way] != flow::kNoHop) [[likely]] {
     return track.hops[way];
   }
+  if (hop_to_sender(turn, id) != nullptr) return route::kNoRoute;
   const uint32_t hop = look_up(turn, packet, id);
+  if (came_back(turn, packet)) return hop;  // not the flow's way
   if (track.routes_version != version) {
     track.routes_version = version;
     track.hops = {flow::kNoHop, flow::kNoHop};
@@ -165,8 +180,11 @@ void choose_way(Turn& turn) {
       continue;
     const uint32_t index = next_hop(turn, packet);
     if (index == route::kNoRoute) [[unlikely]] {
-      packet.drop(is_routed_flow(turn, FlowId(packet.flow)) ? Reason::server_off_link
-                                                            : Reason::no_route);
+      if (const route::NextHop* hop = hop_to_sender(turn, FlowId(packet.flow))) {
+        if (packet.ip_length <= hop->mtu || fits(turn, packet, hop->mtu)) turn.hops[i] = hop;
+        continue;
+      }
+      packet.drop(is_routed_flow(turn, packet) ? Reason::server_off_link : Reason::no_route);
       continue;
     }
     const route::NextHop& hop = turn.routes.at(index);
@@ -175,6 +193,19 @@ void choose_way(Turn& turn) {
     }
     turn.hops[i] = &hop;
   }
+}
+
+bool choose_way_to(Turn& turn, net::Packet& packet, const net::Address& to) {
+  const uint32_t index =
+      turn.routes.find(net::instance_of(packet), to, static_cast<uint32_t>(packet.hash >> 16));
+  if (index == route::kNoRoute) {
+    packet.drop(Reason::no_route);
+    return false;
+  }
+  const route::NextHop& hop = turn.routes.at(index);
+  if (packet.ip_length > hop.mtu && !fits(turn, packet, hop.mtu)) return false;
+  turn.hops[static_cast<size_t>(&packet - turn.part.data())] = &hop;
+  return true;
 }
 
 void dispatch(Turn& turn) {

@@ -1,4 +1,7 @@
 // What a packet means to its flow: state, and how long it may be idle from now on.
+#include <algorithm>
+
+#include "dataplane/flow/sctp_track.h"
 #include "dataplane/net/headers.h"
 #include "dataplane/path_turn.h"
 
@@ -24,6 +27,12 @@ bool is_plain(const flow::Track& track, const net::Packet& packet, Direction dir
              flow::seen_flag(direction);
 }
 
+/// In `redirect` answers may come through us or not: the first one tells.
+bool sees_one_way(const flow::Track& track) {
+  return tables::is_one_way(track.mode) ||
+         (track.mode == tables::Mode::redirect && (track.flags & flow::flag::kSeenToClient) == 0);
+}
+
 void track_tcp(Turn& turn, const net::Packet& packet, FlowId id, flow::Track& track) {
   const Direction direction = id.direction();
   flow::Segment segment = segment_of(packet, direction);
@@ -41,18 +50,37 @@ void track_tcp(Turn& turn, const net::Packet& packet, FlowId id, flow::Track& tr
     }
   }
   const flow::Tcp before{track.state, track.flags, track.end};
-  const flow::Tcp after = tables::is_one_way(track.mode) ? flow::advance_one_way(before, segment)
-                                                         : flow::advance(before, segment);
+  const flow::Tcp after = sees_one_way(track) && direction == Direction::to_server
+                              ? flow::advance_one_way(before, segment)
+                              : flow::advance(before, segment);
   track.flags = after.flags;
   track.end = after.end;
   if (after.state != before.state) turn.state.set_state(id, after.state, turn.view, turn.tick);
+}
+
+void track_sctp(Turn& turn, const net::Packet& packet, FlowId id, flow::Track& track) {
+  const uint32_t end = std::min<uint32_t>(packet.head_length, packet.l3 + packet.ip_length);
+  const flow::SctpPacket seen =
+      flow::read_sctp(packet.head + packet.l4, end - packet.l4, id.direction());
+  const bool one_way = tables::is_one_way(track.mode) || track.mode == tables::Mode::redirect;
+  const flow::Sctp after = flow::advance({track.state, track.flags, track.end}, seen, one_way);
+  const tables::Timeout before = track.state;
+  track.flags = after.flags;
+  track.end = after.end;
+  if (after.state != before) turn.state.set_state(id, after.state, turn.view, turn.tick);
+}
+
+/// What is tracked by nothing but its answers.
+Timeout live_state_of(net::Protocol protocol) {
+  if (protocol == net::Protocol::udp) return Timeout::udp;
+  return net::is_icmp(protocol) ? Timeout::icmp : Timeout::other;
 }
 
 /// Datagrams: answered, or, where answers pass us by, a second one from the client.
 bool becomes_live(flow::Track& track, Direction direction) {
   if (track.state != Timeout::udp_single) return false;
   if (direction == Direction::to_client) return true;
-  if (!tables::is_one_way(track.mode)) return false;
+  if (!tables::is_one_way(track.mode) && track.mode != tables::Mode::redirect) return false;
   const bool again = (track.flags & flow::flag::kSeenToServer) != 0;
   track.flags |= flow::flag::kSeenToServer;
   return again;
@@ -63,8 +91,10 @@ void track_one(Turn& turn, const net::Packet& packet) {
   flow::Track& track = turn.state.flows.track(id);
   if (packet.protocol == net::Protocol::tcp) {
     track_tcp(turn, packet, id, track);
+  } else if (packet.protocol == net::Protocol::sctp) {
+    track_sctp(turn, packet, id, track);
   } else if (becomes_live(track, id.direction())) {
-    turn.state.set_state(id, Timeout::udp, turn.view, turn.tick);
+    turn.state.set_state(id, live_state_of(packet.protocol), turn.view, turn.tick);
   }
   // A closed flow ends when its time is over, whatever still comes.
   if (track.stage == flow::Stage::closed) return;

@@ -89,6 +89,7 @@ namespace {
 [[gnu::noinline]] void translate_otherwise(Turn& turn, net::Packet& packet, tables::Mode mode) {
   if (mode == tables::Mode::across) return translate_across(turn, packet);
   if (tables::is_one_way(mode)) return send_one_way(turn, packet);
+  if (tables::has_relay(mode)) return send_redirected(turn, packet);
   if (mode == tables::Mode::masquerade || mode == tables::Mode::announced) {
     return translate_flow(turn, packet);
   }

@@ -6,6 +6,7 @@
 
 #include "dataplane/admit/scheduling.h"
 #include "dataplane/admit/snat_ports.h"
+#include "dataplane/flow/relay.h"
 #include "dataplane/flow/sweep.h"
 #include "dataplane/flow/table.h"
 #include "dataplane/flow/tcp_track.h"
@@ -16,7 +17,7 @@
 #include "dataplane/steer/announcements.h"
 #include "dataplane/steer/steering.h"
 #include "dataplane/steer/trains.h"
-#include "dataplane/tables/view.h"
+#include "dataplane/tables/match.h"
 
 namespace nezu::path {
 
@@ -117,6 +118,8 @@ struct Path::State {
   flow::Splices splices;
   HeldLines held;
   std::array<uint8_t, tables::kShardCount> active_ports{};  ///< FTP: the last one of each slice
+  flow::Relays relays;
+  const std::unique_ptr<route::NextHop[]> sender_hops;  ///< by relay; filled when one is used
   const std::unique_ptr<Opening> opening;
   Allowance replies;
   steer::Trains trains{steer::Trains::Limits{}};
@@ -182,6 +185,7 @@ void choose_way(Turn& turn);  ///< path_route.cc    next hop, MTU
 void translate(Turn& turn);   ///< path_translate.cc
 void translate_across(Turn& turn, net::Packet& packet);   ///< path_family.cc, for `translate`
 void send_one_way(Turn& turn, net::Packet& packet);       ///< path_one_way.cc, for `translate`
+void send_redirected(Turn& turn, net::Packet& packet);    ///< path_redirect.cc, for `translate`
 void translate_told(Turn& turn, net::Packet& packet);     ///< path_told.cc, for `translate`
 void translate_spliced(Turn& turn, net::Packet& packet);  ///< path_splice.cc, for `translate`
 /// Addresses and ports by the flow's tuples, between the families or within one.
@@ -211,11 +215,26 @@ inline net::Address address_of(uint32_t raw) { return net::Address::v4_raw(raw);
 inline net::Address address_of(const std::array<uint8_t, 16>& raw) {
   return net::Address::v6(raw.data());
 }
+// Mode `redirect` (path_redirect.cc).
+/// The service in `redirect` that takes what is for that address and port; null: none.
+const tables::Service* redirecting(const Turn& turn, net::Instance instance,
+                                   const net::Address& address, net::Protocol protocol,
+                                   uint16_t port);
+/// A relay for a flow of `service`, in `track.snat`.
+net::Reason hold_relay(Turn& turn, const net::Packet& packet, const tables::Service& service,
+                       const tables::Member* member, flow::Track& track);
+/// The member that sent the packet; null: somebody else.
+const tables::Member* sending_member(const Turn& turn, const net::Packet& packet,
+                                     net::Instance instance, const tables::Service& service);
+/// Where answers of that flow go back to; null: by the routes.
+const route::NextHop* hop_to_sender(Turn& turn, flow::FlowId id);
+/// A packet to the server of a flow in `redirect` that comes from the servers' side.
+bool came_back(const Turn& turn, const net::Packet& packet);
+/// path_route.cc: another way than the flow's. False: the packet has ended.
+bool choose_way_to(Turn& turn, net::Packet& packet, const net::Address& to);
+
 constexpr size_t timeout_index(tables::Timeout state) { return static_cast<size_t>(state); }
 inline bool is_v4(const net::Packet& packet) { return packet.family == net::Family::ipv4; }
-inline bool is_echo(net::Protocol protocol) {
-  return protocol == net::Protocol::icmp || protocol == net::Protocol::icmpv6;
-}
 /// Of the packet itself; of an ICMP error the mirrored inner one: the way of the flow that it goes.
 inline net::Tuple4 tuple4_of(const net::Packet& p) {
   return p.shape == net::Shape::icmp_error ? p.tuple4.mirrored() : p.tuple4;

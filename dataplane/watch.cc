@@ -153,6 +153,7 @@ void describe_port(tables::PortLine& line, const device::Port& port, std::string
   copy_text(line.steering, port.steering);
   line.mac = port.mac;
   line.mtu = port.mtu;
+  line.side = port.plan.side;
   line.speed_mbps = speed_mbps;
   line.used.store(1, std::memory_order_release);
 }

@@ -100,9 +100,14 @@ void resolve(const v1::FlowFilter& from, const publish::Reading& now, tables::Fl
                           [&](const auto& one) { return one.identity == *identity; });
     };
     auto at = find();
-    if (at == now.servers.end() && from.server().protocol() == v1::PROTOCOL_UNSPECIFIED) {
-      identity->protocol = net::Protocol::udp;
-      at = find();
+    if (from.server().protocol() == v1::PROTOCOL_UNSPECIFIED) {
+      for (const v1::Protocol each : config::kProtocols) {
+        if (at != now.servers.end()) {
+          break;
+        }
+        identity->protocol = config::to_net(each);
+        at = find();
+      }
     }
     if (at == now.servers.end()) {
       config::complain(problems, "filter.server", config::to_text(*identity),
@@ -158,9 +163,7 @@ struct SlotNames {
 v1::Flow flow_of(const tables::FlowRecord& record, const SlotNames& names) {
   v1::Flow flow;
   flow.set_ip_protocol(static_cast<uint32_t>(record.protocol));
-  if (record.protocol == net::Protocol::tcp || record.protocol == net::Protocol::udp) {
-    flow.set_protocol(config::to_proto(record.protocol));
-  }
+  flow.set_protocol(config::to_proto(record.protocol));
   flow.set_client(net::to_string(record.client));
   flow.set_client_port(record.client_port);
   flow.set_vip(net::to_string(record.vip));
@@ -181,6 +184,9 @@ v1::Flow flow_of(const tables::FlowRecord& record, const SlotNames& names) {
   }
   flow.set_expires_in_s(record.seconds_left);
   flow.set_instance(static_cast<uint32_t>(record.instance));
+  if (record.sender != net::MacAddress{}) {
+    flow.set_sender(net::to_string(record.sender));
+  }
   return flow;
 }
 

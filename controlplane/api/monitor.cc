@@ -114,6 +114,10 @@ void Monitor::look() {
       return clashes_of(store.model(), own);
     }),
                          v1::SEVERITY_ERROR);
+    observer_.see_alarms("sides", committer_.read([&now](const config::Store& store) {
+      return sides_missing(store.model(), now->ports);
+    }),
+                         v1::SEVERITY_ERROR);
     observer_.see_drops(*now, *before, threshold);
     observer_.see_fill(*now, regions);
     observer_.see_regions(regions);

@@ -24,6 +24,15 @@ bool same(const std::optional<v1::WatchResponse>& before, v1::WatchResponse now)
   return now.SerializeAsString() == before->SerializeAsString();
 }
 
+/// As in the lower 48 bits, first byte highest.
+net::MacAddress mac_of(uint64_t value) {
+  net::MacAddress mac;
+  for (size_t i = 0; i < 6; ++i) {
+    mac.bytes[i] = static_cast<uint8_t>(value >> (40 - 8 * i));
+  }
+  return mac;
+}
+
 }  // namespace
 
 std::string text_of(const tables::Event& event) {
@@ -53,6 +62,10 @@ std::string text_of(const tables::Event& event) {
       return std::to_string(event.value) + " flows could not be taken over at start" + more + ".";
     case tables::EventKind::nat_log_lost:
       return std::to_string(event.value) + " records of the NAT log could not be kept" + more + ".";
+    case tables::EventKind::address_claimed:
+      return "Another host says that " + text +
+             ", an address of ours, is its own: the one with MAC " +
+             net::to_string(mac_of(event.value)) + "; take the address from it.";
   }
   return "An event of kind " + std::to_string(static_cast<int>(event.kind)) + more + ".";
 }

@@ -113,12 +113,13 @@ config::Names pools_with(const config::Model& model, const v1::ServerIdentity& s
   if (server.protocol() != v1::PROTOCOL_UNSPECIFIED) {
     return model.pools_of(wanted);
   }
-  wanted.set_protocol(v1::PROTOCOL_TCP);
-  if (const config::Names& tcp = model.pools_of(wanted); !tcp.empty()) {
-    return tcp;
+  for (const v1::Protocol each : config::kProtocols) {
+    wanted.set_protocol(each);
+    if (const config::Names& found = model.pools_of(wanted); !found.empty()) {
+      return found;
+    }
   }
-  wanted.set_protocol(v1::PROTOCOL_UDP);
-  return model.pools_of(wanted);
+  return {};
 }
 
 v1::ServerIdentity identity_in(const v1::RealServer& server) {

@@ -153,10 +153,13 @@ Status StateService::ExplainCheck(grpc::ServerContext*, const v1::ExplainCheckRe
       return invalid("server.address", wanted.address(), "This is no IPv4 or IPv6 address.");
     }
     std::vector<health::CheckReport> reports = health_.explain(*identity);
-    if (reports.empty() && wanted.protocol() == v1::PROTOCOL_UNSPECIFIED) {
-      auto by_udp = *identity;
-      by_udp.protocol = net::Protocol::udp;
-      reports = health_.explain(by_udp);
+    for (const v1::Protocol each : config::kProtocols) {
+      if (!reports.empty() || wanted.protocol() != v1::PROTOCOL_UNSPECIFIED) {
+        break;
+      }
+      auto other = *identity;
+      other.protocol = config::to_net(each);
+      reports = health_.explain(other);
     }
     for (const health::CheckReport& report : reports) {
       if (request->pool().empty() || report.check.pool == request->pool()) {

@@ -99,6 +99,9 @@ void put(const PortReading& now, const PortReading& before, double seconds,
   to.set_speed_mbps(now.speed_mbps);
   to.set_link_up(now.link_up);
   to.set_steering(now.steering);
+  to.set_side(now.side == net::Side::clients   ? "clients"
+              : now.side == net::Side::servers ? "servers"
+                                               : "");
   to.set_received(now.received);
   to.set_received_bytes(now.received_bytes);
   to.set_sent(now.sent);

@@ -8,12 +8,10 @@
 namespace nezu::compile {
 namespace {
 
-net::Address address_of(const std::string& text) {
-  return net::parse_address(text).value_or(net::Address{});
-}
-
-net::Protocol protocol_of(v1::Protocol protocol) {
-  return protocol == v1::PROTOCOL_UDP ? net::Protocol::udp : net::Protocol::tcp;
+tables::Refusal refusal_of(v1::WithoutServer choice) {
+  return choice == v1::WITHOUT_SERVER_DROP   ? tables::Refusal::drop
+         : choice == v1::WITHOUT_SERVER_PASS ? tables::Refusal::pass
+                                             : tables::Refusal::refuse;
 }
 
 tables::Mode mode_of(v1::Mode mode) {
@@ -153,20 +151,6 @@ tables::Timeouts timeouts_of(const v1::Timeouts& from) {
   return timeouts;
 }
 
-tables::ServerIdentity identity_of(const v1::RealServer& server, const v1::Pool& pool) {
-  tables::ServerIdentity identity;
-  identity.address = address_of(server.address());
-  identity.instance = static_cast<net::Instance>(server.instance());
-  identity.port = static_cast<uint16_t>(server.port());
-  identity.protocol = protocol_of(server.protocol() != v1::PROTOCOL_UNSPECIFIED ? server.protocol()
-                                                                                : pool.protocol());
-  return identity;
-}
-
-AddressKey vip_of(const v1::VirtualService& service) {
-  return {static_cast<net::Instance>(service.instance()), address_of(service.address())};
-}
-
 tables::ServerState effective_state(tables::ServerState configured, bool healthy) {
   if (configured == tables::ServerState::disabled) {
     return configured;
@@ -199,6 +183,7 @@ PoolImage compile_pool(const v1::Pool& pool, const Verdicts& verdicts) {
   image.name = pool.name();
   image.scheduler = scheduler_of(pool.scheduler());
   image.hash_with_port = pool.hash_with_port();
+  image.hash_destination = pool.hash_destination();
   image.identity = name_identity(pool.name());
   for (const v1::RealServer& server : pool.servers()) {
     const ServerImage compiled = compile_server(server, pool, verdicts, 0);
@@ -223,16 +208,19 @@ PoolImage compile_pool(const v1::Pool& pool, const Verdicts& verdicts) {
 ServiceImage compile_service(const v1::VirtualService& service) {
   ServiceImage image;
   image.name = service.name();
-  image.key.address = address_of(service.address());
-  image.key.instance = static_cast<net::Instance>(service.instance());
+  const AddressKey vip = vip_of(service);
+  image.key.address = vip.address;
+  image.key.instance = vip.instance;
+  image.key.host_bits = vip.host_bits;
   image.key.port = static_cast<uint16_t>(service.port());
-  image.key.protocol = protocol_of(service.protocol());
+  image.key.last_port = static_cast<uint16_t>(service.last_port());
+  image.key.protocol = config::to_net(service.protocol());
+  image.return_to_sender = service.return_to_sender();
   image.mode = mode_of(service.mode());
   image.gue_port = static_cast<uint16_t>(service.gue_port());
   image.max_segment_size = static_cast<uint16_t>(service.max_segment_size());
   image.reset_when_idle = service.reset_when_idle();
-  image.refusal = service.without_server() == v1::WITHOUT_SERVER_DROP ? tables::Refusal::drop
-                                                                      : tables::Refusal::refuse;
+  image.refusal = refusal_of(service.without_server());
   image.enabled = !service.has_enabled() || service.enabled();
   image.identity = name_identity(service.name());
   image.pool = service.pool();
@@ -344,17 +332,26 @@ void Compilation::servers() {
 /// VIP that swallowed SNAT answers would show as `service_unknown`.
 void Compilation::addresses() {
   Pings pings(model_, verdicts_);
-  for (const auto& [instance, address] : touched_.addresses) {
-    const std::string text = net::to_string(address);
-    const auto number = static_cast<uint32_t>(instance);
+  for (const AddressKey& key : touched_.addresses) {
+    const std::string text = text_of(key);
+    const auto number = static_cast<uint32_t>(key.instance);
+    AddressImage image;
+    image.key = key;
     if (const config::Names& services = model_.services_at(number, text); !services.empty()) {
-      image_.addresses.push_back(
-          {address, instance, tables::AddressKind::vip, pings.any_answers(services), {}, {}});
-      passive_ports(services, image_.addresses.back());
+      image.answers_ping = key.host_bits == 0 && pings.any_answers(services);
+      image.portless = !model_.portless_at(number, text).empty();
+      for (const std::string& name : model_.open_services_at(number, text)) {
+        const v1::VirtualService& service = *model_.services().find(name);
+        image.by_side = image.by_side || service.mode() == v1::MODE_REDIRECT;
+        image.open_services.push_back({name, compile_service(service).key});
+      }
+      passive_ports(services, image);
+      image_.addresses.push_back(std::move(image));
     } else if (!model_.snat_sets_at(number, text).empty()) {
-      image_.addresses.push_back({address, instance, tables::AddressKind::snat, true, {}, {}});
+      image.kind = tables::AddressKind::snat;
+      image_.addresses.push_back(std::move(image));
     } else {
-      image_.gone.addresses.emplace_back(instance, address);
+      image_.gone.addresses.push_back(key);
     }
   }
 }

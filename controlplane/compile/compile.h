@@ -41,7 +41,7 @@ struct MemberImage {
 struct PoolImage {
   std::string name;
   tables::Scheduler scheduler = tables::Scheduler::wlc;
-  bool hash_with_port = false;
+  bool hash_with_port = false, hash_destination = false;
   uint64_t identity = 0;
   uint32_t ready_count = 0;
   std::vector<MemberImage> members;  ///< sorted by identity
@@ -67,6 +67,7 @@ struct ServiceImage {
   tables::ClientAddress client_address = tables::ClientAddress::none;
   tables::Application application = tables::Application::none;
   net::PortRange passive_ports;
+  bool return_to_sender = false;
 };
 
 /// A source NAT rule's slot: what its flows look at.
@@ -92,12 +93,17 @@ struct SnatSetImage {
 };
 
 struct AddressImage {
-  net::Address address;
-  net::Instance instance = net::Instance::standard;
+  AddressKey key;
   tables::AddressKind kind = tables::AddressKind::vip;
   bool answers_ping = true;
-  net::PortRange passive_ports;  ///< a VIP's
-  std::string passive_service;   ///< whose they are
+  net::PortRange passive_ports;            ///< a VIP's
+  std::string passive_service;             ///< whose they are
+  bool by_side = false, portless = false;  ///< as in tables::LocalAddress
+  struct OpenService {
+    std::string name;
+    tables::ServiceKey key;
+  };
+  std::vector<OpenService> open_services;  ///< what its rules are made of
 };
 
 /// Every touched object is either here or gone. All lists are ordered by key.
@@ -126,6 +132,8 @@ struct Image {
 
 tables::ServerIdentity identity_of(const v1::RealServer& server, const v1::Pool& pool);
 AddressKey vip_of(const v1::VirtualService& service);
+/// As the configuration writes it.
+std::string text_of(const AddressKey& key);
 
 /// The worst of what the operator wants and what the health check found.
 tables::ServerState effective_state(tables::ServerState configured, bool healthy);

@@ -78,7 +78,7 @@ void Touched::add(const v1::Pool& pool) {
 void Touched::add(const v1::SnatSet& set) {
   const SnatSetImage image = compile_snat_set(set);
   for (const net::Address& address : image.addresses) {
-    addresses.emplace(image.instance, address);
+    addresses.insert({image.instance, address});
   }
 }
 

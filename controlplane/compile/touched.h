@@ -14,7 +14,12 @@
 
 namespace nezu::compile {
 
-using AddressKey = std::pair<net::Instance, net::Address>;
+struct AddressKey {
+  net::Instance instance = net::Instance::standard;
+  net::Address address;
+  uint8_t host_bits = 0;  ///< of a prefix: low bits that do not count
+  auto operator<=>(const AddressKey&) const = default;
+};
 
 struct Touched {
   bool everything = false;   ///< also whatever the region shows

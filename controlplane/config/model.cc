@@ -14,15 +14,15 @@ std::string address_key(uint32_t instance, const std::string& address) {
 
 std::string service_key(const v1::VirtualService& service) {
   return address_key(service.instance(), service.address()) + " " + std::to_string(service.port()) +
-         " " + std::to_string(service.protocol());
+         "-" + std::to_string(service.last_port()) + " " + std::to_string(service.protocol());
 }
 
 std::string kind_key(const std::string& pool, v1::Protocol protocol, bool is_v4) {
   return pool + " " + std::to_string(protocol) + (is_v4 ? " 4" : " 6");
 }
 std::string kind_key(const v1::VirtualService& service) {
-  const auto vip = net::parse_address(service.address());
-  return kind_key(service.pool(), service.protocol(), !vip || vip->is_v4());
+  const auto vip = net::parse_prefix(service.address());
+  return kind_key(service.pool(), service.protocol(), !vip || vip->address.is_v4());
 }
 
 /// Of a RealServer or a ServerIdentity.
@@ -46,6 +46,18 @@ std::vector<std::string> address_keys(const v1::SnatSet& set) {
 
 bool pings_with_pool(const v1::VirtualService& service) {
   return service.ping() == v1::PING_POLICY_ANY || service.ping() == v1::PING_POLICY_ALL;
+}
+
+/// The port that servers must have, or 0 for none at all; nothing when any will do.
+std::optional<uint32_t> port_kept(const v1::VirtualService& service) {
+  if (!has_one_port(service)) {
+    return 0;
+  }
+  return keeps_port(service.mode()) ? std::optional(service.port()) : std::nullopt;
+}
+
+bool is_portless(const v1::VirtualService& service) {
+  return service.mode() == v1::MODE_FULLNAT && !has_ports(service.protocol());
 }
 
 template <typename Index, typename Key>
@@ -193,8 +205,18 @@ void Model::put(const v1::VirtualService& service) {
   if (pings_with_pool(service)) {
     pingers_by_pool_[service.pool()].insert(name);
   }
-  if (keeps_port(service.mode())) {
-    ports_kept_by_pool_[service.pool()][service.port()].insert(name);
+  if (const auto port = port_kept(service)) {
+    ports_kept_by_pool_[service.pool()][*port].insert(name);
+  }
+  const std::string at = address_key(service.instance(), service.address());
+  if (is_open(service)) {
+    open_services_by_address_[at].insert(name);
+  }
+  if (is_portless(service)) {
+    portless_by_address_[at].insert(name);
+  }
+  if (service.mode() == v1::MODE_REDIRECT) {
+    redirects_.insert(name);
   }
   instances_by_pool_[service.pool()][service.instance()].insert(name);
   services_by_snat_set_[service.snat_set()].insert(name);
@@ -256,6 +278,10 @@ void Model::unlink(const v1::VirtualService& service) {
   drop(services_by_pool_, service.pool(), name);
   drop(services_by_pool_and_kind_, kind_key(service), name);
   drop(pingers_by_pool_, service.pool(), name);
+  const std::string at = address_key(service.instance(), service.address());
+  drop(open_services_by_address_, at, name);
+  drop(portless_by_address_, at, name);
+  redirects_.erase(name);
   const auto drop_number = [&](auto& index, uint32_t number) {
     auto& numbers = index[service.pool()];
     drop(numbers, number, name);
@@ -263,8 +289,8 @@ void Model::unlink(const v1::VirtualService& service) {
       index.erase(service.pool());
     }
   };
-  if (keeps_port(service.mode())) {
-    drop_number(ports_kept_by_pool_, service.port());
+  if (const auto port = port_kept(service)) {
+    drop_number(ports_kept_by_pool_, *port);
   }
   drop_number(instances_by_pool_, service.instance());
   drop(services_by_snat_set_, service.snat_set(), name);
@@ -339,6 +365,12 @@ const Names& Model::services_like(const v1::VirtualService& service) const {
 }
 const Names& Model::services_at(uint32_t instance, const std::string& address) const {
   return look_up(services_by_address_, address_key(instance, address));
+}
+const Names& Model::open_services_at(uint32_t instance, const std::string& address) const {
+  return look_up(open_services_by_address_, address_key(instance, address));
+}
+const Names& Model::portless_at(uint32_t instance, const std::string& address) const {
+  return look_up(portless_by_address_, address_key(instance, address));
 }
 const Names& Model::snat_sets_at(uint32_t instance, const std::string& address) const {
   return look_up(snat_sets_by_address_, address_key(instance, address));

@@ -83,7 +83,7 @@ class Model {
   const Names& users_of_pool(const std::string& pool) const;
   /// Those of them with this protocol and a VIP of this family.
   const Names& users_of_pool(const std::string& pool, v1::Protocol protocol, bool is_v4) const;
-  /// Those of them whose mode keeps the port, by port.
+  /// Those of them whose mode keeps the port, by port; by 0 those of more ports than one, or none.
   const std::map<uint32_t, Names>& ports_kept_of_pool(const std::string& pool) const;
   /// Those of them whose VIP answers pings as long as servers of the pool are ready.
   const Names& pingers_of_pool(const std::string& pool) const;
@@ -101,6 +101,12 @@ class Model {
   const Names& services_like(const v1::VirtualService& service) const;
   /// Services with this VIP, in its canonical form.
   const Names& services_at(uint32_t instance, const std::string& address) const;
+  /// Those of them that are not of one address, protocol and port (config::is_open).
+  const Names& open_services_at(uint32_t instance, const std::string& address) const;
+  /// Those of them in MODE_FULLNAT whose flows may have no ports.
+  const Names& portless_at(uint32_t instance, const std::string& address) const;
+  /// Services in MODE_REDIRECT.
+  const Names& redirects() const { return redirects_; }
   /// SNAT sets with this address, in its canonical form.
   const Names& snat_sets_at(uint32_t instance, const std::string& address) const;
   /// Pools that have this server.
@@ -132,7 +138,8 @@ class Model {
   Table<v1::NetworkInstance> instances_;
   v1::Settings settings_;
   Index services_by_pool_, services_by_pool_and_kind_, pingers_by_pool_, services_by_snat_set_;
-  Index services_by_key_, services_by_address_;
+  Index services_by_key_, services_by_address_, open_services_by_address_, portless_by_address_;
+  Names redirects_;
   std::unordered_map<std::string, std::map<uint32_t, Names>> ports_kept_by_pool_;
   std::unordered_map<std::string, std::map<uint32_t, Names>> instances_by_pool_;
   Index instances_by_number_, instances_by_link_;

@@ -29,11 +29,48 @@ std::string quoted(std::string_view list, std::string_view name) {
 }  // namespace
 
 net::Protocol to_net(v1::Protocol protocol) {
-  return protocol == v1::PROTOCOL_UDP ? net::Protocol::udp : net::Protocol::tcp;
+  switch (protocol) {
+    case v1::PROTOCOL_UDP:
+      return net::Protocol::udp;
+    case v1::PROTOCOL_SCTP:
+      return net::Protocol::sctp;
+    case v1::PROTOCOL_ANY:
+      return net::Protocol::any;
+    case v1::PROTOCOL_GRE:
+      return net::Protocol::gre;
+    case v1::PROTOCOL_ESP:
+      return net::Protocol::esp;
+    default:
+      return net::Protocol::tcp;
+  }
 }
 
 v1::Protocol to_proto(net::Protocol protocol) {
-  return protocol == net::Protocol::udp ? v1::PROTOCOL_UDP : v1::PROTOCOL_TCP;
+  for (const v1::Protocol each : kProtocols) {
+    if (to_net(each) == protocol) {
+      return each;
+    }
+  }
+  return v1::PROTOCOL_UNSPECIFIED;
+}
+
+bool has_ports(v1::Protocol protocol) { return net::has_ports(to_net(protocol)); }
+
+net::Prefix vip_of(const v1::VirtualService& service) {
+  return net::parse_prefix(service.address()).value_or(net::Prefix{});
+}
+
+bool is_prefix(const v1::VirtualService& service) {
+  const net::Prefix vip = vip_of(service);
+  return vip.length < (vip.address.is_v4() ? 32 : 128);
+}
+
+bool is_open(const v1::VirtualService& service) {
+  return service.last_port() != 0 || service.protocol() == v1::PROTOCOL_ANY || is_prefix(service);
+}
+
+bool has_one_port(const v1::VirtualService& service) {
+  return service.port() != 0 && service.last_port() == 0;
 }
 
 v1::ServerIdentity to_proto(const tables::ServerIdentity& identity) {
@@ -67,9 +104,10 @@ int find_server(const v1::Pool& pool, const tables::ServerIdentity& server) {
 }
 
 std::string to_text(const tables::ServerIdentity& identity) {
-  std::string text = net::to_string(identity.address, identity.port);
-  if (identity.protocol == net::Protocol::udp) {
-    text += "/udp";
+  std::string text = identity.port == 0 ? net::to_string(identity.address)
+                                        : net::to_string(identity.address, identity.port);
+  if (identity.protocol != net::Protocol::tcp) {
+    text += "/" + std::string(net::to_string(identity.protocol));
   }
   if (identity.instance != net::Instance::standard) {
     text += "@" + std::to_string(static_cast<uint32_t>(identity.instance));
@@ -88,8 +126,6 @@ std::string server_path(std::string_view pool, const v1::RealServer& server) {
   return pool_path(pool) + ".servers" + element_label(server, 0);
 }
 
-std::string_view to_text(v1::Protocol protocol) {
-  return protocol == v1::PROTOCOL_UDP ? "udp" : "tcp";
-}
+std::string_view to_text(v1::Protocol protocol) { return net::to_string(to_net(protocol)); }
 
 }  // namespace nezu::config

@@ -13,8 +13,20 @@
 
 namespace nezu::config {
 
+/// All that can be configured.
+inline constexpr v1::Protocol kProtocols[] = {v1::PROTOCOL_TCP, v1::PROTOCOL_UDP, v1::PROTOCOL_SCTP,
+                                              v1::PROTOCOL_ANY, v1::PROTOCOL_GRE, v1::PROTOCOL_ESP};
 net::Protocol to_net(v1::Protocol protocol);
+/// PROTOCOL_UNSPECIFIED for one that cannot be configured.
 v1::Protocol to_proto(net::Protocol protocol);
+bool has_ports(v1::Protocol protocol);
+/// The address of a normalised service; one alone is a prefix of full length.
+net::Prefix vip_of(const v1::VirtualService& service);
+bool is_prefix(const v1::VirtualService& service);
+/// Of more than one address or protocol, or of a range of ports: tables::Rule.
+bool is_open(const v1::VirtualService& service);
+/// TCP, UDP and SCTP at one port.
+bool has_one_port(const v1::VirtualService& service);
 v1::ServerIdentity to_proto(const tables::ServerIdentity& identity);
 
 /// Nothing when the address is none. An unspecified protocol is `fallback`.
@@ -38,7 +50,7 @@ std::string instance_path(std::string_view name);
 /// pools["web"].servers["10.0.0.1:80"].
 std::string server_path(std::string_view pool, const v1::RealServer& server);
 
-/// "tcp", "udp".
+/// "tcp", "udp", "any".
 std::string_view to_text(v1::Protocol protocol);
 
 }  // namespace nezu::config

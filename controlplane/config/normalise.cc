@@ -32,6 +32,18 @@ void canonical_network(std::string& text) {
   }
 }
 
+/// Host bits mean nothing; an address alone is written without its length.
+void canonical_vip(std::string& text) {
+  const auto prefix = net::parse_prefix(text);
+  if (!prefix) {
+    return;
+  }
+  const uint32_t longest = prefix->address.is_v4() ? 32 : 128;
+  const net::Address first = net::masked(prefix->address, longest - prefix->length);
+  text = prefix->length == longest ? net::to_string(first)
+                                   : net::to_string(net::Prefix{first, prefix->length});
+}
+
 void canonical_range(std::string& text) {
   const auto range = net::parse_range(text);
   if (!range) {
@@ -97,6 +109,9 @@ void normalise(v1::HealthCheck& check) {
 
 void normalise(v1::RealServer& server, v1::Protocol protocol) {
   canonical_address(*server.mutable_address());
+  if (!server.check_address().empty()) {
+    canonical_address(*server.mutable_check_address());
+  }
   if (server.protocol() == v1::PROTOCOL_UNSPECIFIED) {
     server.set_protocol(protocol);
   }
@@ -111,7 +126,7 @@ void normalise(v1::RealServer& server, v1::Protocol protocol) {
 }  // namespace
 
 void normalise(v1::VirtualService& service) {
-  canonical_address(*service.mutable_address());
+  canonical_vip(*service.mutable_address());
   if (service.protocol() == v1::PROTOCOL_UNSPECIFIED) {
     service.set_protocol(v1::PROTOCOL_TCP);
   }
@@ -126,6 +141,9 @@ void normalise(v1::VirtualService& service) {
   }
   if (service.application() == v1::APPLICATION_UNSPECIFIED) {
     service.set_application(v1::APPLICATION_NONE);
+  }
+  if (service.last_port() == service.port()) {
+    service.set_last_port(0);
   }
   if (service.ping() == v1::PING_POLICY_UNSPECIFIED) {
     service.set_ping(v1::PING_POLICY_ALWAYS);

@@ -19,7 +19,21 @@ void check_server(const v1::Pool& pool, const v1::RealServer& server, Problems& 
              "A server is in its pool's network instance; leave it out here and set the pool's.");
   }
   check_address(server.address(), path + ".address", problems);
-  check_port(server.port(), path + ".port", problems);
+  check_range(server.port(), 0, 65535, "", path + ".port", problems);
+  if (!has_ports(pool.protocol()) && server.port() != 0) {
+    complain(problems, path + ".port", std::to_string(server.port()),
+             "A server of protocol " + std::string(to_text(pool.protocol())) +
+                 " is an address alone; leave the port out.");
+  }
+  const bool by_tcp = pool.has_check() && !pool.check().has_icmp();
+  if (by_tcp && server.port() == 0 && pool.check().port() == 0) {
+    complain(problems, path + ".port", "",
+             "The server has no port of its own, so its check needs one: give the check a port, or "
+             "use an icmp check.");
+  }
+  if (!server.check_address().empty()) {
+    check_address(server.check_address(), path + ".check_address", problems);
+  }
   check_range(server.weight(), 0, 65535, "", path + ".weight", problems);
   check_known(server.state(), v1::AdminState_IsValid, path + ".state", problems);
   check_length(server.description(), 63, path + ".description", problems);

@@ -83,6 +83,17 @@ std::string word_of(Enum value) {
   return known != nullptr ? short_name(*known) : std::to_string(value);
 }
 
+// Parts of these (validate_vip.cc).
+void check_vip(const v1::VirtualService& service, const std::string& path, Problems& problems);
+void check_ports(const v1::VirtualService& service, const std::string& path, Problems& problems);
+/// Between a service and its pool, and between services of one address.
+void check_ports_of(const v1::VirtualService& service, const v1::Pool& pool, Problems& problems);
+void check_ranges_of(const Model& model, const v1::VirtualService& service, Problems& problems);
+void check_passive_of(const v1::VirtualService& service, const v1::Pool& pool, Problems& problems);
+void check_passive_alone(const Model& model, const v1::VirtualService& service, Problems& problems);
+void check_portless_alone(const Model& model, const v1::VirtualService& service,
+                          Problems& problems);
+
 /// A "must be from 1 to 9" when it is not.
 void check_range(uint64_t value, uint64_t first, uint64_t last, const char* unit,
                  const std::string& path, Problems& problems);

@@ -22,22 +22,6 @@ struct Scope {
   }
 };
 
-/// A mode that translates nothing: servers are asked at the service's port.
-void check_ports_of(const v1::VirtualService& service, const v1::Pool& pool, Problems& problems) {
-  if (!keeps_port(service.mode())) {
-    return;
-  }
-  for (const v1::RealServer& server : pool.servers()) {
-    if (server.port() != service.port()) {
-      complain(problems, service_path(service.name()) + ".pool", pool.name(),
-               "Mode " + word_of(service.mode()) + " changes no port: server " + server.address() +
-                   " of pool " + pool.name() + " has port " + std::to_string(server.port()) +
-                   ", the service " + std::to_string(service.port()) + "; give them the same one.");
-      return;
-    }
-  }
-}
-
 struct Families {
   bool has_v4 = false, has_v6 = false;
 };
@@ -70,18 +54,31 @@ std::string remedy_between(v1::Mode mode, bool is_v4) {
 /// Between IPv4 and IPv6 both addresses change, but for those in a tunnel.
 void check_families_of(const v1::VirtualService& service, const v1::Pool& pool,
                        Problems& problems) {
-  const auto vip = net::parse_address(service.address());
-  const bool is_embedded = vip && vip->is_v4() && !service.client_prefix().empty();
-  if (!vip || service.mode() == v1::MODE_FULLNAT || is_embedded || is_tunnel(service.mode())) {
+  const auto vip = net::parse_prefix(service.address());
+  if (!vip || is_tunnel(service.mode())) {
+    return;
+  }
+  const bool is_v4 = vip->address.is_v4();
+  const bool has_counterpart =
+      service.protocol() == v1::PROTOCOL_TCP || service.protocol() == v1::PROTOCOL_UDP;
+  const bool is_embedded = is_v4 && !service.client_prefix().empty();
+  if (has_counterpart && (service.mode() == v1::MODE_FULLNAT || is_embedded)) {
     return;
   }
   for (const v1::RealServer& server : pool.servers()) {
     const auto address = net::parse_address(server.address());
-    if (address && address->is_v4() != vip->is_v4()) {
+    if (address && address->is_v4() != is_v4 && !has_counterpart) {
       complain(problems, service_path(service.name()) + ".pool", pool.name(),
-               std::string("The service is ") + family_text(vip->is_v4()) + ", but server " +
+               "Only TCP and UDP are translated between IPv4 and IPv6: server " + server.address() +
+                   " of pool " + pool.name() + " is " + family_text(address->is_v4()) +
+                   "; use a pool of the service's family.");
+      return;
+    }
+    if (address && address->is_v4() != is_v4) {
+      complain(problems, service_path(service.name()) + ".pool", pool.name(),
+               std::string("The service is ") + family_text(is_v4) + ", but server " +
                    server.address() + " of pool " + pool.name() + " is " +
-                   family_text(address->is_v4()) + remedy_between(service.mode(), vip->is_v4()));
+                   family_text(address->is_v4()) + remedy_between(service.mode(), is_v4));
       return;
     }
   }
@@ -95,33 +92,6 @@ void check_snats_of(const v1::VirtualService& service, const v1::SnatSet& set, F
       complain(problems, service_path(service.name()) + ".snat_set", set.name(),
                std::string("SNAT set ") + set.name() + " has no " + family_text(is_v4) +
                    " address, which the servers of the service need; add one.");
-    }
-  }
-}
-
-/// Nothing but the client's address leads a data connection on a declared port to its server.
-void check_passive_of(const v1::VirtualService& service, const v1::Pool& pool, Problems& problems) {
-  const bool by_client =
-      (pool.scheduler() == v1::SCHEDULER_SH || pool.scheduler() == v1::SCHEDULER_MH) &&
-      !pool.hash_with_port();
-  if (!service.passive_ports().empty() && !by_client) {
-    complain(problems, service_path(service.name()) + ".passive_ports", service.passive_ports(),
-             "Passive ports lead to a client's server by the client's address alone: give pool " +
-                 pool.name() + " scheduler sh or mh without hash_with_port, or leave them out.");
-  }
-}
-
-/// An address has one range at most.
-void check_passive_alone(const Model& model, const v1::VirtualService& service,
-                         Problems& problems) {
-  if (service.passive_ports().empty()) {
-    return;
-  }
-  for (const std::string& name : model.services_at(service.instance(), service.address())) {
-    if (name != service.name() && !model.services().find(name)->passive_ports().empty()) {
-      complain(problems, service_path(service.name()) + ".passive_ports", service.passive_ports(),
-               "Service " + name + " has passive ports at the same address; only one may.");
-      return;
     }
   }
 }
@@ -186,6 +156,8 @@ void check_service(const Scope& scope, const v1::VirtualService& service, Proble
              "Service " + list_of(others) +
                  " has the same address, port and protocol; change one of them.");
   }
+  check_ranges_of(model, service, problems);
+  check_portless_alone(model, service, problems);
   for (const std::string& set : model.snat_sets_at(service.instance(), service.address())) {
     complain(problems, path + ".address", service.address(),
              "The address is also in SNAT set " + set +
@@ -202,7 +174,7 @@ void check_service(const Scope& scope, const v1::VirtualService& service, Proble
 void check_pool(const Scope& scope, const v1::Pool& pool, Problems& problems) {
   const Model& model = scope.model;
   const Families families = families_of(pool);
-  for (const v1::Protocol protocol : {v1::PROTOCOL_TCP, v1::PROTOCOL_UDP}) {
+  for (const v1::Protocol protocol : kProtocols) {
     for (const bool is_v4 : {true, false}) {
       if (protocol == pool.protocol() && !(is_v4 ? families.has_v6 : families.has_v4)) {
         continue;  // they agree, however many they are
@@ -222,7 +194,9 @@ void check_pool(const Scope& scope, const v1::Pool& pool, Problems& problems) {
     }
   }
   for (const auto& [port, names] : model.ports_kept_of_pool(pool.name())) {
-    const auto agrees = [port = port](const v1::RealServer& one) { return one.port() == port; };
+    const auto agrees = [port = port](const v1::RealServer& one) {
+      return one.port() == 0 || one.port() == port;
+    };
     if (std::all_of(pool.servers().begin(), pool.servers().end(), agrees)) {
       continue;
     }

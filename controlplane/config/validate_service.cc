@@ -13,16 +13,13 @@ void check_client_prefix_of(const v1::VirtualService& service, const std::string
     return;
   }
   check_client_prefix(service.client_prefix(), path + ".client_prefix", problems);
-  const auto vip = net::parse_address(service.address());
-  if (service.mode() != v1::MODE_NAT || (vip && !vip->is_v4())) {
+  if (service.mode() != v1::MODE_NAT || !vip_of(service).address.is_v4()) {
     complain(problems, path + ".client_prefix", service.client_prefix(),
              "A client prefix is for IPv4 clients of IPv6 servers in mode nat; leave it out.");
   }
 }
 
-bool is_supported(v1::Mode mode) {
-  return v1::Mode_IsValid(mode) && mode != v1::MODE_UNSPECIFIED && mode != v1::MODE_REDIRECT;
-}
+bool is_supported(v1::Mode mode) { return v1::Mode_IsValid(mode) && mode != v1::MODE_UNSPECIFIED; }
 
 /// 88: what TCP over IPv4 needs at least (RFC 791's 68 bytes would leave too little to be of use).
 void check_segment_size(const v1::VirtualService& service, const std::string& path,
@@ -75,6 +72,12 @@ void check_payload(const v1::VirtualService& service, const std::string& path, P
     complain(problems, address, word_of(service.client_address()),
              "Only TCP has options; use proxy_v2, or leave it out.");
   }
+  const bool takes_proxy =
+      service.protocol() == v1::PROTOCOL_TCP || service.protocol() == v1::PROTOCOL_UDP;
+  if (service.client_address() == v1::CLIENT_ADDRESS_PROXY_V2 && !takes_proxy) {
+    complain(problems, address, word_of(service.client_address()),
+             "The PROXY protocol is for TCP and UDP; leave it out.");
+  }
   if (tells && reads) {
     complain(problems, address, word_of(service.client_address()),
              "It cannot be combined with application " + word_of(service.application()) +
@@ -84,6 +87,11 @@ void check_payload(const v1::VirtualService& service, const std::string& path, P
     complain(problems, application, word_of(service.application()),
              "In this mode the servers' answers pass the balancer by; use nat or fullnat, or leave "
              "it out.");
+  }
+  if (reads && is_open(service)) {
+    complain(problems, application, word_of(service.application()),
+             "What it announces is told apart from other flows at one address and port alone: give "
+             "the service one of each, or leave it out.");
   }
   const bool needs_udp = service.application() == v1::APPLICATION_TFTP;
   if (reads && needs_udp != (service.protocol() == v1::PROTOCOL_UDP)) {
@@ -98,8 +106,18 @@ void check_mode(const v1::VirtualService& service, const std::string& path, Prob
   if (!is_supported(service.mode())) {
     complain(
         problems, path + ".mode", word_of(service.mode()),
-        "This version forwards by nat, fullnat, route, tunnel_ipip, tunnel_gre and tunnel_gue; "
-        "choose one of them.");
+        "This version forwards by nat, fullnat, route, tunnel_ipip, tunnel_gre, tunnel_gue and "
+        "redirect; choose one of them.");
+  }
+  if (service.mode() != v1::MODE_REDIRECT) {
+    if (service.return_to_sender()) {
+      complain(problems, path + ".return_to_sender", "true",
+               "Only mode redirect sends answers back to a MAC address; leave it out.");
+    }
+    if (service.without_server() == v1::WITHOUT_SERVER_PASS) {
+      complain(problems, path + ".without_server", "pass",
+               "Only in mode redirect there is somewhere to pass to; choose refuse or drop.");
+    }
   }
   if (service.max_segment_size() != 0) {
     check_segment_size(service, path + ".max_segment_size", problems);
@@ -118,6 +136,12 @@ void check_mode(const v1::VirtualService& service, const std::string& path, Prob
     complain(problems, path + ".snat_set", "",
              "A fullnat service needs source addresses; name an SNAT set.");
   }
+  if (service.mode() == v1::MODE_NAT && !has_ports(service.protocol()) &&
+      !service.snat_set().empty()) {
+    complain(problems, path + ".snat_set", service.snat_set(),
+             "Without ports a server's answer does not tell whether its client is in its own "
+             "subnet: use fullnat for all clients, or leave the SNAT set out.");
+  }
   if (is_supported(service.mode()) && keeps_port(service.mode()) && !service.snat_set().empty()) {
     complain(problems, path + ".snat_set", service.snat_set(),
              "No source address is translated in this mode; leave the SNAT set out, or use nat or "
@@ -130,8 +154,8 @@ void check_mode(const v1::VirtualService& service, const std::string& path, Prob
 void validate(const v1::VirtualService& service, Problems& problems) {
   const std::string path = service_path(service.name());
   check_name(service.name(), path, problems);
-  check_address(service.address(), path + ".address", problems);
-  check_port(service.port(), path + ".port", problems);
+  check_vip(service, path + ".address", problems);
+  check_ports(service, path, problems);
   check_known(service.protocol(), v1::Protocol_IsValid, path + ".protocol", problems);
   check_known(service.ping(), v1::PingPolicy_IsValid, path + ".ping", problems);
   check_known(service.without_server(), v1::WithoutServer_IsValid, path + ".without_server",

@@ -224,8 +224,9 @@ class Reader {
     };
     std::string label = scalar("name");
     if (const std::string address = scalar("address"); label.empty() && !address.empty()) {
-      label = (address.find(':') == std::string::npos ? address : "[" + address + "]") + ":" +
-              scalar("port");
+      label = address.find(':') == std::string::npos ? address : "[" + address + "]";
+      const std::string port = scalar("port");
+      label += port.empty() ? port : ":" + port;
     }
     return label.empty() ? "[" + std::to_string(position) + "]" : "[\"" + cut(label) + "\"]";
   }

@@ -333,7 +333,8 @@ std::string element_label(const Message& element, size_t position) {
   if (label.empty() && name == nullptr && address != nullptr && port != nullptr) {
     const std::string text = field_text(element, *address);
     label = text.find(':') == std::string::npos ? text : "[" + text + "]";
-    label = text.empty() ? text : label + ":" + field_text(element, *port);
+    const std::string number = field_text(element, *port);
+    label = text.empty() ? text : number.empty() ? label : label + ":" + number;
   }
   return label.empty() ? "[" + std::to_string(position) + "]" : "[\"" + label + "\"]";
 }

@@ -87,7 +87,8 @@ std::vector<Check> checks_of(const v1::Pool& pool, const std::string& interface)
     }
     Check& check = checks.emplace_back(base);
     check.server = *identity;
-    check.address = override_address.value_or(identity->address);
+    const auto own_address = net::parse_address(server.check_address());
+    check.address = own_address.value_or(override_address.value_or(identity->address));
     check.port =
         pool.check().port() != 0 ? static_cast<uint16_t>(pool.check().port()) : identity->port;
   }

@@ -101,7 +101,7 @@ bool Books::adopt(const tables::Region& region, const tables::View& view) {
     enter(servers, server.identity, server.id, server.retired != 0);
   });
   view.each(root.addresses, [&](const tables::LocalAddress& address) {
-    enter(addresses, AddressKey{address.instance, address.address}, address.id,
+    enter(addresses, AddressKey{address.instance, address.address, address.host_bits}, address.id,
           address.retired != 0);
   });
   // What is not live may have been until the last writer died: flows, or packets between workers.

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <unordered_map>
+#include <vector>
+
+#include "dataplane/tables/match.h"
 
 namespace nezu::publish {
 namespace {
@@ -93,6 +96,7 @@ void Publication::stage_pools(const compile::Image& image) {
     if (!has_slot(block.id, books_.pools.slots, "pool")) return;
     block.scheduler = pool.scheduler;
     block.hash_with_port = pool.hash_with_port ? 1 : 0;
+    block.hash_destination = pool.hash_destination ? 1 : 0;
     block.ready_count = pool.ready_count;
     block.identity = pool.identity;
     block.name = name_of(pool.name);
@@ -123,12 +127,14 @@ void Publication::stage_pools(const compile::Image& image) {
 }
 
 void Publication::stage_addresses(const compile::Image& image) {
+  std::vector<tables::Rule> rules;
   for (const compile::AddressImage& address : image.addresses) {
     tables::LocalAddress block;
-    block.id = addresses_.open({address.instance, address.address});
+    block.id = addresses_.open(address.key);
     if (!has_slot(block.id, books_.addresses.slots, "address")) return;
-    block.address = address.address;
-    block.instance = address.instance;
+    block.address = address.key.address;
+    block.instance = address.key.instance;
+    block.host_bits = address.key.host_bits;
     block.kind = address.kind;
     block.answers_ping = address.answers_ping ? 1 : 0;
     if (!address.passive_service.empty()) {
@@ -137,7 +143,15 @@ void Publication::stage_addresses(const compile::Image& image) {
       block.passive_first = address.passive_ports.first;
       block.passive_last = address.passive_ports.last;
     }
-    transaction_.put(block);
+    block.by_side = address.by_side ? 1 : 0;
+    block.portless = address.portless ? 1 : 0;
+    rules.clear();
+    for (const auto& service : address.open_services) {
+      rules.push_back(tables::rule_of(service.key, services_.open(service.name)));
+      if (!has_slot(rules.back().service, books_.services.slots, "service")) return;
+    }
+    std::sort(rules.begin(), rules.end(), tables::is_before);
+    transaction_.put(block, rules);
   }
   // One that is configured no more steers until its last flow has ended.
   for (const AddressKey& key : image.gone.addresses) {
@@ -157,7 +171,7 @@ Publication::Snats Publication::snats_of(const compile::Image& image,
   const auto set = image.snat_sets.find(name);
   if (set == image.snat_sets.end()) return snats;
   for (const net::Address& address : set->second.addresses) {
-    snats.ids.push_back(addresses_.find({set->second.instance, address}));
+    snats.ids.push_back(addresses_.find({set->second.instance, address, 0}));
     snats.ipv4_count += address.is_v4() ? 1 : 0;
   }
   return snats;
@@ -187,6 +201,7 @@ void Publication::stage_services(const compile::Image& image) {
     block.application = service.application;
     block.passive_first = service.passive_ports.first;
     block.passive_last = service.passive_ports.last;
+    block.return_to_sender = service.return_to_sender ? 1 : 0;
     block.name = name_of(service.name);
     block.base = live != nullptr ? live->base : counters_of(region_, id);
     block.pool = pools_.find(service.pool);
@@ -245,7 +260,7 @@ void Publication::stage_idle() {
     const tables::ServiceId id = services_.find(name);
     if (flows_of(region_, id) != 0) {
       const tables::ServiceKey& key = live_.service(id)->key;
-      needed.emplace(key.instance, key.address);
+      needed.insert({key.instance, key.address, key.host_bits});
       continue;
     }
     transaction_.remove(id);

@@ -105,6 +105,7 @@ struct PortReading {
   net::MacAddress mac;
   uint16_t mtu = 0;
   uint32_t speed_mbps = 0;
+  net::Side side = net::Side::unknown;
   bool link_up = false;
   uint64_t received = 0, received_bytes = 0, sent = 0, sent_bytes = 0;
   uint64_t receive_missed = 0, receive_errors = 0, send_errors = 0;

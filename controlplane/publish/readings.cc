@@ -78,6 +78,7 @@ PortReading read_port(const tables::PortLine& line, uint32_t number) {
   port.device = line.device.data();
   port.twin = line.twin.data();
   port.steering = line.steering.data();
+  port.side = line.side;
   port.mac = line.mac;
   port.mtu = line.mtu;
   port.speed_mbps = line.speed_mbps;

@@ -7,16 +7,13 @@
 #include <string>
 #include <vector>
 
+#include "dataplane/net/address.h"
 #include "dataplane/net/hash.h"
 
 namespace nezu::device {
 
-/// Who sends into a port; by that the NIC can be told where a packet's client stands.
-enum class Side : uint8_t {
-  unknown,  ///< both, or not told
-  clients,  ///< packets to services: the client is the source
-  servers,  ///< answers: the client is the destination
-};
+/// By that the NIC can be told where a packet's client stands.
+using net::Side;
 
 /// As in rte_eth_dev_info; bits are DPDK's own.
 struct Capabilities {

@@ -65,12 +65,13 @@ size_t rounded_to_pages(int file, size_t bytes) {
 
 uint64_t file_layout() {
   uint64_t hash = 0xcbf29ce484222325u;
-  for (const uint64_t value : {kEntryRevision, uint64_t{sizeof(Entry4)}, uint64_t{sizeof(Entry6)},
-                               uint64_t{offsetof(Entry4, track)}, uint64_t{offsetof(Entry6, track)},
-                               uint64_t{offsetof(Track, valid)}, uint64_t{offsetof(Track, state)},
-                               uint64_t{offsetof(Track, deadline)}, uint64_t{net::kTicksPerSecond},
-                               uint64_t{tables::kTimeoutCount}, uint64_t{sizeof(Splice)},
-                               uint64_t{sizeof(Change)}, uint64_t{offsetof(Splice, valid)}}) {
+  for (const uint64_t value :
+       {kEntryRevision, uint64_t{sizeof(Entry4)}, uint64_t{sizeof(Entry6)},
+        uint64_t{offsetof(Entry4, track)}, uint64_t{offsetof(Entry6, track)},
+        uint64_t{offsetof(Track, valid)}, uint64_t{offsetof(Track, state)},
+        uint64_t{offsetof(Track, deadline)}, uint64_t{net::kTicksPerSecond},
+        uint64_t{tables::kTimeoutCount}, uint64_t{sizeof(Splice)}, uint64_t{sizeof(Change)},
+        uint64_t{offsetof(Splice, valid)}, uint64_t{kRelays}, uint64_t{sizeof(Relay)}}) {
     hash = mixed(hash, value);
   }
   return hash;

@@ -24,7 +24,8 @@ Extent::Extent(Capacity capacity) {
   buckets = free + rounded((size_t{capacity.narrow} + capacity.wide) * sizeof(uint32_t));
   bucket_count = Buckets::count_for(uint64_t{capacity.narrow} + capacity.wide);
   splices = buckets + bucket_count * sizeof(Bucket);
-  bytes = splices + capacity.splices * sizeof(Splice);
+  relays = splices + rounded(capacity.splices * sizeof(Splice));
+  bytes = relays + rounded(kRelays * sizeof(Relay));
 }
 
 template <>
@@ -44,6 +45,7 @@ Table::Table(std::span<std::byte> memory, Capacity capacity, const net::FlowHash
   std::byte* base = memory.data();
   narrow_ = reinterpret_cast<Entry4*>(base + extent.narrow);
   wide_ = reinterpret_cast<Entry6*>(base + extent.wide);
+  relays_ = reinterpret_cast<Relay*>(base + extent.relays);
   buckets_ = Buckets(reinterpret_cast<Bucket*>(base + extent.buckets), extent.bucket_count);
   buckets_.clear();
   splices_ = {reinterpret_cast<Splice*>(base + extent.splices), capacity.splices};

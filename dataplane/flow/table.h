@@ -14,6 +14,7 @@
 
 #include "dataplane/flow/bucket.h"
 #include "dataplane/flow/entry.h"
+#include "dataplane/flow/relay.h"
 #include "dataplane/flow/splice.h"
 #include "dataplane/flow/wheel.h"
 #include "dataplane/net/hash.h"
@@ -30,7 +31,8 @@ struct Capacity {
 /// Where everything lies in a table's memory.
 struct Extent {
   explicit Extent(Capacity capacity);
-  size_t narrow = 0, wide = 0, links = 0, free = 0, buckets = 0, splices = 0;  ///< offsets
+  size_t narrow = 0, wide = 0, links = 0, free = 0, buckets = 0, splices = 0,
+         relays = 0;  ///< offsets
   uint32_t bucket_count = 0;
   size_t bytes = 0;
 };
@@ -136,6 +138,8 @@ class Table {
   uint32_t count(bool wide, Stage stage) const {
     return pools_[wide].stages[static_cast<size_t>(stage)];
   }
+  /// Of this worker; the table only holds their memory.
+  std::span<Relay> relay_memory() const { return {relays_, kRelays}; }
   const net::FlowHash& hash() const { return hash_; }
   /// Under which a key is filed.
   uint64_t hash_of(const net::Tuple4& tuple) const { return hash_(tuple); }
@@ -184,6 +188,7 @@ class Table {
   const net::FlowHash hash_;
   Entry4* narrow_;
   Entry6* wide_;
+  Relay* relays_;
   Buckets buckets_;
   std::span<Splice> splices_;
   std::array<Pool, 2> pools_;  ///< by FlowId::wide()

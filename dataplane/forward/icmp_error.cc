@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "dataplane/net/checksum.h"
+#include "dataplane/net/crc32c.h"
 
 namespace nezu::forward {
 namespace {
@@ -25,6 +26,26 @@ Change replace(uint8_t* at, const std::array<uint8_t, 16>& to) {
   Change sum = 0;
   for (size_t i = 0; i < to.size(); i += 4) sum += replace32(at + i, load<uint32_t>(&to[i]));
   return sum;
+}
+
+/// SCTP's sum covers no address; `length`: of the whole packet of which a part is quoted.
+Change translate_inner_sctp(Packet& p, uint32_t ports, uint32_t length) {
+  uint8_t* l4 = p.head + p.inner_l4;
+  const uint32_t delta = load<uint32_t>(l4) ^ ports;
+  const uint32_t end = std::min<uint32_t>(p.head_length, p.l3 + p.ip_length);
+  uint8_t* sum = l4 + offsetof(Sctp, checksum);
+  Change change = replace32(l4, ports);
+  if (p.inner_l4 + sizeof(Sctp) <= end && length >= sizeof(Sctp) && length <= 0xffff) {
+    change += replace32(sum, load<uint32_t>(sum) ^ crc32c_change(delta, length - 4));
+  }
+  return change;
+}
+
+uint32_t inner_payload(const Packet& p) {
+  const uint32_t headers = p.inner_l4 - p.inner_l3;
+  return p.family == Family::ipv4
+             ? p.at<Ipv4>(p.inner_l3)->total_length - headers
+             : p.at<Ipv6>(p.inner_l3)->payload_length + uint32_t{sizeof(Ipv6)} - headers;
 }
 
 /// The inner transport header: ports, and the checksum as far as it is quoted. `addresses`: how the
@@ -61,9 +82,11 @@ Change translate_inner_echo(Packet& p, Protocol inner, uint16_t source, uint16_t
 
 Change translate_inner(Packet& p, Protocol inner, uint16_t source, uint16_t destination,
                        Change addresses) {
-  return inner == Protocol::tcp || inner == Protocol::udp
-             ? translate_inner_transport(p, inner, source, destination, addresses)
-             : translate_inner_echo(p, inner, source, destination, addresses);
+  if (inner == Protocol::sctp) {
+    return translate_inner_sctp(p, source | uint32_t{destination} << 16, inner_payload(p));
+  }
+  if (has_ports(inner)) return translate_inner_transport(p, inner, source, destination, addresses);
+  return is_icmp(inner) ? translate_inner_echo(p, inner, source, destination, addresses) : Change{};
 }
 
 template <typename Edit>

@@ -7,6 +7,7 @@
 
 #include "dataplane/forward/segment_size.h"
 #include "dataplane/net/checksum.h"
+#include "dataplane/net/crc32c.h"
 #include "dataplane/net/headers.h"
 
 namespace nezu::forward {
@@ -94,6 +95,7 @@ struct Error {
 };
 constexpr Error kPortUnreachable{icmp::kUnreachable, icmp::kCodePort, icmpv6::kUnreachable,
                                  icmpv6::kCodePort};
+constexpr Error kProtocolUnknown{icmp::kUnreachable, 2, icmpv6::kParameterProblem, 1};
 constexpr Error kProhibited{icmp::kUnreachable, icmp::kCodeFiltered, icmpv6::kUnreachable, 1};
 constexpr Error kTimeExceeded{icmp::kTimeExceeded, 0, icmpv6::kTimeExceeded, 0};
 constexpr Error kSourceRouteFailed{icmp::kUnreachable, 5, icmpv6::kUnreachable, 0};
@@ -204,6 +206,40 @@ bool reply_acknowledgement(Packet& p, uint32_t acknowledgement) {
   return true;
 }
 
+bool reply_abort(Packet& p) {
+  if (p.shape != Shape::transport || p.protocol != Protocol::sctp || p.first_fragment) return false;
+  constexpr uint32_t kLength = sizeof(Sctp) + sizeof(SctpChunk);
+  const uint32_t end = std::min<uint32_t>(p.head_length, p.l3 + p.ip_length);
+  const uint32_t room = std::max(p.room, p.head_length);
+  // An INIT is 20 bytes long; nothing shorter than a chunk is worth an answer.
+  if (p.l4 + kLength > end || p.at<Ethernet>(0)->destination.is_multicast() ||
+      room < p.l3 + ip_header_size(p) + kLength) {
+    return false;
+  }
+  const Sctp from = *p.at<Sctp>(p.l4);
+  const uint8_t asked = p.at<SctpChunk>(p.l4 + sizeof(Sctp))->type;
+  const bool initiates = asked == sctp::kInit;
+  if (asked == sctp::kAbort || asked == sctp::kShutdownComplete ||
+      (initiates && p.l4 + kLength + 4 > end)) {
+    return false;
+  }
+  const uint32_t tag = initiates ? uint32_t{*p.at<Big32>(p.l4 + kLength)} : uint32_t{from.tag};
+  const Ends ends = ends_of(p);
+  write_ip(p, {ends.destination, ends.source}, Protocol::sctp, kLength, 0);
+  Sctp& header = *p.at<Sctp>(p.l4);
+  header.source = from.destination;
+  header.destination = from.source;
+  header.tag = tag;
+  header.checksum = 0;
+  SctpChunk& abort = *p.at<SctpChunk>(p.l4 + sizeof(Sctp));
+  abort.type = sctp::kAbort;
+  abort.flags = initiates ? 0 : sctp::kReflected;
+  abort.length = sizeof(SctpChunk);
+  store(p.head + p.l4 + offsetof(Sctp, checksum), crc32c(p.head + p.l4, kLength));
+  answer(p);
+  return true;
+}
+
 bool reply_echo(Packet& p) {
   const uint8_t request = is_v4(p) ? icmp::kEchoRequest : icmpv6::kEchoRequest;
   const uint8_t reply = is_v4(p) ? icmp::kEchoReply : icmpv6::kEchoReply;
@@ -228,8 +264,14 @@ bool reply_echo(Packet& p) {
   return true;
 }
 
-bool reply_port_unreachable(Packet& p) {
-  return reply_error(p, ends_of(p).destination, kPortUnreachable, 0);
+bool reply_unreachable(Packet& p) {
+  if (has_ports(p.protocol) || is_icmp(p.protocol)) {
+    return reply_error(p, ends_of(p).destination, kPortUnreachable, 0);
+  }
+  // RFC 8200 4: the pointer is to the next header field, which extension headers would move.
+  if (!is_v4(p) && p.l4 != p.l3 + sizeof(Ipv6)) return reply_prohibited(p);
+  return reply_error(p, ends_of(p).destination, kProtocolUnknown,
+                     is_v4(p) ? 0 : offsetof(Ipv6, next));
 }
 
 bool reply_prohibited(Packet& p) { return reply_error(p, ends_of(p).destination, kProhibited, 0); }

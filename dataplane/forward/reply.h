@@ -15,6 +15,9 @@ namespace nezu::forward {
 /// The RST that refuses a TCP segment (RFC 9293 3.10.7.1).
 [[nodiscard]] bool reply_reset(net::Packet& packet);
 
+/// The ABORT that refuses an SCTP packet of no association (RFC 9260 8.4).
+[[nodiscard]] bool reply_abort(net::Packet& packet);
+
 /// Echo request -> echo reply, of any length, also over several segments.
 [[nodiscard]] bool reply_echo(net::Packet& packet);
 
@@ -22,8 +25,8 @@ namespace nezu::forward {
 /// window is small, as whoever it speaks for may have any scale (RFC 7323 2).
 [[nodiscard]] bool reply_acknowledgement(net::Packet& packet, uint32_t acknowledgement);
 
-/// From the address that the packet was for.
-[[nodiscard]] bool reply_port_unreachable(net::Packet& packet);
+/// From the address that the packet was for: no such port or, where there are none, protocol.
+[[nodiscard]] bool reply_unreachable(net::Packet& packet);
 /// "Communication administratively prohibited", from the address that the packet was for.
 [[nodiscard]] bool reply_prohibited(net::Packet& packet);
 

@@ -5,6 +5,7 @@
 
 #include <type_traits>
 
+#include "dataplane/forward/sctp.h"
 #include "dataplane/net/edit.h"
 #include "dataplane/net/headers.h"
 #include "dataplane/net/packet.h"
@@ -42,21 +43,30 @@ inline bool may_hop(net::Packet& packet) {
                                             : may_hop<net::Edit6>(packet);
 }
 
+/// Pings, SCTP, protocols without ports, later fragments. Out of the way: within the loop that
+/// rewrites TCP and UDP it would cost those 5 % of the whole path.
+template <typename Edit, typename Work, typename Ports>
+[[nodiscard, gnu::noinline]] bool rewrite_rare(net::Packet& packet, net::Touch touch, Work work,
+                                               Ports ports) {
+  if (touch == net::Touch::addresses && !set_sctp_ports(packet, ports())) return false;
+  Edit edit{packet, touch};
+  work(edit);
+  edit.hop();
+  return true;
+}
+
 /// One hop with what `work` does to the edit. The common kind has a way of its own, in which what
-/// an edit may touch is known to the compiler.
-template <typename Edit, typename Work>
-[[nodiscard]] inline bool rewrite(net::Packet& packet, Work work) {
+/// an edit may touch is known to the compiler. `ports`: what those of SCTP become, as they lie in
+/// its header. Both hold what they need by value, which then stays in registers.
+template <typename Edit, typename Work, typename Ports>
+[[nodiscard, gnu::always_inline]] inline bool rewrite(net::Packet& packet, Work work, Ports ports) {
   if (!may_hop<Edit>(packet)) return false;
   const net::Touch touch = net::touch_of(packet);
-  if (touch == net::Touch::transport) [[likely]] {
-    Edit edit{packet, net::Touch::transport};
-    work(edit);
-    edit.hop();
-  } else {
-    Edit edit{packet, touch};
-    work(edit);
-    edit.hop();
-  }
+  if (touch != net::Touch::transport) [[unlikely]]
+    return rewrite_rare<Edit>(packet, touch, work, ports);
+  Edit edit{packet, net::Touch::transport};
+  work(edit);
+  edit.hop();
   return true;
 }
 

@@ -30,12 +30,15 @@ static_assert(sizeof(Neighbour) == 24 && sizeof(LinkOption) == 8);
 constexpr std::array<uint8_t, 16> kAllNodes{0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
 constexpr MacAddress kAllNodesMac{{0x33, 0x33, 0, 0, 0, 1}};
 
-bool is_arp_request(const Packet& packet) {
+bool is_arp(const Packet& packet) {
   if (packet.shape != Shape::other || packet.l3 + sizeof(Arp) > packet.head_length) return false;
   if (*packet.at<Big16>(packet.l3 - 2u) != kEtherArp) return false;
   const Arp& arp = *packet.at<Arp>(packet.l3);
   return arp.hardware == 1 && arp.protocol == kEtherIpv4 && arp.hardware_length == 6 &&
-         arp.protocol_length == 4 && arp.operation == kRequest;
+         arp.protocol_length == 4;
+}
+bool is_arp_request(const Packet& packet) {
+  return is_arp(packet) && packet.at<Arp>(packet.l3)->operation == kRequest;
 }
 
 Sum sum_of(const Packet& packet, uint32_t length) {
@@ -59,6 +62,23 @@ bool options_make_sense(const uint8_t* at, uint32_t length, bool unspecified) {
     length -= size;
   }
   return length == 0;
+}
+
+/// RFC 4861 7.1.2, as far as it tells lies from claims.
+bool is_advertisement(const Packet& packet) {
+  if (packet.shape != Shape::control || packet.family != Family::ipv6 ||
+      packet.protocol != Protocol::icmpv6) {
+    return false;
+  }
+  const uint32_t end = packet.l3 + packet.ip_length;
+  if (packet.l4 + sizeof(Neighbour) > end || end > packet.head_length) return false;
+  const auto& told = *packet.at<Neighbour>(packet.l4);
+  const uint32_t length = end - packet.l4;
+  return told.icmp.type == icmpv6::kNeighbourAdvertisement && told.icmp.code == 0 &&
+         packet.at<Ipv6>(packet.l3)->hop_limit == 255 &&
+         options_make_sense(packet.head + packet.l4 + sizeof(Neighbour), length - sizeof(Neighbour),
+                            false) &&
+         fold(sum_of(packet, length)) == 0xffff;
 }
 
 bool is_solicitation(const Packet& packet) {
@@ -127,6 +147,18 @@ void answer_solicitation(Packet& packet, const MacAddress& mac) {
 std::optional<Address> asked_address(const Packet& packet) {
   if (is_arp_request(packet)) return Address::v4_raw(packet.at<Arp>(packet.l3)->target.raw());
   if (is_solicitation(packet)) return Address::v6(&packet.at<Neighbour>(packet.l4)->target);
+  return std::nullopt;
+}
+
+std::optional<Claim> claim_of(const Packet& packet) {
+  const MacAddress from = packet.at<Ethernet>(0)->source;
+  if (is_arp(packet)) {
+    const Arp& arp = *packet.at<Arp>(packet.l3);
+    return Claim{Address::v4_raw(arp.sender.raw()), arp.sender_mac};
+  }
+  if (is_advertisement(packet)) {
+    return Claim{Address::v6(&packet.at<Neighbour>(packet.l4)->target), from};
+  }
   return std::nullopt;
 }
 

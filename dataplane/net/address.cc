@@ -101,6 +101,15 @@ std::optional<Address> parse_address(std::string_view text) {
   return {};
 }
 
+Address masked(Address address, uint32_t host_bits) {
+  for (size_t i = 16; host_bits != 0; --i) {
+    const uint32_t bits = host_bits < 8 ? host_bits : 8;
+    address.bytes[i - 1] = static_cast<uint8_t>(address.bytes[i - 1] & (0xff << bits));
+    host_bits -= bits;
+  }
+  return address;
+}
+
 std::optional<Prefix> parse_prefix(std::string_view text) {
   const size_t slash = text.find('/');
   const auto address = parse_address(text.substr(0, slash));
@@ -153,6 +162,10 @@ std::string_view to_string(Protocol protocol) {
       return "tcp";
     case Protocol::udp:
       return "udp";
+    case Protocol::gre:
+      return "gre";
+    case Protocol::esp:
+      return "esp";
     case Protocol::icmpv6:
       return "icmpv6";
     case Protocol::sctp:

@@ -20,12 +20,35 @@ namespace nezu::net {
 enum class Family : uint8_t { ipv4 = 4, ipv6 = 6 };
 
 /// Numbers of the IANA protocol registry.
-enum class Protocol : uint8_t { any = 0, icmp = 1, tcp = 6, udp = 17, icmpv6 = 58, sctp = 132 };
+enum class Protocol : uint8_t {
+  any = 0,
+  icmp = 1,
+  tcp = 6,
+  udp = 17,
+  gre = 47,
+  esp = 50,
+  icmpv6 = 58,
+  sctp = 132,
+};
+constexpr bool is_icmp(Protocol protocol) {
+  return protocol == Protocol::icmp || protocol == Protocol::icmpv6;
+}
+/// Source and destination port are the first four bytes of its header.
+constexpr bool has_ports(Protocol protocol) {
+  return protocol == Protocol::tcp || protocol == Protocol::udp || protocol == Protocol::sctp;
+}
 
 /// An isolated address space; 0 is the default one.
 enum class Instance : uint16_t {
   standard = 0,
   unknown = 0xffff,  ///< nobody's: no packet, route or address is in it
+};
+
+/// Who sends into a port, as its option says.
+enum class Side : uint8_t {
+  unknown,  ///< both, or not told
+  clients,  ///< packets to services: the client is the source
+  servers,  ///< answers: the client is the destination
 };
 
 struct Address {
@@ -83,6 +106,9 @@ struct Prefix {
   bool contains(const Address& other) const;
   auto operator<=>(const Prefix&) const = default;
 };
+
+/// The address with its last `host_bits` (up to 128) at 0.
+Address masked(Address address, uint32_t host_bits);
 
 /// Text as in RFC 5952; IPv4 dotted. `parse_*` answer nothing for text that is not exactly one.
 std::optional<Address> parse_address(std::string_view text);

@@ -60,13 +60,13 @@ struct Ends4 {
 enum class Touch : uint8_t {
   transport,  ///< TCP and UDP, also a first fragment: ports and checksum
   echo,       ///< ICMP echo: the identifier, as the port of the side that asks, and checksum
-  addresses,  ///< a later fragment or another protocol: nothing
+  addresses,  ///< a later fragment or another protocol: nothing (SCTP: forward/sctp.h)
 };
 
 constexpr Touch touch_of(const Packet& packet) {
   if (packet.shape != Shape::transport) return Touch::addresses;
-  const bool ports = packet.protocol == Protocol::tcp || packet.protocol == Protocol::udp;
-  return ports ? Touch::transport : Touch::echo;
+  if (packet.protocol == Protocol::tcp || packet.protocol == Protocol::udp) return Touch::transport;
+  return is_icmp(packet.protocol) ? Touch::echo : Touch::addresses;
 }
 
 /// The transport header's part of an edit: ports, other fields, and its checksum.

@@ -121,6 +121,20 @@ struct Udp {
 };
 static_assert(sizeof(Udp) == 8);
 
+/// SCTP's common header, and the first bytes of each chunk behind it (RFC 9260 3).
+struct Sctp {
+  Big16 source;
+  Big16 destination;
+  Big32 tag;
+  uint32_t checksum;  ///< CRC32c of all, its lowest byte first
+};
+struct SctpChunk {
+  uint8_t type;
+  uint8_t flags;
+  Big16 length;  ///< without the padding to 4 bytes
+};
+static_assert(sizeof(Sctp) == 12 && sizeof(SctpChunk) == 4);
+
 /// ICMP echo: who asks, and which of its requests.
 struct IcmpEcho {
   Big16 id;
@@ -143,6 +157,13 @@ struct Icmp {
   };
 };
 static_assert(sizeof(Icmp) == 8);
+
+namespace sctp {
+inline constexpr uint8_t kInit = 1, kInitAck = 2, kAbort = 6, kShutdown = 7, kShutdownAck = 8,
+                         kCookieEcho = 10, kShutdownComplete = 14;
+/// ABORT and SHUTDOWN COMPLETE: the tag is the receiver's own, reflected.
+inline constexpr uint8_t kReflected = 1;
+}  // namespace sctp
 
 namespace icmp {
 inline constexpr uint8_t kEchoReply = 0, kUnreachable = 3, kEchoRequest = 8, kTimeExceeded = 11,

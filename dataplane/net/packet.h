@@ -72,10 +72,11 @@ inline constexpr uint8_t kTcpFin = 0x01, kTcpSyn = 0x02, kTcpRst = 0x04, kTcpPsh
 /// What kind of packet the parser saw: which path through the stages it takes.
 enum class Shape : uint8_t {
   other,       ///< not IP (ARP, LLDP, ...): the answers' or the twin's
-  transport,   ///< TCP, UDP, ICMP echo: `tuple` is its own; also a first fragment of these
+  transport,   ///< TCP, UDP, SCTP, ICMP echo; others, without ports: `tuple` is its own; also a
+               ///< first fragment of these
   icmp_error,  ///< `tuple` is the inner packet's, as it stands there
   fragment,    ///< not the first: `tuple` has no ports, `l4` is where its piece of payload begins
-  control,     ///< NDP, MLD, multicast, link-local, other protocols: the answers' or the twin's;
+  control,     ///< NDP, MLD, multicast, link-local, other ICMP: the answers' or the twin's;
                ///< `tuple` has addresses and protocol, no ports
 };
 

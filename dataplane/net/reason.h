@@ -78,7 +78,11 @@ namespace nezu::net {
   X(ftp_out_of_order, "a segment of an FTP control connection before its turn")                 \
   X(ftp_line_waits, "an FTP line, until the one before it is acknowledged")                     \
   X(ftp_address_refused, "an FTP command named another host, which was taken out of it")        \
-  X(announcement_full, "no place for a connection that FTP or TFTP announces")
+  X(announcement_full, "no place for a connection that FTP or TFTP announces")                  \
+  X(sctp_without_flow, "an SCTP packet of no association that does not open one")               \
+  X(sctp_fragment, "a fragment of an SCTP packet whose ports change, and with them its sum")    \
+  X(relays_full, "too many different hosts send to services in mode redirect")                  \
+  X(address_claimed, "another host says that an address of ours is its own")
 
 enum class Reason : uint8_t {
 #define NEZU_REASON_ENUM(name, text) name,

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <string_view>
+#include <vector>
 
 #include "dataplane/net/checksum.h"
+#include "dataplane/net/crc32c.h"
 #include "dataplane/net/headers.h"
 
 namespace nezu::net {
@@ -87,6 +89,20 @@ std::string udp_text(const Around& around, Bytes bytes) {
   return text + payload(bytes.subspan(sizeof(Udp)));
 }
 
+std::string sctp_text(const Around& around, Bytes bytes) {
+  const auto* sctp = front<Sctp>(bytes);
+  if (sctp == nullptr) return " / sctp cut off";
+  std::string text = " / sctp " + number(sctp->source) + " > " + number(sctp->destination) +
+                     " tag " + hex(sctp->tag);
+  const Bytes chunks = bytes.subspan(sizeof(Sctp));
+  if (const auto* chunk = front<SctpChunk>(chunks)) text += " chunk " + number(chunk->type);
+  std::vector<uint8_t> zeroed(bytes.begin(), bytes.end());
+  store<uint32_t>(&zeroed[offsetof(Sctp, checksum)], 0);
+  const bool fits = crc32c(zeroed.data(), zeroed.size()) == sctp->checksum;
+  if (around.whole && !fits) text += " wrong sum " + hex(sctp->checksum);
+  return text + payload(chunks);
+}
+
 bool is_icmp_error(bool v6, uint8_t type) {
   if (v6) return type >= icmpv6::kUnreachable && type <= icmpv6::kParameterProblem;
   return type == icmp::kUnreachable || type == icmp::kTimeExceeded ||
@@ -126,8 +142,11 @@ std::string transport_text(const Around& around, Bytes bytes) {
     case Protocol::icmpv6:
       if (around.v6) return icmp_text(around, bytes);
       break;
-    case Protocol::any:
     case Protocol::sctp:
+      return sctp_text(around, bytes);
+    case Protocol::any:
+    case Protocol::gre:
+    case Protocol::esp:
       break;
   }
   return " / protocol " + number(around.protocol) + payload(bytes);

@@ -36,6 +36,15 @@ void parse_udp(Packet& p, uint32_t limit) {
   set_ports(p, udp.source.raw(), udp.destination.raw());
 }
 
+/// RFC 9260 3.1.
+void parse_sctp(Packet& p, uint32_t limit) {
+  if (p.l4 + sizeof(Sctp) > limit) return p.drop(Reason::transport_truncated);
+  const Sctp& sctp = *p.at<Sctp>(p.l4);
+  if (sctp.source == 0 || sctp.destination == 0) return p.drop(Reason::port_zero);
+  p.shape = Shape::transport;
+  set_ports(p, sctp.source.raw(), sctp.destination.raw());
+}
+
 enum class IcmpKind : uint8_t { other, echo_request, echo_reply, error };
 
 IcmpKind kind_of(Family family, uint8_t type) {
@@ -81,7 +90,7 @@ Ports echo_ports(IcmpKind kind, const Icmp& icmp) {
 /// What an ICMP error quotes: the beginning of a packet, at least as far as its ports.
 struct Inner {
   bool valid = false;
-  bool known = false;  ///< TCP, UDP or ICMP echo, or a later fragment of these
+  bool known = false;  ///< what a flow may be of: all but ICMP that is no echo
   Protocol protocol = Protocol::any;
   uint32_t l4 = 0;  ///< 0: a later fragment
   Ports ports;
@@ -111,17 +120,13 @@ Inner parse_inner(const Packet& p, uint32_t limit) {
   }
   inner.valid = l4 + 8 <= limit;
   if (!inner.valid) return inner;
-  const bool ports = inner.protocol == Protocol::tcp || inner.protocol == Protocol::udp;
   const Protocol echo = p.family == Family::ipv4 ? Protocol::icmp : Protocol::icmpv6;
-  if (later_fragment) {
-    inner.known = ports || inner.protocol == echo;
-    return inner;
-  }
+  inner.known = inner.protocol == echo ? later_fragment : !is_icmp(inner.protocol);
+  if (later_fragment) return inner;
   inner.l4 = l4;
-  if (ports) {
+  if (has_ports(inner.protocol)) {
     const auto both = load<uint32_t>(p.head + l4);
     inner.ports = {static_cast<uint16_t>(both), static_cast<uint16_t>(both >> 16)};
-    inner.known = true;
   } else if (inner.protocol == echo) {
     const Icmp& icmp = *p.at<Icmp>(l4);
     const IcmpKind kind = kind_of(p.family, icmp.type);
@@ -136,7 +141,7 @@ void parse_icmp_error(Packet& p, uint32_t limit, Instance instance) {
   const Inner inner = parse_inner(p, limit);
   if (!inner.valid) return p.drop(Reason::icmp_inner_invalid);
   if (!inner.known) {
-    // About a protocol that we never translate: whoever owns the address will know.
+    // About what is no flow: whoever owns the address will know.
     p.inner_l3 = 0;
     p.shape = Shape::control;
     return;
@@ -184,8 +189,10 @@ void parse_transport(Packet& p, uint32_t limit, Instance instance) {
     parse_udp(p, limit);
   } else if (p.protocol == icmp) {
     parse_icmp(p, limit, instance);
-  } else {
-    p.shape = Shape::control;
+  } else if (p.protocol == Protocol::sctp) {
+    parse_sctp(p, limit);
+  } else {  // that of the other family is nobody's
+    p.shape = is_icmp(p.protocol) ? Shape::control : Shape::transport;
   }
 }
 

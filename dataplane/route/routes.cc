@@ -37,6 +37,10 @@ bool Routes::share_subnet(net::Instance instance, const net::Address& a,
   });
 }
 
+bool Routes::is_mac_of_ours(const net::MacAddress& mac) const {
+  return std::any_of(links_.begin(), links_.end(),
+                     [&mac](const Link& link) { return link.mac == mac; });
+}
 net::MacAddress Routes::mac_of_port(uint16_t port) const {
   for (const Link& link : links_) {
     if (link.port == port) return link.mac;

@@ -90,6 +90,8 @@ class Routes {
   const net::Spaces& spaces() const { return *spaces_; }
   /// The port's MAC; all zeros for a port without a link.
   net::MacAddress mac_of_port(uint16_t port) const;
+  /// Of any port.
+  bool is_mac_of_ours(const net::MacAddress& mac) const;
   const std::vector<Link>& links() const { return links_; }
 
  private:

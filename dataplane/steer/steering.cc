@@ -24,29 +24,43 @@ uint32_t Steering::shards_of(uint16_t worker) const {
 }
 
 template <typename Tuple>
-Place Steering::place_in(const Tuple& tuple, const tables::LocalAddress* local) const {
+Place Steering::place_in(const Tuple& tuple, const Whose& whose) const {
   using flow::Direction;
+  const tables::LocalAddress* local = whose.local;
   const uint16_t port = net::swap16(tuple.destination_port);
-  if (local != nullptr && local->kind == tables::AddressKind::snat &&
-      port >= tables::kSnatFirstPort) {
-    return {Direction::to_client, static_cast<uint8_t>(tables::shard_of_snat_port(port)), local};
+  const auto by_client = [&](Direction direction) -> Place {
+    return direction == Direction::to_server
+               ? Place{direction, shard_hash_(tuple.source, tuple.source_port), local}
+               : Place{direction, shard_hash_(tuple.destination, tuple.destination_port), local};
+  };
+  const bool has_port = net::has_ports(tuple.protocol) || net::is_icmp(tuple.protocol);
+  const tables::LocalAddress* prefix = whose.prefix;
+  const bool is_portless = !has_port && ((local != nullptr && local->portless != 0) ||
+                                         (prefix != nullptr && prefix->portless != 0));
+  if (local == nullptr) {
+    const bool to_server =
+        prefix != nullptr && (prefix->by_side == 0 || whose.side == net::Side::clients);
+    if (to_server && is_portless) return {Direction::to_server, tables::kPortlessShard, local};
+    return by_client(to_server ? Direction::to_server : Direction::to_client);
   }
-  if (local != nullptr && local->kind == tables::AddressKind::vip) {
-    return {Direction::to_server, shard_hash_(tuple.source, tuple.source_port), local};
+  if (local->kind == tables::AddressKind::snat) {
+    if (port >= tables::kSnatFirstPort) {
+      return {Direction::to_client, static_cast<uint8_t>(tables::shard_of_snat_port(port)), local};
+    }
+    if (!has_port) return {Direction::to_client, tables::kPortlessShard, local};
+    return by_client(Direction::to_client);
   }
-  return {Direction::to_client, shard_hash_(tuple.destination, tuple.destination_port), local};
+  if (is_portless) return {Direction::to_server, tables::kPortlessShard, local};
+  return by_client(Direction::to_server);
 }
 
-Place Steering::place(const net::Tuple4& tuple, const tables::LocalAddress* local) const {
-  return place_in(tuple, local);
+Place Steering::place(const net::Tuple4& tuple, const Whose& whose, const tables::Settings&) const {
+  return place_in(tuple, whose);
 }
-Place Steering::place(const net::Tuple6& tuple, const tables::LocalAddress* local) const {
-  return place_in(tuple, local);
-}
-Place Steering::place(const net::Tuple6& tuple, const tables::LocalAddress* local,
+Place Steering::place(const net::Tuple6& tuple, const Whose& whose,
                       const tables::Settings& settings) const {
-  Place place = place_in(tuple, local);
-  if (local != nullptr) return place;
+  Place place = place_in(tuple, whose);
+  if (whose.local != nullptr || place.direction == flow::Direction::to_server) return place;
   for (const net::EmbeddingPrefix& prefix : settings.client_prefixes) {
     if (!prefix.exists()) break;
     if (!net::embeds(prefix, tuple.destination)) continue;
@@ -56,12 +70,18 @@ Place Steering::place(const net::Tuple6& tuple, const tables::LocalAddress* loca
   }
   return place;
 }
-Place Steering::place(const net::Tuple4& tuple, const tables::View& view) const {
-  return place_in(tuple, view.address(tuple.instance, net::Address::v4_raw(tuple.destination)));
+Place Steering::place(const net::Tuple4& tuple, const tables::View& view, net::Side side) const {
+  const tables::Match match =
+      tables::match(view, tuple.instance, net::Address::v4_raw(tuple.destination), tuple.protocol,
+                    net::swap16(tuple.destination_port));
+  return place_in(tuple, {match.local, match.prefix, side});
 }
-Place Steering::place(const net::Tuple6& tuple, const tables::View& view) const {
-  const auto* local = view.address(tuple.instance, net::Address::v6(tuple.destination.data()));
-  return view.is_ready() ? place(tuple, local, view.settings()) : place_in(tuple, local);
+Place Steering::place(const net::Tuple6& tuple, const tables::View& view, net::Side side) const {
+  const tables::Match match =
+      tables::match(view, tuple.instance, net::Address::v6(tuple.destination.data()),
+                    tuple.protocol, net::swap16(tuple.destination_port));
+  const Whose whose{match.local, match.prefix, side};
+  return view.is_ready() ? place(tuple, whose, view.settings()) : place_in(tuple, whose);
 }
 
 }  // namespace nezu::steer

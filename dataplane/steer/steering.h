@@ -4,7 +4,8 @@
 // One object for all workers, constant after construction. A flow's shard comes from its client
 // alone (address and port), whichever side the packet is from, so that both directions meet at one
 // owner without any shared memory. Server addresses never enter the rule: draining or removing a
-// server changes no owner.
+// server changes no owner. Where any destination may be a service's (`redirect`), the side of the
+// port tells client and server apart.
 #pragma once
 
 #include <array>
@@ -13,7 +14,7 @@
 #include "dataplane/flow/entry.h"
 #include "dataplane/net/hash.h"
 #include "dataplane/net/packet.h"
-#include "dataplane/tables/view.h"
+#include "dataplane/tables/match.h"
 
 namespace nezu::steer {
 
@@ -28,25 +29,27 @@ struct Place {
   const tables::LocalAddress* local = nullptr;
 };
 
+/// Whose the destination is, and by which side the packet came in.
+struct Whose {
+  const tables::LocalAddress* local = nullptr;   ///< ours; null: somebody else's
+  const tables::LocalAddress* prefix = nullptr;  ///< as in tables::Match
+  net::Side side = net::Side::unknown;
+};
+
 class Steering {
  public:
   /// `seed`: of the flow hash; another one at each start.
   Steering(uint16_t workers, uint64_t seed, const net::ToeplitzKey& key = default_key());
 
   /// The tuple as it stands in the packet; for ICMP errors the mirrored inner one.
-  Place place(const net::Tuple4& tuple, const tables::View& view) const;
-  Place place(const net::Tuple6& tuple, const tables::View& view) const;
-  /// The same when it is known whose the destination is (null: not ours).
-  Place place(const net::Tuple4& tuple, const tables::LocalAddress* local) const;
-  Place place(const net::Tuple6& tuple, const tables::LocalAddress* local) const;
-  /// What decides beside that: an IPv4 client that IPv6 servers see inside a prefix (RFC 6052) is
-  /// the IPv4 client.
-  Place place(const net::Tuple4& tuple, const tables::LocalAddress* local,
-              const tables::Settings&) const {
-    return place(tuple, local);
-  }
-  Place place(const net::Tuple6& tuple, const tables::LocalAddress* local,
-              const tables::Settings& settings) const;
+  Place place(const net::Tuple4& tuple, const tables::View& view,
+              net::Side side = net::Side::unknown) const;
+  Place place(const net::Tuple6& tuple, const tables::View& view,
+              net::Side side = net::Side::unknown) const;
+  /// The same when it is known whose the destination is. An IPv4 client that IPv6 servers see
+  /// inside a prefix of the settings (RFC 6052) is the IPv4 client.
+  Place place(const net::Tuple4& tuple, const Whose& whose, const tables::Settings&) const;
+  Place place(const net::Tuple6& tuple, const Whose& whose, const tables::Settings& settings) const;
 
   uint16_t owner(uint8_t shard) const { return owners_[shard]; }
   uint16_t workers() const { return workers_; }
@@ -57,7 +60,7 @@ class Steering {
 
  private:
   template <typename Tuple>
-  Place place_in(const Tuple& tuple, const tables::LocalAddress* local) const;
+  Place place_in(const Tuple& tuple, const Whose& whose) const;
 
   uint16_t workers_;
   std::array<uint16_t, tables::kShardCount> owners_;

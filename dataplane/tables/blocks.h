@@ -8,7 +8,7 @@
 //   Header.root -> Root -> services   Directory -> Page -> Service -> SnatSet
 //                       -> pools      Directory -> Page -> Pool -> Ring | Sequence
 //                       -> servers    Directory -> Page -> Server
-//                       -> addresses  Directory -> Page -> LocalAddress
+//                       -> addresses  Directory -> Page -> LocalAddress with its Rules
 //                       -> memberships Memberships
 //                       -> service_keys, address_keys   HashDirectory -> HashPage (slots by key)
 //                       -> source_rules                 (tables/source_rules.h)
@@ -23,6 +23,7 @@
 #include "dataplane/net/embedded.h"
 #include "dataplane/net/time.h"
 #include "dataplane/tables/ids.h"
+#include "dataplane/tables/rule.h"
 #include "dataplane/tables/source_rules.h"
 
 namespace nezu::tables {
@@ -53,14 +54,16 @@ enum class Mode : uint8_t {
   prefixed,   ///< UDP: a client's datagrams carry its address in front
   spliced,    ///< TCP: bytes are put in or changed, so that numbers differ (flow/splice.h)
   announced,  ///< what an earlier flow has announced: the SNAT port is not its own
+  returned,   ///< of a flow only: what a server of `redirect` has sent us; answers go back there
 };
 constexpr bool is_tunnel(Mode mode) {
   return mode == Mode::tunnel_ipip || mode == Mode::tunnel_gre || mode == Mode::tunnel_gue;
 }
 /// Answers pass us by: only the client's half of a flow is seen here.
-constexpr bool is_one_way(Mode mode) {
-  return mode == Mode::route || mode == Mode::redirect || is_tunnel(mode);
-}
+constexpr bool is_one_way(Mode mode) { return mode == Mode::route || is_tunnel(mode); }
+/// Nothing is translated, answers may come through us or not, and who serves the flow stands in its
+/// relay (flow/relay.h).
+constexpr bool has_relay(Mode mode) { return mode == Mode::redirect || mode == Mode::returned; }
 
 /// An order to pick members in. A new one is a line here and its compiler in the control plane.
 enum class Scheduler : uint8_t { rr, wrr, lc, wlc, sh, mh };
@@ -78,7 +81,8 @@ enum class ClientAddress : uint8_t { none, proxy_v2, tcp_option };
 enum class Application : uint8_t { none, ftp, tftp };
 
 enum class Ping : uint8_t { always, any, all };
-enum class Refusal : uint8_t { drop, refuse };  ///< silence, or RST / ICMP port unreachable
+/// Silence; RST, ABORT or an ICMP error; `redirect`: on to where the client wanted.
+enum class Refusal : uint8_t { drop, refuse, pass };
 
 /// Which of a service's timeouts a flow is under. Values are indices of `Service::timeouts`.
 enum class Timeout : uint8_t {
@@ -98,12 +102,18 @@ inline constexpr size_t kTimeoutCount = 16;  ///< room for more
 using Timeouts = std::array<net::Tick, kTimeoutCount>;
 
 struct ServiceKey {
-  net::Address address;
+  net::Address address;  ///< of a prefix: the first one
   net::Instance instance = net::Instance::standard;
-  uint16_t port = 0;  ///< host order; 0 for a service of every port
-  net::Protocol protocol = net::Protocol::any;
-  std::array<uint8_t, 3> reserved{};
+  uint16_t port = 0;  ///< host order; the first of a range; 0: of a protocol without ports, or any
+  net::Protocol protocol = net::Protocol::any;  ///< any: every one
+  uint8_t host_bits = 0;                        ///< of a prefix: low bits that do not count
+  uint16_t last_port = 0;                       ///< of a range; 0: `port` alone
   bool operator==(const ServiceKey&) const = default;
+  /// One address, protocol and port: found by its hash. All others are found by the rules of their
+  /// LocalAddress.
+  constexpr bool is_exact() const {
+    return host_bits == 0 && last_port == 0 && protocol != net::Protocol::any;
+  }
 };
 static_assert(sizeof(ServiceKey) == 24);
 
@@ -139,7 +149,8 @@ struct alignas(64) Service {
   net::EmbeddingPrefix client_prefix;
   ClientAddress client_address = ClientAddress::none;
   Application application = Application::none;
-  uint8_t reset_when_idle = 0;                   ///< TCP: both ends are told by RST
+  uint8_t reset_when_idle = 0;   ///< TCP: both ends are told by RST
+  uint8_t return_to_sender = 0;  ///< `redirect`: answers go back to the MAC that asked
   uint16_t passive_first = 0, passive_last = 0;  ///< ftp: declared passive ports; 0: none
   std::array<uint8_t, 44> reserved2{};
   bool operator==(const Service&) const = default;
@@ -148,9 +159,9 @@ static_assert(sizeof(Service) == 320);
 
 /// Rules of source NAT have slots of their own and no key.
 constexpr bool is_rule(const Service& service) { return service.mode == Mode::masquerade; }
-/// Found by its key; else by slot only.
+/// Found by its key; else by rules, or (configured no more) by slot only.
 constexpr bool is_filed(const Service& service) {
-  return service.retired == 0 && !is_rule(service);
+  return service.retired == 0 && !is_rule(service) && service.key.is_exact();
 }
 
 /// The source addresses of a `fullnat` service, both families mixed.
@@ -199,7 +210,8 @@ struct alignas(64) Pool {
   PoolId id = no_id<PoolId>();
   Scheduler scheduler = Scheduler::wlc;
   uint8_t hash_with_port = 0;
-  uint16_t reserved = 0;
+  uint8_t hash_destination = 0;  ///< sh, mh: of where the client wants to go, not of the client
+  uint8_t reserved = 0;
   uint32_t member_count = 0;  ///< sorted by identity
   uint32_t ready_count = 0;   ///< members that are ready and have a weight
   uint64_t identity = 0;      ///< hash of the name
@@ -249,19 +261,29 @@ constexpr uint16_t snat_port(uint32_t shard, uint32_t place) {
 static_assert(kSnatFirstPort % kShardCount == 0 &&
               snat_port(kShardCount - 1, kSnatSlicePorts - 1) == 65535);
 
+/// An address of ours, or (`host_bits`) a prefix that services are configured for: that one is
+/// neither answered for nor announced.
 struct alignas(64) LocalAddress {
-  net::Address address;
+  net::Address address;  ///< of a prefix: the first one
   net::Instance instance = net::Instance::standard;
   AddressKind kind = AddressKind::vip;
   uint8_t answers_ping = 1;
-  uint8_t retired = 0;  ///< configured no more: still steers until its last flow has ended
-  std::array<uint8_t, 3> reserved{};
+  uint8_t retired = 0;    ///< configured no more: still steers until its last flow has ended
+  uint8_t host_bits = 0;  ///< of a prefix: low bits that do not count
+  uint8_t by_side = 0;    ///< of a prefix: `redirect`: who is the client tells the port of entry
+  /// Of a VIP with `fullnat`: flows without ports live at shard kPortlessShard.
+  uint8_t portless = 0;
   AddressId id = no_id<AddressId>();
   /// VIP: ports that are served by a service which has another one (`Service::passive_first`).
   ServiceId passive_service = no_id<ServiceId>();
   uint16_t passive_first = 0, passive_last = 0;
-  bool operator==(const LocalAddress&) const = default;
+  uint32_t rule_count = 0;
+  bool operator==(const LocalAddress&) const = default;  ///< without its rules
+  /// The more specific ones first.
+  const Rule* rules() const { return reinterpret_cast<const Rule*>(this + 1); }
 };
+/// Where flows without ports live that share an SNAT address: their answers name no client.
+inline constexpr uint8_t kPortlessShard = 0;
 
 // --- who belongs where --------------------------------------------------------------------------
 
@@ -350,10 +372,11 @@ struct alignas(64) Root {
   Ref<Directory<Pool>> pools;
   Ref<Directory<Server>> servers;
   Ref<Directory<LocalAddress>> addresses;
-  Ref<HashDirectory> service_keys;
+  Ref<HashDirectory> service_keys;  ///< of exact services
   Ref<HashDirectory> address_keys;
   Ref<SourceRules> source_rules;  ///< none: no rule
   Ref<Memberships> memberships;
+  PrefixLengths prefixes;
   Settings settings;
 };
 

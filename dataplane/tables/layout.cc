@@ -35,10 +35,12 @@ uint64_t layout_hash() {
         offsetof(Service, base), offsetof(Service, name), sizeof(SnatSet), sizeof(ServerIdentity),
         sizeof(Member), offsetof(Member, state), sizeof(Ring), sizeof(Pool),
         offsetof(Pool, sequence), offsetof(Pool, name), sizeof(Server), offsetof(Server, base),
-        sizeof(LocalAddress), offsetof(LocalAddress, id), sizeof(HashCell), sizeof(HashPage),
-        sizeof(HashDirectory), sizeof(Settings), sizeof(Membership), sizeof(Memberships),
-        sizeof(Root), offsetof(Root, settings), sizeof(SourceRules), sizeof(SourceRule),
-        sizeof(SourcePrefix)}) {
+        sizeof(LocalAddress), offsetof(LocalAddress, rule_count), sizeof(Rule),
+        offsetof(Service, client_prefix), offsetof(Service, return_to_sender),
+        offsetof(ServiceKey, last_port), offsetof(Root, prefixes), offsetof(PortLine, side),
+        sizeof(HashCell), sizeof(HashPage), sizeof(HashDirectory), sizeof(Settings),
+        sizeof(Membership), sizeof(Memberships), sizeof(Root), offsetof(Root, settings),
+        sizeof(SourceRules), sizeof(SourceRule), sizeof(SourcePrefix)}) {
     hash.add(part);
   }
   return hash.value();

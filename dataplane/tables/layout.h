@@ -157,14 +157,15 @@ struct AddressGauge {
 };
 
 struct alignas(64) PortLine {
-  std::atomic<uint32_t> used{0};     // HK
-  std::atomic<uint32_t> link_up{0};  // HK
-  std::array<char, 24> name{};       // HK, once
-  std::array<char, 24> device{};     // HK, once
-  std::array<char, 24> twin{};       // HK, once
-  net::MacAddress mac;               // HK, once
-  uint16_t mtu = 0;                  // HK, once
-  uint32_t speed_mbps = 0;           // HK, once
+  std::atomic<uint32_t> used{0};        // HK
+  std::atomic<uint32_t> link_up{0};     // HK
+  std::array<char, 24> name{};          // HK, once
+  std::array<char, 24> device{};        // HK, once
+  std::array<char, 24> twin{};          // HK, once
+  net::MacAddress mac;                  // HK, once
+  uint16_t mtu = 0;                     // HK, once
+  uint32_t speed_mbps = 0;              // HK, once
+  net::Side side = net::Side::unknown;  // HK, once
   Counter received, received_bytes, sent, sent_bytes, receive_missed, receive_errors, send_errors;
   Counter twin_received, twin_sent, twin_dropped;
   std::array<char, 64> steering{};  // HK, once: "hardware steering: none; ..."
@@ -216,6 +217,7 @@ struct FlowRecord {
   ServerId server_id;
   uint32_t seconds_left;  ///< until it expires idle
   net::Instance instance;
+  net::MacAddress sender;  ///< that answers go back to; all 0: by the routes
 };
 
 /// HK -> CP.
@@ -240,6 +242,7 @@ enum class EventKind : uint16_t {
   neighbour_failed,
   flows_dropped_at_start,
   nat_log_lost,
+  address_claimed,  ///< text: the address; value: the MAC of the host that claims it
 };
 
 /// HK -> CP; when the ring is full the event is lost and counted.
@@ -250,9 +253,9 @@ struct alignas(64) Event {
   uint16_t worker = 0;
   uint32_t subject = 0;  ///< slot or port number, by kind
   uint64_t value = 0;
-  std::array<char, 32> text{};
+  std::array<char, 40> text{};  ///< an IPv6 address fits
 };
-static_assert(sizeof(Event) == 64);
+static_assert(sizeof(Event) == 128);
 
 /// One producer, one consumer, across processes; `Capacity` is a power of two.
 template <typename Record, uint32_t Capacity>

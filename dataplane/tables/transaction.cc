@@ -6,7 +6,8 @@
 
 namespace nezu::tables {
 
-Transaction::Transaction(Writer& writer) : writer_(writer), live_(writer.view()) {
+Transaction::Transaction(Writer& writer)
+    : writer_(writer), live_(writer.view()), prefixes_(writer.prefixes_) {
   writer.reclaim();
   if (!live_.is_ready()) return;
   settings_ = live_.settings();
@@ -138,44 +139,30 @@ void Transaction::put(const Server& server) {
   replace(servers_, index(server.id), stage(server), live);
 }
 
-void Transaction::put(const LocalAddress& address) {
+void Transaction::put(const LocalAddress& wanted, std::span<const Rule> rules) {
+  LocalAddress address = wanted;
+  address.rule_count = static_cast<uint32_t>(rules.size());
   const LocalAddress* live = live_.address(address.id);
-  if (live != nullptr && *live == address) return;
+  if (live != nullptr && *live == address &&
+      std::equal(rules.begin(), rules.end(), live->rules())) {
+    return;
+  }
   const uint32_t slot = index(address.id);
-  const uint64_t hash =
-      hash_of(address.instance, address.address, writer_.region_.header().hash_seed);
-  if (live == nullptr || live->address != address.address || live->instance != address.instance) {
+  const uint64_t hash = hash_of(address.instance, address.address,
+                                writer_.region_.header().hash_seed, address.host_bits);
+  if (live == nullptr || live->address != address.address || live->instance != address.instance ||
+      live->host_bits != address.host_bits) {
     if (live != nullptr) address_keys_.push_back({writer_.addresses_.at(slot), slot, false});
     address_keys_.push_back({hash, slot, true});
   }
-  replace(addresses_, slot, stage(address), live);
+  if (live != nullptr) prefixes_.remove(*live);
+  prefixes_.add(address);
+  replace(addresses_, slot,
+          Ref<LocalAddress>{stage(&address, sizeof address, rules.data(), rules.size_bytes())},
+          live);
 }
 
 void Transaction::put(const Settings& settings) { settings_ = settings; }
-
-void Transaction::put_source_rules(std::span<const uint8_t> block) {
-  const SourceRules* live = live_.source_rules();
-  const auto is_live = [&] {
-    return live == nullptr ? block.empty()
-                           : block.size() == live->bytes() &&
-                                 std::memcmp(block.data(), live, block.size()) == 0;
-  };
-  if (is_live()) return;
-  if (live != nullptr) replaced_.push_back(source_rules_.offset);
-  source_rules_ = {};
-  if (!block.empty()) source_rules_.offset = stage(block.data(), block.size(), nullptr, 0);
-}
-
-void Transaction::put(std::span<const Membership> memberships) {
-  const auto live = live_.memberships();
-  if (std::equal(live.begin(), live.end(), memberships.begin(), memberships.end())) return;
-  if (memberships_.exists()) replaced_.push_back(memberships_.offset);
-  memberships_ = {};
-  if (memberships.empty()) return;
-  Memberships block;
-  block.count = static_cast<uint32_t>(memberships.size());
-  memberships_ = {stage(&block, sizeof block, memberships.data(), memberships.size_bytes())};
-}
 
 void Transaction::remove(ServiceId id) {
   const Service* live = live_.service(id);
@@ -199,6 +186,7 @@ void Transaction::remove(AddressId id) {
   const LocalAddress* live = live_.address(id);
   if (live == nullptr) return;
   address_keys_.push_back({writer_.addresses_.at(index(id)), index(id), false});
+  prefixes_.remove(*live);
   replace(addresses_, index(id), Ref<LocalAddress>{}, live);
 }
 
@@ -332,6 +320,7 @@ Commit Transaction::commit(uint64_t revision) {
   root.settings = settings_;
   root.source_rules = source_rules_;
   root.memberships = memberships_;
+  root.prefixes = prefixes_.lengths();
   const auto count = [](auto& counter, const auto& overlay, auto lives) {
     for (const auto& [slot, block] : overlay) {
       counter += (block.exists() ? 1u : 0u) - (lives(slot) != nullptr ? 1u : 0u);
@@ -379,6 +368,7 @@ void Transaction::settle(uint64_t generation) {
   };
   file(writer_.services_, service_keys_);
   file(writer_.addresses_, address_keys_);
+  writer_.prefixes_ = prefixes_;
   writer_.heap_.show();
 }
 

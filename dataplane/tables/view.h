@@ -25,8 +25,9 @@ inline uint64_t hash_of(const ServiceKey& key, uint64_t seed) {
                       static_cast<uint64_t>(key.protocol),
                   seed);
 }
-inline uint64_t hash_of(net::Instance instance, const net::Address& address, uint64_t seed) {
-  return key_hash(address, static_cast<uint64_t>(instance), ~seed);
+inline uint64_t hash_of(net::Instance instance, const net::Address& address, uint64_t seed,
+                        uint8_t host_bits = 0) {
+  return key_hash(address, static_cast<uint64_t>(instance) | uint64_t{host_bits} << 32, ~seed);
 }
 /// Whether `root`'s pages of that many buckets: where `hash` is filed.
 constexpr uint32_t page_of(uint64_t hash, uint32_t page_count) {
@@ -73,7 +74,17 @@ class View {
     if (root_ == nullptr) return nullptr;
     return find(root_->address_keys, root_->addresses, hash_of(instance, address, seed_),
                 [&](const LocalAddress& local) {
-                  return local.address == address && local.instance == instance;
+                  return local.address == address && local.instance == instance &&
+                         local.host_bits == 0;
+                });
+  }
+  /// `first`: of the prefix. Only those whose length is in Root::prefixes exist.
+  const LocalAddress* prefix(net::Instance instance, const net::Address& first,
+                             uint8_t host_bits) const {
+    return find(root_->address_keys, root_->addresses, hash_of(instance, first, seed_, host_bits),
+                [&](const LocalAddress& local) {
+                  return local.address == first && local.instance == instance &&
+                         local.host_bits == host_bits;
                 });
   }
   const Ring* ring(Ref<Ring> ref) const { return at(ref); }

@@ -17,6 +17,9 @@ uint64_t bytes_of(const SnatSet& set) { return sizeof(SnatSet) + set.count * siz
 uint64_t bytes_of(const Memberships& block) {
   return sizeof(Memberships) + block.count * sizeof(Membership);
 }
+uint64_t bytes_of(const LocalAddress& local) {
+  return sizeof(LocalAddress) + local.rule_count * sizeof(Rule);
+}
 uint64_t bytes_of(const HashDirectory& directory) {
   return sizeof(HashDirectory) + directory.page_count * sizeof(Ref<HashPage>);
 }
@@ -33,6 +36,16 @@ std::unique_ptr<Writer> Writer::attach(const Region& region, std::string* error)
   store_word(region.header().writer_pid, static_cast<uint64_t>(getpid()),
              std::memory_order_relaxed);
   return writer;
+}
+
+PrefixLengths PrefixCounts::lengths() const {
+  PrefixLengths lengths;
+  for (uint32_t bits = 1; bits <= 128; ++bits) {
+    const uint64_t bit = uint64_t{1} << ((bits - 1) % 64);
+    if (bits <= 32 && counts_[0][bits] != 0) lengths.words[0] |= bit;
+    if (counts_[1][bits] != 0) lengths.words[1 + (bits - 1) / 64] |= bit;
+  }
+  return lengths;
 }
 
 uint64_t Writer::revision() const {
@@ -119,8 +132,11 @@ std::string Writer::adopt() {
             return heap_.adopt(at, sizeof server);
           });
   sound = sound && adopt_directory(root->addresses, [&](uint64_t at, const LocalAddress& address) {
-            addresses_[index(address.id)] = hash_of(address.instance, address.address, seed);
-            return heap_.adopt(at, sizeof address);
+            addresses_[index(address.id)] =
+                hash_of(address.instance, address.address, seed, address.host_bits);
+            const bool known = address.host_bits <= (address.address.is_v4() ? 32 : 128);
+            if (known) prefixes_.add(address);
+            return known && heap_.adopt(at, bytes_of(address));
           });
   sound = sound && adopt_source_rules(root->source_rules);
   sound = sound && adopt_memberships(root->memberships);

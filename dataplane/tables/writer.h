@@ -30,6 +30,20 @@ struct RingSource {
   std::function<std::vector<uint16_t>()> build;
 };
 
+/// How many prefixes of each length there are, by family.
+class PrefixCounts {
+ public:
+  void add(const LocalAddress& address) { ++at(address); }
+  void remove(const LocalAddress& address) { --at(address); }
+  PrefixLengths lengths() const;
+
+ private:
+  uint32_t& at(const LocalAddress& address) {
+    return counts_[!address.address.is_v4()][address.host_bits];
+  }
+  std::array<std::array<uint32_t, 129>, 2> counts_{};  ///< [0]: of those that are no prefixes
+};
+
 class Transaction;
 
 class Writer {
@@ -77,6 +91,7 @@ class Writer {
   Heap heap_;
   SharedBlocks rings_, snat_sets_;
   Filed services_, addresses_;
+  PrefixCounts prefixes_;
 };
 
 class Transaction {
@@ -87,12 +102,12 @@ class Transaction {
   Transaction& operator=(const Transaction&) = delete;
 
   // Each slot at most once. What equals the live block stages nothing. `service.snats`,
-  // `pool.ring`, `pool.sequence` and `pool.member_count` are set here.
+  // `pool.ring`, `pool.sequence`, `pool.member_count` and `address.rule_count` are set here.
   void put(const Service& service, std::span<const AddressId> snats, uint32_t ipv4_count);
   void put(const Pool& pool, std::span<const Member> members, const RingSource* ring,
            const RingSource* sequence);
   void put(const Server& server);
-  void put(const LocalAddress& address);
+  void put(const LocalAddress& address, std::span<const Rule> rules = {});
   void put(const Settings& settings);
   /// As build_source_rules made it; empty: no rules.
   void put_source_rules(std::span<const uint8_t> block);
@@ -147,6 +162,7 @@ class Transaction {
   Overlay<Server> servers_;
   Overlay<LocalAddress> addresses_;
   std::vector<HashChange> service_keys_, address_keys_;
+  PrefixCounts prefixes_;
   struct SharedChange {
     Writer::SharedBlocks* blocks;
     uint64_t fingerprint;

@@ -105,7 +105,7 @@ using Reply = bool (*)(Packet&, const Address&);
 constexpr Reply kReplies[] = {
     [](Packet& p, const Address&) { return forward::reply_reset(p); },
     [](Packet& p, const Address&) { return forward::reply_echo(p); },
-    [](Packet& p, const Address&) { return forward::reply_port_unreachable(p); },
+    [](Packet& p, const Address&) { return forward::reply_unreachable(p); },
     [](Packet& p, const Address&) { return forward::reply_prohibited(p); },
     [](Packet& p, const Address& us) { return forward::reply_time_exceeded(p, us); },
     [](Packet& p, const Address& us) { return forward::reply_too_big(p, us, 1280); },

@@ -67,8 +67,13 @@ inline std::string check_bounds(const net::Packet& p) {
     transport = sizeof(Udp);
   } else if (p.protocol == (p.family == Family::ipv4 ? Protocol::icmp : Protocol::icmpv6)) {
     transport = sizeof(Icmp);
-  } else {
-    return "a transport protocol that the parser does not know";
+  } else if (p.protocol == Protocol::sctp) {
+    transport = sizeof(Sctp);
+  } else if (is_icmp(p.protocol)) {
+    return "ICMP of the other family is no transport";
+  } else if ((p.family == Family::ipv4 ? p.tuple4.source_port | p.tuple4.destination_port
+                                       : p.tuple6.source_port | p.tuple6.destination_port) != 0) {
+    return "ports of a protocol that has none";
   }
   return p.l4 + transport > limit ? "the transport header is out of bounds" : "";
 }

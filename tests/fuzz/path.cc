@@ -122,6 +122,7 @@ class Balancer {
     }
     world_.rebuild_routes();
     put_told();
+    put_open();
     tables::Settings settings;
     settings.transit = tables::Transit::forward;
     settings.client_prefixes[0] = kPrefix;
@@ -147,7 +148,40 @@ class Balancer {
       setup.snat_lines = 64;
       setup.ports = {tables::port_identity("front"), tables::port_identity("back")};
       setup.nat_log = &nat_log_[number];
+      setup.sides = {Side::clients, Side::servers};
       worker.path = std::make_unique<path::Path>(setup);
+    }
+  }
+
+  /// Services of many addresses, ports and protocols, and other people's.
+  void put_open() {
+    for (const bool v6 : {false, true}) {
+      world::ServiceSpec spec;
+      spec.port = 0;
+      spec.protocol = Protocol::any;
+      spec.servers = {{v6 ? "fd00:1::5" : "10.0.1.5", 0}};
+      spec.vip = v6 ? "2001:db8:7::/48" : "203.0.113.128/25";
+      world_.put(spec);
+      spec.vip = v6 ? "2001:db8::11" : "203.0.113.11";
+      spec.mode = tables::Mode::fullnat;
+      spec.snats = {v6 ? "fd00:1::a" : "10.0.0.1"};
+      world_.put(spec);
+      spec.vip = v6 ? "2001:db8::10" : "203.0.113.10";
+      spec.protocol = Protocol::sctp;
+      spec.port = 2905;
+      spec.servers = {{v6 ? "fd00:1::5" : "10.0.1.5", 3905}};
+      world_.put(spec);
+      spec.vip = v6 ? "2a00::/16" : "93.0.0.0/8";
+      spec.protocol = Protocol::any;
+      spec.port = 0;
+      spec.mode = tables::Mode::redirect;
+      spec.snats.clear();
+      spec.servers = {{v6 ? "fd00:1::5" : "10.0.1.5", 0}, {v6 ? "fd00:1::6" : "10.0.1.6", 0}};
+      spec.return_to_sender = true;
+      spec.refusal = tables::Refusal::pass;
+      world_.put(spec);
+      spec.instance = Instance{10};
+      world_.put(spec);
     }
   }
 

@@ -220,10 +220,87 @@ int main(int count, char** arguments) {
   write(corpus / "tftp", {{0, eth() / kTo / udp(40000, 87) / "read"},
                           {kServers | kOther, eth() / kFrom / udp(3333, 40000) / "data"},
                           {kOther, eth() / kTo / udp(40000, 3333) / "ack"}});
+  const auto gre = [] { return raw({0, 0, 8, 0, 1, 2, 3, 4, 5, 6, 7, 8}, 47); };
+  write(corpus / "portless",
+        {{0, eth() / ipv4("198.51.100.7", "203.0.113.11") / gre()},
+         {kServers, eth() / ipv4("10.0.1.5", "10.0.0.1") / gre()},
+         {kOther, eth() / ipv4("198.51.100.8", "203.0.113.11") / gre()},
+         {0, eth() / ipv4("198.51.100.7", "203.0.113.200") / gre()},
+         {kSame, eth() / ipv4("198.51.100.7", "203.0.113.200") / echo_request(1, 1)},
+         {0, eth() / ipv4("192.0.2.9", "203.0.113.200") / time_exceeded() /
+                 ipv4("203.0.113.200", "198.51.100.7") / gre()},
+         {0, eth() / kTo / gre()},
+         {kOther, eth() / ipv6("2001:db8:c::7", "2001:db8:7::1") / gre()}});
+  // INIT, INIT ACK, COOKIE ECHO, DATA, ABORT: sums are for the receiver.
+  const auto sctp = [](uint16_t from, uint16_t to, uint32_t tag, Bytes chunks) {
+    Bytes bytes{static_cast<uint8_t>(from >> 8),
+                static_cast<uint8_t>(from),
+                static_cast<uint8_t>(to >> 8),
+                static_cast<uint8_t>(to),
+                0,
+                0,
+                0,
+                static_cast<uint8_t>(tag),
+                0,
+                0,
+                0,
+                0};
+    bytes.insert(bytes.end(), chunks.begin(), chunks.end());
+    return raw(bytes, 132);
+  };
+  const Bytes init{1, 0, 0, 20, 0, 0, 0, 7, 0, 1, 0, 0, 0, 1, 0, 1, 0, 0, 0, 1};
+  Bytes init_ack = init;
+  init_ack[0] = 2;
+  init_ack[7] = 9;
+  write(corpus / "sctp",
+        {{0, eth() / kTo / sctp(5000, 2905, 0, init)},
+         {kServers, eth() / ipv4("10.0.1.5", "10.0.0.1") / sctp(3905, 30000, 7, init_ack)},
+         {kOther, eth() / kTo / sctp(5000, 2905, 9, {10, 0, 0, 8, 1, 2, 3, 4})},
+         {0, eth() / kTo / sctp(5000, 2905, 9, {0, 3, 0, 5, 1, 0, 0, 0})},
+         {0, eth() / kTo / sctp(5000, 2905, 9, {7, 0, 0, 8, 0, 0, 0, 0})},
+         {0, eth() / kTo / sctp(5000, 2905, 9, {6, 0, 0, 4})},
+         {0, eth() / kTo / sctp(5001, 2905, 9, {0, 3, 0, 0})},
+         {0, eth() / kTo6 / sctp(5000, 2905, 0, init)}});
+  // Associations by source NAT; ports of the answers: some shard's.
+  std::vector<Step> outward = {{kServers, eth() / kOut / sctp(5000, 2905, 0, init)},
+                               {kServers, eth() / kOut6 / sctp(5000, 2905, 0, init)},
+                               {kServers, eth() / kOut / sctp(5001, 2905, 9, {0, 3, 0, 4})},
+                               {kServers, eth() / kOut / gre()}};
+  for (uint32_t shard = 0; shard < 256; shard += 3) {
+    const auto port = static_cast<uint16_t>(1024 + shard * 252);
+    outward.push_back({kSame, eth() / kBack / sctp(2905, port, 7, init_ack)});
+    outward.push_back(
+        {kSame, eth() / kBack / time_exceeded() / ipv4("203.0.113.1", "198.51.100.7").ttl(1) /
+                    sctp(port, 2905, 0, init)});
+  }
+  outward.push_back({kServers, eth() / kOut / sctp(5000, 2905, 9, {6, 0, 0, 4})});
+  write(corpus / "sctp_outward", outward);
+  const auto out = [] { return ipv4("198.51.100.7", "93.184.216.34"); };
+  const auto back = [] { return ipv4("93.184.216.34", "198.51.100.7"); };
+  write(corpus / "redirect_vlan",
+        {{0, eth() / vlan(7) / out() / tcp(40000, 80).syn().seq(1)},
+         {kSame, eth() / out() / tcp(40000, 80).syn().seq(1)},
+         {kServers, eth() / vlan(7) / back() / tcp(80, 40000).syn().seq(9).ack(2)},
+         {kServers | kOther, eth() / back() / tcp(80, 40000).syn().seq(9).ack(2)},
+         {kServers, eth() / vlan(7) / ipv4("93.1.2.3", "192.0.2.99") / udp(5, 6) / "x"},
+         {kOther, eth() / vlan(7) / ipv4("192.0.2.99", "93.1.2.3") / udp(6, 5) / "y"},
+         {0, eth() / ipv4("192.0.2.99", "93.1.2.3") / udp(6, 5) / "y"}});
+  write(corpus / "redirect", {{0, eth() / out() / tcp(40000, 80).syn().seq(1)},
+                              {kServers, eth() / back() / tcp(80, 40000).syn().seq(9).ack(2)},
+                              {kServers | kOther, eth() / out() / tcp(40000, 80).seq(2).ack(10)},
+                              {kOther, eth() / out() / tcp(40000, 80).seq(2).ack(10)},
+                              {kServers, eth() / ipv4("93.1.2.3", "192.0.2.99") / udp(5, 6) / "x"},
+                              {0, eth() / ipv4("192.0.2.99", "93.1.2.3") / udp(6, 5) / "y"},
+                              {kServers, eth() / ipv4("10.0.1.5", "93.1.2.3") / tcp(5, 80).syn()},
+                              {0, eth() / ipv4("192.0.2.9", "198.51.100.7") /
+                                      fragmentation_needed(1300) / out() / tcp(40000, 80).seq(2)},
+                              {kLater, eth() / out().ttl(1) / tcp(40000, 80).seq(3).ack(10)},
+                              {0, eth() / ipv6("2001:db8:c::7", "2a00::1") / udp(5, 53) / "x"}});
   write(corpus / "flood", flood(70, 80));
   write(corpus / "flood_fullnat", flood(70, 443));
   write(corpus / "ours",
         {{0, eth() / arp_request("192.0.2.254", "203.0.113.10")},
+         {0, eth() / arp_reply("203.0.113.10", "192.0.2.254")},
          {kSame, eth() / kTo / echo_request(1, 1) / fill(32)},
          {kSame, eth() / kTo6 / echo_request6(1, 1)},
          {kSame, eth() / vlan(7) / kTo / tcp(5, 80).syn()},

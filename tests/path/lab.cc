@@ -63,6 +63,7 @@ void Lab::start(uint16_t workers) {
     setup.ports[1] = tables::port_identity("back");
     logs_.push_back(std::make_unique<path::NatRing>(64));
     setup.nat_log = logs_.back().get();
+    setup.sides = sides_;
     paths_.push_back(std::make_unique<path::Path>(setup));
     all.push_back(paths_.back().get());
   }

@@ -49,6 +49,8 @@ class Lab {
   std::vector<Fate> released() { return std::exchange(released_, {}); }
   /// RSTs of our own that left, since the last call.
   std::vector<Fate> said() { return std::exchange(said_, {}); }
+  /// Who sends into a port, from the next start on.
+  void side(uint16_t port, net::Side side) { sides_[port] = side; }
   /// Time passes; housekeeping runs often enough to finish what is due.
   void advance(double seconds);
   net::Instant now() const { return now_; }
@@ -89,6 +91,7 @@ class Lab {
   void say_farewells(uint16_t worker);
 
   flow::Capacity capacity_;
+  std::array<net::Side, tables::kMaxPorts> sides_{};
   world::World world_;
   std::string directory_;
   net::Instant now_{1000 * net::kNanosecondsPerSecond};

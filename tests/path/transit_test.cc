@@ -63,7 +63,10 @@ TEST(Transit, OnlyTheMacAndTheHopCountChange) {
 /// GRE, ESP, whatever: an address is all that a router asks for. Fragments, too.
 TEST(Transit, OtherProtocolsAndFragments) {
   Router lab;
-  for (const uint8_t protocol : {47, 50, 132}) {
+  const Bytes twelve{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
+  lab.expect(from_host() / ipv4(kHost, kOut) / raw(twelve, 132), kBack,
+             to_outside() / ipv4(kHost, kOut).ttl(63) / raw(twelve, 132));
+  for (const uint8_t protocol : {47, 50}) {
     lab.expect(from_host() / ipv4(kHost, kOut) / raw({1, 2, 3, 4, 5, 6, 7, 8}, protocol), kBack,
                to_outside() / ipv4(kHost, kOut).ttl(63) / raw({1, 2, 3, 4, 5, 6, 7, 8}, protocol));
     lab.expect(from_host() / ipv4(kHost, kOut).id(3).fragment(16, false).protocol(protocol) /
@@ -144,10 +147,12 @@ TEST(Transit, OffIsCountedAndTheKernelMayHaveIt) {
                      0, kBack)
                 .reason,
             Reason::icmp_unmatched);
-  EXPECT_EQ(off.send(from_host() / ipv4(kHost, kOut) / raw({1, 2}, 47), 0, kBack).verdict,
-            Verdict::twin);
+  EXPECT_EQ(off.send(from_host() / ipv4(kHost, kOut) / raw({1, 2}, 47), 0, kBack).reason,
+            Reason::transit_refused);
   Router kernel(tables::Transit::kernel);
   EXPECT_EQ(kernel.send(from_host() / ipv4(kHost, kOut) / udp(1, 2) / "x", 0, kBack).verdict,
+            Verdict::twin);
+  EXPECT_EQ(kernel.send(from_host() / ipv4(kHost, kOut) / raw({1, 2}, 47), 0, kBack).verdict,
             Verdict::twin);
   EXPECT_EQ(kernel
                 .send(from_host() / ipv4(kHost, kOut) / port_unreachable() / ipv4(kOut, kHost) /

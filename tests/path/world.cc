@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "dataplane/flow/tcp_track.h"
+#include "dataplane/tables/match.h"
 
 namespace nezu::world {
 namespace {
@@ -133,21 +134,41 @@ void World::add_space(route::Build& build, const InstanceSpec& spec) {
   }
 }
 
-tables::AddressId World::local(net::Instance instance, const net::Address& address,
-                               tables::AddressKind kind, tables::Transaction& transaction) {
-  const std::pair key{instance, address};
-  const auto found = std::find(addresses_.begin(), addresses_.end(), key);
+/// With the rules of all services that are known by now.
+tables::AddressId World::local(const tables::LocalAddress& wanted,
+                               tables::Transaction& transaction) {
+  tables::LocalAddress block = wanted;
+  const auto found =
+      std::find_if(addresses_.begin(), addresses_.end(), [&](const tables::LocalAddress& one) {
+        return one.instance == block.instance && one.address == block.address &&
+               one.host_bits == block.host_bits;
+      });
   const auto slot = static_cast<uint32_t>(found - addresses_.begin());
-  if (found == addresses_.end()) {
-    addresses_.push_back(key);
-    tables::LocalAddress block;
-    block.address = address;
-    block.instance = instance;
-    block.kind = kind;
-    block.id = tables::AddressId{slot};
-    transaction.put(block);
+  block.id = tables::AddressId{slot};
+  std::vector<tables::Rule> rules;
+  for (const tables::Service& service : services_) {
+    const tables::ServiceKey& key = service.key;
+    if (key.instance != block.instance || key.address != block.address ||
+        key.host_bits != block.host_bits) {
+      continue;
+    }
+    if (service.mode == tables::Mode::fullnat) block.portless = 1;
+    if (service.mode == tables::Mode::redirect) block.by_side = 1;
+    if (!key.is_exact()) rules.push_back(tables::rule_of(key, service.id));
+    if (service.passive_first != 0) {
+      block.passive_service = service.id;
+      block.passive_first = service.passive_first;
+      block.passive_last = service.passive_last;
+    }
   }
-  return tables::AddressId{slot};
+  std::sort(rules.begin(), rules.end(), tables::is_before);
+  if (found == addresses_.end()) {
+    addresses_.push_back(block);
+  } else {
+    *found = block;
+  }
+  transaction.put(block, rules);
+  return block.id;
 }
 
 ServerId World::server_id(std::string_view text, uint16_t port, net::Protocol protocol,
@@ -159,17 +180,45 @@ ServerId World::server_id(std::string_view text, uint16_t port, net::Protocol pr
   fail("no such server");
 }
 
+namespace {
+
+tables::LocalAddress place_of(const tables::ServiceKey& key) {
+  tables::LocalAddress place;
+  place.address = key.address;
+  place.instance = key.instance;
+  place.host_bits = key.host_bits;
+  return place;
+}
+
+}  // namespace
+
 ServiceId World::put(const ServiceSpec& spec) {
   tables::Transaction transaction(*writer_);
-  const tables::ServiceKey key{address(spec.vip), spec.instance, spec.port, spec.protocol, {}};
-  const auto known = std::find(services_.begin(), services_.end(), key);
+  const auto prefix = net::parse_prefix(spec.vip);
+  if (!prefix) fail("not an address or prefix");
+  const auto bits = static_cast<uint8_t>((prefix->address.is_v4() ? 32 : 128) - prefix->length);
+  const tables::ServiceKey key{net::masked(prefix->address, bits),
+                               spec.instance,
+                               spec.port,
+                               spec.protocol,
+                               bits,
+                               spec.last_port};
+  const auto known =
+      std::find_if(services_.begin(), services_.end(),
+                   [&](const tables::Service& service) { return service.key == key; });
   const auto slot = static_cast<uint32_t>(known - services_.begin());
-  if (known == services_.end()) services_.push_back(key);
+  if (known == services_.end()) services_.emplace_back();
+  services_[slot].key = key;
+  services_[slot].id = ServiceId{slot};
+  services_[slot].mode = spec.mode;
+  services_[slot].passive_first = spec.passive_first;
+  services_[slot].passive_last = spec.passive_last;
+  const bool keeps_port = !key.is_exact() || spec.mode == tables::Mode::redirect;
 
   bool new_host = false;
   std::vector<tables::Member> members;
   for (const ServerSpec& server : spec.servers) {
-    const uint16_t port = server.port != 0 ? server.port : spec.port;
+    const uint16_t port = server.port != 0 || keeps_port ? server.port : spec.port;
     const tables::ServerIdentity identity{
         address(server.address), spec.instance, port, spec.protocol, {}};
     auto found = std::find_if(servers_.begin(), servers_.end(),
@@ -199,6 +248,7 @@ ServiceId World::put(const ServiceSpec& spec) {
   tables::Pool pool;
   pool.id = PoolId{slot};
   pool.scheduler = spec.scheduler;
+  pool.hash_destination = spec.hash_destination ? 1 : 0;
   pool.ready_count = static_cast<uint32_t>(
       std::count_if(members.begin(), members.end(), [](const tables::Member& member) {
         return member.state == tables::ServerState::ready && member.weight != 0;
@@ -216,21 +266,14 @@ ServiceId World::put(const ServiceSpec& spec) {
   std::vector<tables::AddressId> snats;
   uint32_t ipv4 = 0;
   for (const std::string_view snat : spec.snats) {
-    snats.push_back(local(spec.instance, address(snat), tables::AddressKind::snat, transaction));
+    tables::LocalAddress block;
+    block.address = address(snat);
+    block.instance = spec.instance;
+    block.kind = tables::AddressKind::snat;
+    snats.push_back(local(block, transaction));
     ipv4 += address(snat).is_v4();
   }
-  const tables::AddressId vip =
-      local(spec.instance, key.address, tables::AddressKind::vip, transaction);
-  if (spec.passive_first != 0) {
-    tables::LocalAddress block;
-    block.address = key.address;
-    block.instance = spec.instance;
-    block.id = vip;
-    block.passive_service = ServiceId{slot};
-    block.passive_first = spec.passive_first;
-    block.passive_last = spec.passive_last;
-    transaction.put(block);
-  }
+  local(place_of(key), transaction);
   tables::Service service;
   service.key = key;
   service.id = ServiceId{slot};
@@ -238,6 +281,7 @@ ServiceId World::put(const ServiceSpec& spec) {
   service.mode = spec.mode;
   service.gue_port = spec.mode == tables::Mode::tunnel_gue ? spec.gue_port : uint16_t{0};
   service.refusal = spec.refusal;
+  service.return_to_sender = spec.return_to_sender ? 1 : 0;
   service.max_segment_size = spec.max_segment_size;
   service.reset_when_idle = spec.reset_when_idle ? 1 : 0;
   service.timeouts = spec.timeouts;
@@ -258,7 +302,10 @@ ServiceId World::put(const ServiceSpec& spec) {
 void World::remove(ServiceId id) {
   tables::Transaction transaction(*writer_);
   transaction.remove(id);
+  // A VIP goes on steering; one with rules must not show this one.
+  const tables::LocalAddress vip = place_of(services_[index(id)].key);
   services_[index(id)] = {};
+  local(vip, transaction);
   commit(transaction);
 }
 
@@ -288,14 +335,16 @@ ServiceId World::put_rule(const RuleSpec& spec) {
     if (service.timeouts[i] == 0) service.timeouts[i] = flow::default_timeouts()[i];
   }
   // Its place; no service has this key.
-  tables::ServiceKey nobody;
-  nobody.port = static_cast<uint16_t>(services_.size());
+  tables::Service nobody;
+  nobody.key.port = static_cast<uint16_t>(services_.size());
   services_.push_back(nobody);
   std::vector<tables::AddressId> snats;
   uint32_t ipv4 = 0;
   for (const std::string_view snat : spec.snats) {
-    snats.push_back(
-        local(net::Instance::standard, address(snat), tables::AddressKind::snat, transaction));
+    tables::LocalAddress block;
+    block.address = address(snat);
+    block.kind = tables::AddressKind::snat;
+    snats.push_back(local(block, transaction));
     ipv4 += address(snat).is_v4();
   }
   transaction.put(service, snats, ipv4);

@@ -34,8 +34,8 @@ struct ServerSpec {
 };
 
 struct ServiceSpec {
-  std::string_view vip = "203.0.113.10";
-  uint16_t port = 80;
+  std::string_view vip = "203.0.113.10";  ///< or a prefix, "203.0.113.0/24"
+  uint16_t port = 80;                     ///< 0 with protocol `any`, and where there are none
   net::Protocol protocol = net::Protocol::tcp;
   tables::Mode mode = tables::Mode::nat;
   tables::Scheduler scheduler = tables::Scheduler::rr;
@@ -46,6 +46,9 @@ struct ServiceSpec {
   net::EmbeddingPrefix client_prefix{};
   uint16_t gue_port = 6080;       ///< tunnel_gue
   uint16_t max_segment_size = 0;  ///< 0: as the ends say
+  uint16_t last_port = 0;         ///< of a range; servers then keep the port
+  bool hash_destination = false;
+  bool return_to_sender = false;
   net::Instance instance = net::Instance::standard;
   tables::ClientAddress client_address = tables::ClientAddress::none;
   tables::Application application = tables::Application::none;
@@ -111,8 +114,7 @@ class World {
     tables::ServerIdentity identity;
     tables::Server block;
   };
-  tables::AddressId local(net::Instance instance, const net::Address& address,
-                          tables::AddressKind kind, tables::Transaction& transaction);
+  tables::AddressId local(const tables::LocalAddress& wanted, tables::Transaction& transaction);
   void add_space(route::Build& build, const InstanceSpec& spec);
   void commit(tables::Transaction& transaction);
   void put_rules(tables::Transaction& transaction);
@@ -121,9 +123,9 @@ class World {
   std::vector<std::string_view> owns_{"192.0.2.1", "2001:db8:f::1"};
   std::unique_ptr<tables::Region> region_;
   std::unique_ptr<tables::Writer> writer_;
-  std::vector<tables::ServiceKey> services_;  // by ServiceId, as pools
+  std::vector<tables::Service> services_;  // by ServiceId, as pools; only key, id and mode
   std::vector<Server> servers_;
-  std::vector<std::pair<net::Instance, net::Address>> addresses_;
+  std::vector<tables::LocalAddress> addresses_;
   std::vector<InstanceSpec> instances_;
   uint64_t revision_ = 0;
   route::Hops hops_;

@@ -13,6 +13,7 @@ class Case(unittest.TestCase):
     """One world for all cases of a class."""
     workers, flows = 1, 65536
     dataplane_options = ()
+    sided = False
     configuration = everything()
 
     @classmethod
@@ -20,6 +21,7 @@ class Case(unittest.TestCase):
         cls.world = World(cls.workers, flows=cls.flows,
                           dataplane_options=cls.dataplane_options).__enter__()
         cls.addClassCleanup(cls.world.close)
+        cls.world.sided = cls.sided
         try:
             cls.world.start()
             cls.world.apply(cls.configuration)

@@ -111,6 +111,7 @@ class World:
         self.dataplane_options = dataplane_options  # FOLDER stands for the world's folder
         self.namespaces, self.processes = [], []
         self.dataplane = self.controlplane = None
+        self.sided = False  # the ports are told who sends into them
 
     def __enter__(self):
         sweep()
@@ -200,7 +201,8 @@ class World:
         memory = ["--in-memory"] if self.huge else ["--no-huge", "--no-shconf"]
         self.dataplane = self.start_program("dataplane", *self.lb.command(
             self.program("nezu-dataplane"),
-            "--port", "name=front,dev=net_af_packet0", "--port", "name=back,dev=net_af_packet1",
+            "--port", "name=front,dev=net_af_packet0" + (",side=clients" if self.sided else ""),
+            "--port", "name=back,dev=net_af_packet1" + (",side=servers" if self.sided else ""),
             "--workers", workers or self.workers, "--region-dir", self.region_folder,
             "--state-dir", self.folder / "dataplane", "--flows", self.flow_limit,
             "--flows6", self.flow_limit, "--idle-sleep",

@@ -28,7 +28,8 @@ void Filter::add(CLI::App* command) {
   command->add_option("--vip", vip, "Only to this VIP, ADDRESS or ADDRESS:PORT");
   command->add_option("--real-server", server, "Only on this server, ADDRESS or ADDRESS:PORT");
   command->add_option("--instance", instance, "Only of the network instance of this number");
-  command->add_option("--protocol", protocol, "tcp or udp")->check(CLI::IsMember({"tcp", "udp"}));
+  command->add_option("--protocol", protocol, "tcp, udp, sctp, gre or esp")
+      ->check(CLI::IsMember({"tcp", "udp", "sctp", "gre", "esp"}));
 }
 
 v1::FlowFilter Filter::message() const {
@@ -59,7 +60,7 @@ v1::FlowFilter Filter::message() const {
     filter.set_instance(*instance);
   }
   if (!protocol.empty()) {
-    filter.set_protocol(protocol == "udp" ? v1::PROTOCOL_UDP : v1::PROTOCOL_TCP);
+    filter.set_protocol(parse_protocol(protocol).value());
   }
   return filter;
 }
@@ -71,7 +72,8 @@ std::string protocol_of(const v1::Flow& flow) {
     case 58:
       return "icmpv6";
     default:
-      return name_of(flow.protocol());
+      return flow.protocol() != v1::PROTOCOL_UNSPECIFIED ? name_of(flow.protocol())
+                                                         : std::to_string(flow.ip_protocol());
   }
 }
 
@@ -90,7 +92,9 @@ class FlowPrinter {
           {protocol_of(flow), address_port(flow.client(), flow.client_port()),
            address_port(flow.vip(), flow.service_port()) + instance_text(flow.instance()),
            address_port(flow.server(), flow.server_port()),
-           flow.snat().empty() ? "-" : address_port(flow.snat(), flow.snat_port()),
+           !flow.snat().empty()    ? address_port(flow.snat(), flow.snat_port())
+           : flow.sender().empty() ? "-"
+                                   : "to " + flow.sender(),
            name_of(flow.state()), std::to_string(flow.worker()),
            std::to_string(flow.expires_in_s()) + "s",
            flow.source_nat().empty() ? flow.service() : "source-nat " + flow.source_nat()});

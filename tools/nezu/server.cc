@@ -50,9 +50,11 @@ void add_list(CLI::App& parent, Session& session) {
 }
 
 bool is_same(const v1::ServerIdentity& a, const v1::ServerIdentity& b) {
-  const auto is_udp = [](const auto& s) { return s.protocol() == v1::PROTOCOL_UDP; };
+  const auto protocol = [](const auto& s) {
+    return s.protocol() == v1::PROTOCOL_UNSPECIFIED ? v1::PROTOCOL_TCP : s.protocol();
+  };
   return a.instance() == b.instance() && a.address() == b.address() && a.port() == b.port() &&
-         is_udp(a) == is_udp(b);
+         protocol(a) == protocol(b);
 }
 
 Exit show(Session& session, const State& state) {

@@ -5,6 +5,8 @@
 namespace nezu::cli {
 namespace {
 
+std::string place_of(const v1::VirtualService& service);
+
 struct ServiceKind {
   using Object = v1::VirtualService;
   using CreateRequest = v1::CreateServiceRequest;
@@ -26,9 +28,15 @@ struct ServiceKind {
   static std::vector<std::string> row(const Object& object);
 };
 
+/// "203.0.113.10:80", "203.0.113.0/24:8000-8099", "0.0.0.0/0".
+std::string place_of(const v1::VirtualService& service) {
+  const std::string place = address_port(service.address(), service.port());
+  return service.last_port() == 0 ? place : place + "-" + std::to_string(service.last_port());
+}
+
 std::vector<std::string> ServiceKind::row(const Object& object) {
   return {object.name(),
-          address_port(object.address(), object.port()) + instance_text(object.instance()),
+          place_of(object) + instance_text(object.instance()),
           name_of(object.protocol()),
           name_of(object.mode()),
           object.pool(),

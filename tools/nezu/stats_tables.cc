@@ -71,7 +71,8 @@ Table workers_table(const v1::Statistics& statistics) {
 
 Table ports_table(const v1::Statistics& statistics) {
   Table table({">port", "name", "link", "twin", ">pkt/s in", ">pkt/s out", ">rate in", ">rate out",
-               ">missed", ">errors in", ">errors out", ">to twin", ">from twin", "steering"});
+               ">missed", ">errors in", ">errors out", ">to twin", ">from twin", "side",
+               "steering"});
   for (const auto& port : statistics.ports()) {
     const std::string speed =
         port.speed_mbps() == 0 ? "" : " " + scaled(port.speed_mbps()) + " Mbit/s";
@@ -80,7 +81,7 @@ Table ports_table(const v1::Statistics& statistics) {
                bit_rate(port.received_bits_per_second()), bit_rate(port.sent_bits_per_second()),
                number(port.receive_missed()), number(port.receive_errors()),
                number(port.send_errors()), number(port.twin_sent()), number(port.twin_received()),
-               port.steering()});
+               port.side().empty() ? "-" : port.side(), port.steering()});
   }
   return table;
 }

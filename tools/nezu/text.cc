@@ -1,5 +1,6 @@
 #include "tools/nezu/text.h"
 
+#include <cctype>
 #include <charconv>
 #include <cmath>
 #include <cstdio>
@@ -69,6 +70,18 @@ AddressPort parse_address_port(std::string_view text) {
   return out;
 }
 
+std::optional<v1::Protocol> parse_protocol(std::string_view text) {
+  v1::Protocol protocol{};
+  std::string name = "PROTOCOL_";
+  for (const char letter : text) {
+    name += static_cast<char>(std::toupper(static_cast<unsigned char>(letter)));
+  }
+  if (!v1::Protocol_Parse(name, &protocol) || protocol == v1::PROTOCOL_UNSPECIFIED) {
+    return std::nullopt;
+  }
+  return protocol;
+}
+
 v1::ServerIdentity parse_server(std::string_view text) {
   v1::ServerIdentity server;
   std::string_view place = text;
@@ -84,15 +97,12 @@ v1::ServerIdentity parse_server(std::string_view text) {
   if (const size_t slash = text.find('/'); slash != std::string_view::npos) {
     const std::string_view protocol = text.substr(slash + 1);
     place = text.substr(0, slash);
-    if (protocol != "tcp" && protocol != "udp") {
-      misunderstood(text, "a server, as 10.0.0.1:80 or [2001:db8::1]:53/udp");
+    if (!parse_protocol(protocol)) {
+      misunderstood(text, "a server, as 10.0.0.1:80, [2001:db8::1]:53/udp or 10.0.0.1/gre");
     }
-    server.set_protocol(protocol == "udp" ? v1::PROTOCOL_UDP : v1::PROTOCOL_TCP);
+    server.set_protocol(*parse_protocol(protocol));
   }
   const AddressPort parsed = parse_address_port(place);
-  if (parsed.port == 0) {
-    misunderstood(text, "a server: its port is missing, as in 10.0.0.1:80");
-  }
   server.set_address(parsed.address);
   server.set_port(parsed.port);
   return server;
@@ -126,7 +136,9 @@ std::string instance_text(uint32_t instance) {
 
 std::string server_text(const v1::ServerIdentity& server) {
   const std::string place = address_port(server.address(), server.port());
-  return (server.protocol() == v1::PROTOCOL_UDP ? place + "/udp" : place) +
+  const bool is_usual =
+      server.protocol() == v1::PROTOCOL_UNSPECIFIED || server.protocol() == v1::PROTOCOL_TCP;
+  return (is_usual ? place : place + "/" + name_of(server.protocol())) +
          instance_text(server.instance());
 }
 

@@ -9,6 +9,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -23,7 +24,9 @@ struct AddressPort {
 
 /// "10.0.0.1:80", "[2001:db8::1]:80"; without a port also "10.0.0.1", "2001:db8::1".
 AddressPort parse_address_port(std::string_view text);
-/// "10.0.0.1:80", "[2001:db8::1]:53/udp". The port is required.
+/// "tcp", "udp", "sctp", ...
+std::optional<v1::Protocol> parse_protocol(std::string_view text);
+/// "10.0.0.1:80", "[2001:db8::1]:53/udp", "10.0.0.1/gre".
 v1::ServerIdentity parse_server(std::string_view text);
 /// "500ms", "30s", "5m", "2h"; a bare number is seconds.
 std::chrono::milliseconds parse_duration(std::string_view text);

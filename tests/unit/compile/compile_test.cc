@@ -60,7 +60,7 @@ TEST(Compile, AFailedServerLosesItsTurnsAndItsPing) {
   EXPECT_EQ(build_ring(image.pools[0].plan), (std::vector<uint16_t>{1}));
   for (const AddressImage& address : image.addresses) {
     if (address.kind == tables::AddressKind::vip) {
-      EXPECT_EQ(address.answers_ping, address.address.is_v4());  // any, all
+      EXPECT_EQ(address.answers_ping, address.key.address.is_v4());  // any, all
     }
   }
 }

@@ -30,15 +30,15 @@ TEST(Validate, TellsAllProblemsAtOnce) {
 }
 
 TEST(Validate, RefusesWhatThisVersionCannotDo) {
-  EXPECT_THAT(
-      problems_with(
-          [](v1::Configuration& c) { c.mutable_services(0)->set_mode(v1::MODE_REDIRECT); }),
-      HasSubstr("services[\"shop\"].mode: redirect: This version forwards by nat, fullnat,"));
+  EXPECT_THAT(problems_with(
+                  [](v1::Configuration& c) { c.mutable_services(0)->set_mode(v1::MODE_REDIRECT); }),
+              HasSubstr("Mode redirect takes what is for other people's addresses: give a prefix"));
 }
 
 TEST(Validate, RefusesAddressesThatCannotBe) {
-  for (const char* address : {"0.0.0.0", "127.0.0.1", "224.0.0.1", "255.255.255.255", "::", "::1",
-                              "fe80::1", "ff02::1", "", "10.0.0.1:80", "10.0.0.1/24"}) {
+  for (const char* address :
+       {"0.0.0.0", "127.0.0.1", "224.0.0.1", "255.255.255.255", "::", "::1", "fe80::1", "ff02::1",
+        "", "10.0.0.1:80", "10.0.0.1/33", "10.0.0.0/7", "2001::/15"}) {
     EXPECT_THAT(
         problems_with([&](v1::Configuration& c) { c.mutable_services(0)->set_address(address); }),
         HasSubstr("services[\"shop\"].address"))

@@ -97,23 +97,23 @@ TEST(Echo, OnlyForRequests) {
 
 TEST(Unreachable, QuotesThePacket) {
   Frame frame = Frame(eth() / ipv4(kClient, kVip) / udp(40000, 80) / "hi").padded(60);
-  EXPECT_TRUE(reply_port_unreachable(parsed(frame)));
+  EXPECT_TRUE(reply_unreachable(parsed(frame)));
   EXPECT_EQ(frame, back() / error4(kVip, kClient) / port_unreachable() / ipv4(kClient, kVip) /
                        udp(40000, 80) / "hi");
   Frame six = eth() / ipv6(kClient6, kVip6) / udp(40000, 80) / "hi";
-  EXPECT_TRUE(reply_port_unreachable(parsed(six)));
+  EXPECT_TRUE(reply_unreachable(parsed(six)));
   EXPECT_EQ(six, back() / ipv6(kVip6, kClient6).traffic_class(0xc0) / port_unreachable6() /
                      ipv6(kClient6, kVip6) / udp(40000, 80) / "hi");
 }
 
 TEST(Unreachable, QuotesNoMoreThanAllowed) {
   Frame frame = eth() / ipv4(kClient, kVip) / udp(40000, 80) / fill(1400);
-  EXPECT_TRUE(reply_port_unreachable(parsed(frame)));
+  EXPECT_TRUE(reply_unreachable(parsed(frame)));
   EXPECT_EQ(frame, back() / error4(kVip, kClient) / port_unreachable().quoting(548) /
                        ipv4(kClient, kVip) / udp(40000, 80) / fill(1400));
   EXPECT_EQ(frame.size(), 14u + 576);
   Frame six = eth() / ipv6(kClient6, kVip6) / udp(40000, 80) / fill(1400);
-  EXPECT_TRUE(reply_port_unreachable(parsed(six)));
+  EXPECT_TRUE(reply_unreachable(parsed(six)));
   EXPECT_EQ(six.size(), 14u + 1280);
 }
 
@@ -121,13 +121,13 @@ TEST(Unreachable, FitsTheRoomOfTheBuffer) {
   Frame frame = eth() / ipv4(kClient, kVip) / udp(40000, 80) / fill(200);
   frame.packet().room = 14 + 28 + 40;
   frame.packet().head_length = 14 + 60;
-  EXPECT_TRUE(reply_port_unreachable(parsed(frame)));
+  EXPECT_TRUE(reply_unreachable(parsed(frame)));
   EXPECT_EQ(frame, back() / error4(kVip, kClient) / port_unreachable().quoting(40) /
                        ipv4(kClient, kVip) / udp(40000, 80) / fill(200));
   Frame none = eth() / ipv4(kClient, kVip) / udp(40000, 80) / "hi";
   none.packet().room = 14 + 28 + 27;
   const Frame before = none;
-  EXPECT_FALSE(reply_port_unreachable(parsed(none)));
+  EXPECT_FALSE(reply_unreachable(parsed(none)));
   EXPECT_EQ(none, before);
 }
 
@@ -174,7 +174,7 @@ TEST(Errors, AreNeverAboutErrorsFragmentsOrWhatWentToMany) {
   };
   for (Frame frame : frames) {
     const Frame before = frame;
-    EXPECT_FALSE(reply_port_unreachable(parsed(frame)));
+    EXPECT_FALSE(reply_unreachable(parsed(frame)));
     EXPECT_EQ(frame, before);
   }
 }

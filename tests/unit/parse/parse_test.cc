@@ -208,11 +208,11 @@ TEST(Parse, IcmpErrorAboutAnEcho) {
   EXPECT_EQ(tuple_text(p), "icmp 192.0.2.7:7 > 203.0.113.10:0");
 }
 
-TEST(Parse, IcmpErrorAboutWhatIsNeverTranslatedIsControl) {
+TEST(Parse, IcmpErrorAboutAProtocolWithoutPorts) {
   const Packet p = parsed(eth() / ipv4("198.51.100.1", kB) / port_unreachable() /
                           ipv4(kB, kA).protocol(47) / fill(20));
-  EXPECT_EQ(p.shape, Shape::control);
-  EXPECT_EQ(tuple_text(p), "icmp 198.51.100.1:0 > 203.0.113.10:0");
+  EXPECT_EQ(p.shape, Shape::icmp_error);
+  EXPECT_EQ(tuple_text(p), "gre 203.0.113.10:0 > 192.0.2.7:0");
 }
 
 TEST(Parse, Fragments) {
@@ -260,14 +260,29 @@ TEST(Parse, UdpOptionsBehindTheDatagramPass) {
             Shape::transport);
 }
 
+TEST(Parse, ProtocolsByAddressAlone) {
+  const Packet gre = parsed(eth() / ipv4(kA, kB).protocol(47) / fill(1));
+  EXPECT_EQ(gre.shape, Shape::transport);
+  EXPECT_EQ(tuple_text(gre), "gre 192.0.2.7:0 > 203.0.113.10:0");
+  EXPECT_EQ(parsed(eth() / ipv6(kA6, kB6).next(59)).shape, Shape::transport);
+}
+
+TEST(Parse, Sctp) {
+  const auto sctp = [](size_t length) {
+    return parsed(eth() / ipv4(kA, kB) / raw(Bytes(length, 1), 132));
+  };
+  EXPECT_EQ(sctp(12).shape, Shape::transport);
+  EXPECT_EQ(tuple_text(sctp(12)), "sctp 192.0.2.7:257 > 203.0.113.10:257");
+  EXPECT_EQ(sctp(11).reason, Reason::transport_truncated);
+  EXPECT_EQ(parsed(eth() / ipv4(kA, kB) / raw(Bytes(12, 0), 132)).reason, Reason::port_zero);
+}
+
 TEST(Parse, ControlTraffic) {
   const std::pair<const char*, Frame> controls[] = {
       {"multicast", eth() / ipv4(kA, "224.0.0.5").protocol(89) / fill(30)},
       {"broadcast", eth() / ipv4(kA, "255.255.255.255") / udp(68, 67) / fill(30)},
       {"DHCP", eth() / ipv4("0.0.0.0", "255.255.255.255") / udp(68, 67) / fill(30)},
       {"link-local", eth() / ipv4("169.254.1.1", kB) / udp(5, 53) / fill(30)},
-      {"GRE", eth() / ipv4(kA, kB).protocol(47) / fill(30)},
-      {"SCTP", eth() / ipv4(kA, kB).protocol(132) / fill(30)},
       {"timestamp", eth() / ipv4(kA, kB) / icmp(13) / fill(12)},
       {"redirect", eth() / ipv4(kA, kB) / icmp(5, 1) / ipv4(kB, kA) / udp(53, 5)},
       {"ICMPv6 over IPv4", eth() / ipv4(kA, kB).protocol(58) / fill(30)},
@@ -278,7 +293,6 @@ TEST(Parse, ControlTraffic) {
       {"MLD", eth() / ipv6("fe80::1", "ff02::16") / hop_by_hop({5, 2, 0, 0, 1, 0}) / icmpv6(143) /
                   fill(20)},
       {"to link-local", eth() / ipv6(kA6, "fe80::1") / tcp(5, 179).syn()},
-      {"no next header", eth() / ipv6(kA6, kB6).next(59)},
   };
   for (auto [what, frame] : controls) {
     parse(frame.packet());

@@ -76,7 +76,7 @@ TEST(Command, usage_errors_are_2) {
         {"apply", "-f", "/does/not/exist"},
         {"-o", "xml", "get"},
         {"set", "state", "10.0.0.1:80", "asleep"},
-        {"drain", "10.0.0.1"},
+        {"drain", "10.0.0.1:http"},
         {"flows", "end"},
         {"flows", "end", "--all", "--client", "192.0.2.1"},
         {"service", "update", "shop"},

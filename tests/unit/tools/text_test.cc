@@ -32,8 +32,9 @@ TEST(Text, servers) {
   EXPECT_EQ(server_text(server), "[2001:db8::1]:53/udp");
   EXPECT_EQ(server_text(parse_server("10.0.0.1:80")), "10.0.0.1:80");
   EXPECT_EQ(parse_server("10.0.0.1:80").protocol(), v1::PROTOCOL_UNSPECIFIED);
-  EXPECT_THROW(parse_server("10.0.0.1"), Failure);
-  EXPECT_THROW(parse_server("10.0.0.1:80/sctp"), Failure);
+  EXPECT_EQ(server_text(parse_server("10.0.0.1/gre")), "10.0.0.1/gre");
+  EXPECT_EQ(server_text(parse_server("10.0.0.1:80/sctp")), "10.0.0.1:80/sctp");
+  EXPECT_THROW(parse_server("10.0.0.1:80/smtp"), Failure);
 }
 
 TEST(Text, durations) {

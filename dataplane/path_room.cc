@@ -1,0 +1,93 @@
+// What a new flow must find: room in the table, and an SNAT address with its port.
+#include "dataplane/path_open.h"
+
+namespace nezu::path {
+
+using flow::FlowId;
+using net::Reason;
+
+namespace {
+
+/// The first of the service's SNAT addresses of that family, from one that `hash` chooses, which
+/// `take` (of address and slot) takes.
+template <typename Take>
+Source find_source(Turn& turn, const tables::Service& service, bool is_v4, uint64_t hash,
+                   Take take) {
+  const tables::SnatSet* set = turn.view.snats(service.snats);
+  if (set == nullptr) return {{}, 0, 0, Reason::snat_missing};
+  const uint32_t first = is_v4 ? 0 : set->ipv4_count;
+  const uint32_t count = is_v4 ? set->ipv4_count : set->count - set->ipv4_count;
+  if (count == 0) return {{}, 0, 0, Reason::snat_missing};
+  const auto from = static_cast<uint32_t>((hash & 0xffffffff) * count >> 32);
+  for (uint32_t i = 0; i < count; ++i) {
+    const tables::AddressId id = set->ids()[first + (from + i) % count];
+    const tables::LocalAddress* local = turn.view.address(id);
+    if (local == nullptr) continue;
+    const auto slot = static_cast<uint16_t>(index(id));
+    uint16_t port = 0;
+    if (take(*local, slot, port)) return {local->address, slot, port, Reason::none};
+  }
+  return {{}, 0, 0, Reason::snat_ports_exhausted};
+}
+
+/// Flows that nobody has answered yet may hold a share of the table. At the limit the oldest makes
+/// place, if it has had its second; so a flood does not shut everybody else out.
+Reason keep_share(Turn& turn, bool wide, uint32_t waiting) {
+  flow::Table& flows = turn.state.flows;
+  const uint64_t limit = embryonic_limit(turn.view.settings(), flows.capacity(wide));
+  if (flows.count(wide, flow::Stage::embryonic) + waiting < limit) return Reason::none;
+  const FlowId oldest = flows.oldest(wide, flow::Stage::embryonic);
+  if (!oldest.exists()) return Reason::embryonic_limit;
+  if (!turn.may_end || !may_make_place(flows.track(oldest), turn.tick)) {
+    return Reason::embryonic_limit;
+  }
+  turn.state.end(oldest);
+  turn.state.line.flows_recycled.add(1);
+  turn.erased = true;
+  return Reason::none;
+}
+
+}  // namespace
+
+Source take_source(Turn& turn, const tables::Service& service, uint8_t shard, bool is_v4,
+                   admit::Peer peer, uint64_t hash) {
+  return find_source(turn, service, is_v4, hash,
+                     [&](const tables::LocalAddress&, uint16_t slot, uint16_t& port) {
+                       port = turn.state.ports.take(slot, shard, peer);
+                       return port != 0;
+                     });
+}
+
+template <typename F>
+Source take_whole_source(Turn& turn, const tables::Service& service, const typename F::Tuple& tuple,
+                         const tables::Member& member, uint64_t hash) {
+  return find_source(turn, service, member.address.is_v4(), hash,
+                     [&](const tables::LocalAddress& local, uint16_t, uint16_t&) {
+                       typename F::Tuple back = tuple;
+                       back.source = F::raw(member.address);
+                       back.destination = F::raw(local.address);
+                       return !turn.state.flows.find(back).exists();
+                     });
+}
+template Source take_whole_source<V4>(Turn&, const tables::Service&, const net::Tuple4&,
+                                      const tables::Member&, uint64_t);
+template Source take_whole_source<V6>(Turn&, const tables::Service&, const net::Tuple6&,
+                                      const tables::Member&, uint64_t);
+
+Reason make_room(Turn& turn, bool wide, uint32_t waiting) {
+  if (const Reason full = keep_share(turn, wide, waiting); full != Reason::none) return full;
+  flow::Table& flows = turn.state.flows;
+  if (flows.count(wide) + waiting < flows.capacity(wide)) return Reason::none;
+  if (!turn.may_end) return Reason::flow_table_full;
+  for (const flow::Stage stage : {flow::Stage::closed, flow::Stage::embryonic}) {
+    if (const FlowId oldest = flows.oldest(wide, stage); oldest.exists()) {
+      turn.state.end(oldest);
+      turn.state.line.flows_recycled.add(1);
+      turn.erased = true;
+      return Reason::none;
+    }
+  }
+  return Reason::flow_table_full;
+}
+
+}  // namespace nezu::path

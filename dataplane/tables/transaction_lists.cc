@@ -1,0 +1,33 @@
+// What is published whole and has no slots.
+#include <algorithm>
+#include <cstring>
+
+#include "dataplane/tables/writer.h"
+
+namespace nezu::tables {
+
+void Transaction::put_source_rules(std::span<const uint8_t> block) {
+  const SourceRules* live = live_.source_rules();
+  const auto is_live = [&] {
+    return live == nullptr ? block.empty()
+                           : block.size() == live->bytes() &&
+                                 std::memcmp(block.data(), live, block.size()) == 0;
+  };
+  if (is_live()) return;
+  if (live != nullptr) replaced_.push_back(source_rules_.offset);
+  source_rules_ = {};
+  if (!block.empty()) source_rules_.offset = stage(block.data(), block.size(), nullptr, 0);
+}
+
+void Transaction::put(std::span<const Membership> memberships) {
+  const auto live = live_.memberships();
+  if (std::equal(live.begin(), live.end(), memberships.begin(), memberships.end())) return;
+  if (memberships_.exists()) replaced_.push_back(memberships_.offset);
+  memberships_ = {};
+  if (memberships.empty()) return;
+  Memberships block;
+  block.count = static_cast<uint32_t>(memberships.size());
+  memberships_ = {stage(&block, sizeof block, memberships.data(), memberships.size_bytes())};
+}
+
+}  // namespace nezu::tables
