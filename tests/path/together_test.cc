@@ -2,6 +2,8 @@
 // instances, source NAT, told client addresses, announced connections and idle resets.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "tests/path/frames.h"
 #include "tests/path/lab.h"
 #include "tests/path/sctp_frames.h"
@@ -238,6 +240,66 @@ TEST(Together, APrefixInFullNatWithoutPorts) {
   }
   EXPECT_EQ(lab.restart(2).kept, 3u);
   EXPECT_EQ(lab.audit(), "");
+}
+
+TEST(Together, APrefixOfOneFamilyServedByTheOther) {
+  Lab lab(2);
+  world::ServiceSpec spec;
+  spec.vip = "203.0.113.128/25";
+  spec.port = 1;
+  spec.last_port = 65535;
+  spec.mode = Mode::fullnat;
+  spec.servers = {{"fd00:1::5"}};
+  spec.snats = {"fd00:1::a"};
+  lab.world().put(spec);
+  const Fate there = lab.send(eth() / ipv4(kClient, "203.0.113.200") / tcp(4000, 8443).syn());
+  ASSERT_EQ(there.verdict, Verdict::forward) << to_string(there.reason);
+  const Ends seen = ends_of(there.frame);
+  EXPECT_EQ(seen.destination, world::address("fd00:1::5"));
+  EXPECT_EQ(seen.destination_port, 8443);
+  const auto answer = [&] {
+    return lab.send(
+        eth() / ipv6("fd00:1::5", "fd00:1::a") / tcp(8443, seen.source_port).syn().ack(1), 1,
+        kBack);
+  };
+  for (const bool again : {false, true}) {
+    const Fate back = answer();
+    ASSERT_EQ(back.verdict, Verdict::forward) << to_string(back.reason);
+    EXPECT_EQ(ends_of(back.frame).source, world::address("203.0.113.200"));
+    EXPECT_EQ(ends_of(back.frame).source_port, 8443);
+    EXPECT_EQ(ends_of(back.frame).destination, world::address(kClient));
+    if (!again) {
+      EXPECT_EQ(lab.restart(2).kept, 1u);
+    }
+  }
+  EXPECT_EQ(lab.audit(), "");
+}
+
+/// The servers hold the whole prefix.
+TEST(Together, APrefixByRouteAndTunnel) {
+  for (const Mode mode : {Mode::route, Mode::tunnel_ipip}) {
+    Lab lab(2);
+    world::ServiceSpec spec;
+    spec.vip = "203.0.113.128/25";
+    spec.port = 0;
+    spec.protocol = Protocol::any;
+    spec.mode = mode;
+    spec.servers = {{"10.0.1.5"}};
+    lab.world().put(spec);
+    const auto packet = [](uint8_t hops) {
+      return eth() / ipv4(kClient, "203.0.113.200").ttl(hops) / udp(4000, 53) / "question";
+    };
+    const Fate there = lab.send(packet(64));
+    ASSERT_EQ(there.verdict, Verdict::forward) << to_string(there.reason);
+    const auto bytes = there.frame.bytes();
+    const Frame expected = packet(63);
+    const auto inner = expected.bytes();
+    ASSERT_EQ(bytes.size(), inner.size() + (mode == Mode::route ? 0u : 20u));
+    EXPECT_TRUE(std::equal(inner.begin() + 14, inner.end(), bytes.end() - inner.size() + 14));
+    EXPECT_EQ(lab.restart(1).kept, 1u);
+    EXPECT_EQ(lab.send(packet(64)).verdict, Verdict::forward);
+    EXPECT_EQ(lab.flow_count(), 1u);
+  }
 }
 
 TEST(Together, TheHeaderTellsWhichAddressOfAPrefixWasMeant) {
