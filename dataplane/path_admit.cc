@@ -202,11 +202,17 @@ void admit_one(Turn& turn, Opening& opening, net::Packet& packet) {
   admit_client<F>(turn, opening, packet, tuple, target.service, place.shard);
 }
 
+/// Whom an announcement brought to the same ports before: its far end opens.
+bool may_come_from_server(const flow::Track& track) {
+  return track.mode == tables::Mode::announced || track.mode == tables::Mode::masquerade;
+}
+
 /// True when the packet's flow is dying and this SYN makes a new one of it.
 bool reopens(Turn& turn, const net::Packet& packet) {
   const FlowId id(packet.flow);
   const flow::Track& track = turn.state.flows.track(id);
-  return is_opening(packet) && id.direction() == Direction::to_server &&
+  return is_opening(packet) &&
+         (id.direction() == Direction::to_server || may_come_from_server(track)) &&
          packet.shape == net::Shape::transport && flow::is_dying(track.state, track.flags);
 }
 

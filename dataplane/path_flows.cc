@@ -32,7 +32,7 @@ void Path::State::opened(const flow::Track& track) {
 
 admit::Peer Path::State::peer_of(FlowId id) const {
   const flow::Track& track = flows.track(id);
-  if (track.mode != tables::Mode::masquerade) return {track.server};
+  if (!flow::is_outward(track)) return {track.server};
   return admit::Peer::outside(
       id.wide() ? outside_hash(flows.wide(id).to_client, flows.wide(id).to_server.protocol)
                 : outside_hash(flows.narrow(id).to_client, flows.narrow(id).to_server.protocol));
@@ -47,7 +47,7 @@ void Path::State::end(const flow::Table::Leaving& leaving) {
     const uint16_t port = id.wide() ? flows.wide(id).to_client.destination_port
                                     : flows.narrow(id).to_client.destination_port;
     if (port != 0) ports.release(was.snat, net::swap16(port), peer_of(id));
-    if (was.mode == tables::Mode::masquerade) log(NatRecord::Kind::close, id);
+    if (flow::is_outward(was)) log(NatRecord::Kind::close, id);
   }
   if (was.mode == tables::Mode::spliced) [[unlikely]] {
     splices.erase(id);

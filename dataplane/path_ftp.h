@@ -15,6 +15,8 @@ inline constexpr uint8_t kReads = 1,  ///< it is one
     kAsked = 4,                       ///< PASV or EPSV was put in place of the other
     kWithinToServer = 8,              ///< the next byte that way is within a line
     kWithinToClient = 16;
+/// Where servers outside listen for control connections, and what they come from (RFC 959 8).
+inline constexpr uint16_t kPort = 21, kDataPort = 20;
 }  // namespace ftp
 
 /// What a control connection has to do about a line.

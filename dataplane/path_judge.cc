@@ -3,10 +3,12 @@
 #include <algorithm>
 
 #include "dataplane/admit/masquerade.h"
+#include "dataplane/path_ftp.h"
 
 namespace nezu::path {
 namespace {
 
+using flow::is_outward;
 using tables::Mode;
 using tables::Timeout;
 
@@ -14,7 +16,6 @@ constexpr uint16_t kUnknown = 0xffff;
 constexpr uint32_t kLongest = 60 * 24 * 3600 * net::kTicksPerSecond;  ///< 60 days, in ticks
 
 bool is_full(const flow::Track& track) { return (track.flags & flow::flag::kFullNat) != 0; }
-bool is_outward(const flow::Track& track) { return track.mode == Mode::masquerade; }
 bool is_told(Mode mode) {
   return mode == Mode::tagged || mode == Mode::prefixed || mode == Mode::spliced;
 }
@@ -49,12 +50,13 @@ bool mode_fits(const flow::Track& track) {
          track.mode == Mode::announced || tables::is_tunnel(track.mode) ||
          tables::has_relay(track.mode);
 }
-/// Both its tuples name the outside host.
+/// Both its tuples name the outside host; FTP's data connections seem to come from one port.
 template <typename Entry>
 bool outward_fits(const Entry& entry) {
   return is_full(entry.track) && entry.track.server == flow::kNoServer &&
          entry.to_client.source == entry.to_server.destination &&
-         entry.to_client.source_port == entry.to_server.destination_port;
+         (entry.to_client.source_port == entry.to_server.destination_port ||
+          net::swap16(entry.to_server.destination_port) == ftp::kDataPort);
 }
 bool mode_fits(const flow::Entry4& entry) {
   return is_outward(entry.track) ? outward_fits(entry) : mode_fits(entry.track);

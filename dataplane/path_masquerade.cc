@@ -123,7 +123,7 @@ void Path::each_nat(const std::function<void(const NatRecord&)>& visit) const {
   sweep.begin();
   while (sweep.running()) {
     sweep.slice(state_->flows, 4096, [&](flow::FlowId id) {
-      if (state_->flows.track(id).mode == tables::Mode::masquerade) {
+      if (flow::is_outward(state_->flows.track(id))) {
         visit(state_->nat_record(NatRecord::Kind::open, id, now));
       }
       return true;

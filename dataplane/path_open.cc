@@ -18,6 +18,13 @@ bool splices_flows(const tables::Service& service, net::Protocol protocol) {
           service.application == tables::Application::ftp);
 }
 
+/// Likewise of a rule of source NAT: control connections are known by their port.
+template <typename Tuple>
+bool splices_outward(const tables::Service& rule, const Tuple& tuple) {
+  return rule.application == tables::Application::ftp && tuple.protocol == net::Protocol::tcp &&
+         net::swap16(tuple.destination_port) == ftp::kPort;
+}
+
 /// FTP: a declared port other than the service's own.
 template <typename Tuple>
 bool is_passive_port(const tables::Service& service, const Tuple& tuple) {
@@ -306,7 +313,7 @@ void Opening::settle_all() {
       if (one.track.mode == tables::Mode::spliced) begin_splice(state, inserted.id, one.service);
       state.opened(one.track);
       one.packet->flow = inserted.id.word();
-      if (one.track.mode == tables::Mode::masquerade) {
+      if (flow::is_outward(one.track)) {
         state.log(NatRecord::Kind::open, inserted.id);
       } else if (one.service->application == tables::Application::tftp) {
         announce_answers(*turn_, inserted.id);
@@ -346,11 +353,15 @@ Reason Opening::decide_outward(const typename F::Tuple& tuple, const tables::Ser
                                uint8_t shard, Waiting<F>& out) {
   if (const Reason full = make_room(*turn_, F::kWide, queue<F>().count); full != Reason::none)
     return full;
+  const bool spliced = splices_outward(rule, tuple);
+  if (spliced && turn_->state.splices.used() + spliced_ >= turn_->state.splices.capacity()) {
+    return Reason::splice_table_full;
+  }
   flow::Track& track = out.track = {};
   track.service = static_cast<uint16_t>(index(rule.id));
   track.server = flow::kNoServer;
   track.shard = shard;
-  track.mode = tables::Mode::masquerade;
+  track.mode = spliced ? tables::Mode::spliced : tables::Mode::masquerade;
   track.flags = flow::flag::kFullNat;
   begin_track(track,
               net::is_icmp(tuple.protocol)           ? Timeout::icmp

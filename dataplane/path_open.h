@@ -128,7 +128,7 @@ class Opening {
     uint16_t snat_port;  ///< host order; 0: none, or of a protocol without ports
 
     admit::Peer peer() const {
-      return track.mode == tables::Mode::masquerade
+      return flow::is_outward(track)
                  ? admit::Peer::outside(outside_hash(to_client, tuple.protocol))
                  : admit::Peer(track.server);
     }

@@ -111,12 +111,6 @@ tables::ClientAddress client_address_of(v1::ClientAddress from) {
                                                  : tables::ClientAddress::none;
 }
 
-tables::Application application_of(v1::Application from) {
-  return from == v1::APPLICATION_FTP    ? tables::Application::ftp
-         : from == v1::APPLICATION_TFTP ? tables::Application::tftp
-                                        : tables::Application::none;
-}
-
 tables::Settings settings_of(const v1::Settings& from) {
   tables::Settings settings;
   settings.transit = from.transit() == v1::TRANSIT_FORWARD  ? tables::Transit::forward
@@ -131,6 +125,12 @@ tables::Settings settings_of(const v1::Settings& from) {
 }
 
 }  // namespace
+
+tables::Application application_of(v1::Application from) {
+  return from == v1::APPLICATION_FTP    ? tables::Application::ftp
+         : from == v1::APPLICATION_TFTP ? tables::Application::tftp
+                                        : tables::Application::none;
+}
 
 tables::Timeouts timeouts_of(const v1::Timeouts& from) {
   tables::Timeouts timeouts{};

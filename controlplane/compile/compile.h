@@ -75,6 +75,7 @@ struct RuleImage {
   std::string name;
   std::string snat_set;
   uint16_t max_segment_size = 0;
+  tables::Application application = tables::Application::none;
   bool enabled = true;
   tables::Timeouts timeouts{};
 };
@@ -148,6 +149,7 @@ SnatSetImage compile_snat_set(const v1::SnatSet& set);
 RuleImage compile_rule(const v1::SourceNat& rule);
 /// In the order in which rules of equally long networks are tried.
 std::vector<RuleMatch> compile_matches(const config::Model& model);
+tables::Application application_of(v1::Application from);
 tables::Timeouts timeouts_of(const v1::Timeouts& from);
 std::vector<tables::Membership> compile_memberships(const config::Model& model);
 

@@ -67,6 +67,7 @@ RuleImage compile_rule(const v1::SourceNat& rule) {
   image.name = rule.name();
   image.snat_set = rule.snat_set();
   image.max_segment_size = static_cast<uint16_t>(rule.max_segment_size());
+  image.application = application_of(rule.application());
   image.enabled = !rule.has_enabled() || rule.enabled();
   image.timeouts = timeouts_of(rule.timeouts());
   return image;

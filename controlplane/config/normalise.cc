@@ -190,6 +190,9 @@ void normalise(v1::SnatSet& set) {
 }
 
 void normalise(v1::SourceNat& rule) {
+  if (rule.application() == v1::APPLICATION_UNSPECIFIED) {
+    rule.set_application(v1::APPLICATION_NONE);
+  }
   const auto sorted = [](auto& list) {
     std::sort(list.begin(), list.end());
     list.erase(std::unique(list.begin(), list.end()), list.end());

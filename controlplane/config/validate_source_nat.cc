@@ -4,6 +4,7 @@
 
 #include "controlplane/config/names.h"
 #include "controlplane/config/validate.h"
+#include "controlplane/config/yaml.h"
 #include "dataplane/net/address.h"
 
 namespace nezu::config {
@@ -129,6 +130,15 @@ void check_links(const Model& model, const v1::SourceNat& rule, Problems& proble
   }
 }
 
+void check_application(const v1::SourceNat& rule, const std::string& path, Problems& problems) {
+  if (rule.application() > v1::APPLICATION_FTP) {
+    const auto* known = v1::Application_descriptor()->FindValueByNumber(rule.application());
+    complain(problems, path,
+             known != nullptr ? short_name(*known) : std::to_string(rule.application()),
+             "Outwards only FTP has connections that come in; use ftp, or leave it out.");
+  }
+}
+
 }  // namespace
 
 void validate(const v1::SourceNat& rule, Problems& problems) {
@@ -150,6 +160,7 @@ void validate(const v1::SourceNat& rule, Problems& problems) {
     complain(problems, path + ".snat_set", "",
              "The rule has no source addresses; name an SNAT set.");
   }
+  check_application(rule, path + ".application", problems);
   if (rule.max_segment_size() != 0) {
     check_range(rule.max_segment_size(), 88, 65495, "bytes", path + ".max_segment_size", problems);
   }

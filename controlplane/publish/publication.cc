@@ -236,6 +236,7 @@ void Publication::stage_rules(const compile::Image& image) {
     block.refusal = tables::Refusal::refuse;
     block.enabled = rule.enabled ? 1 : 0;
     block.max_segment_size = rule.max_segment_size;
+    block.application = rule.application;
     block.timeouts = rule.timeouts;
     block.name = name_of(rule.name);
     block.base = live != nullptr ? live->base : counters_of(region_, id);

@@ -75,6 +75,11 @@ struct Track {
     std::atomic_signal_fence(std::memory_order_seq_cst);
   }
 };
+/// Of source NAT: the other side is an outside host. (One whose lines are read is spliced.)
+constexpr bool is_outward(const Track& track) {
+  return track.mode == tables::Mode::masquerade ||
+         (track.mode == tables::Mode::spliced && track.server == kNoServer);
+}
 static_assert(sizeof(Track) == 36 && alignof(Track) == 4);
 static_assert(tables::kMaxSlots <= 65536, "slots fit 16 bits");
 

@@ -106,6 +106,7 @@ class Balancer {
     rule.snats = {"203.0.113.1", "2001:db8::1"};
     rule.refusal = tables::Refusal::refuse;
     rule.max_segment_size = 1200;
+    rule.application = tables::Application::ftp;
     world_.put_rule(rule);
     for (const char* host : {"10.0.2.5", "fd00:2::5"}) {
       world_.neighbour(world::address(host), *parse_mac("02:00:00:02:00:05"));

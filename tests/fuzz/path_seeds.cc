@@ -158,6 +158,16 @@ int main(int count, char** arguments) {
           {masqueraded.begin() + static_cast<ptrdiff_t>(from),
            masqueraded.begin() + static_cast<ptrdiff_t>(to)});
   }
+  // An inside client of an FTP server outside, which comes to the port that it was told: some one.
+  std::vector<Step> outward = {
+      {kServers, eth() / kOut / tcp(40002, 21).syn().seq(1)},
+      {kServers, eth() / kOut / tcp(40002, 21).seq(2).ack(10) / "PORT 10,0,2,5,200,1\r\n"},
+      {kServers, eth() / kOut / tcp(40002, 21).seq(2).ack(10) / "EPRT |1|10.0.2.6|51201|\r\n"},
+      {kServers, eth() / kOut / tcp(40002, 21).seq(23).ack(10) / "PORT 10,0"}};
+  for (uint32_t port = 1024; port < 65536; port += 97) {
+    outward.push_back({kSame, eth() / kBack / tcp(20, static_cast<uint16_t>(port)).syn().seq(9)});
+  }
+  write(corpus / "ftp_outward", outward);
   // The same conversation in a VLAN and beside it; tags that are nobody's, stacked, cut off.
   const Frame cut = eth() / vlan(7) / kTo / tcp(40000, 80).syn();
   write(corpus / "vlans",

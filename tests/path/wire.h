@@ -98,6 +98,8 @@ class Dialogue {
         caller_(std::move(caller)),
         callee_(std::move(callee)) {}
 
+  /// The client is an inside host, its server an outside one.
+  void turn_outward() { from_client_ = 1; }
   TcpEnd& client() { return caller_; }
   TcpEnd& server() { return callee_; }
   const Ends& at_server() const { return server_ends_; }
@@ -148,7 +150,7 @@ class Dialogue {
       const Ends& ends = to_server ? ends_ : back_ends();
       const Fate fate =
           lab_.send(frame_of(segment, ends), static_cast<uint16_t>(random_() % lab_.workers()),
-                    to_server ? 0 : 1);
+                    to_server ? from_client_ : static_cast<uint16_t>(1 - from_client_));
       if (fate.verdict == net::Verdict::reply) {
         const bool tcp = fate.frame.bytes()[fate.frame.bytes()[12] == 8 ? 23 : 20] == 6;
         if (tcp)
@@ -178,6 +180,7 @@ class Dialogue {
   Wires wires_;
   std::mt19937 random_;
   Ends ends_, server_ends_;
+  uint16_t from_client_ = 0;  ///< port
   TcpEnd caller_, callee_;
   std::vector<Due> due_;
   uint32_t time_ = 0;

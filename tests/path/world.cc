@@ -331,6 +331,7 @@ ServiceId World::put_rule(const RuleSpec& spec) {
   service.refusal = spec.refusal;
   service.timeouts = spec.timeouts;
   service.max_segment_size = spec.max_segment_size;
+  service.application = spec.application;
   for (size_t i = 0; i < service.timeouts.size(); ++i) {
     if (service.timeouts[i] == 0) service.timeouts[i] = flow::default_timeouts()[i];
   }

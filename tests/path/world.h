@@ -65,6 +65,7 @@ struct RuleSpec {
   tables::Refusal refusal = tables::Refusal::drop;
   tables::Timeouts timeouts{};  ///< 0: LVS's default
   uint16_t max_segment_size = 0;
+  tables::Application application = tables::Application::none;
 };
 /// A network instance beside the standard one: a VLAN of each port, with the same subnets, hosts
 /// and routes in it. Its hosts have MACs of their own (`mac_in`).

@@ -1,11 +1,12 @@
 #!/usr/bin/python3
-"""vsftpd behind Nezu, with curl and lftp: active and passive, all families, and with TLS; TFTP."""
+"""vsftpd behind Nezu, with curl and lftp: active and passive, all families, and with TLS; TFTP; lftp
+behind source NAT, with vsftpd outside."""
 import hashlib
 
 from case import Case, tap
 from namespaces import run, wait_until
 from services import SHIFT, configuration, pool, service
-from world import SERVERS, VIP, VIP6
+from world import SERVERS, VIP, VIP6, number
 
 FTP, TLS, TFTP = 21, 2121, 69
 FULLNAT, ACROSS = FTP + SHIFT["fullnat"], 9000
@@ -64,7 +65,11 @@ def services():
         for mode in ("nat", "fullnat"):
             all_services.append(service(f"{tftp}-{mode}", tftp, TFTP, family, "udp", mode) +
                                 "\n  application: tftp")
-    return configuration(all_services, pools)
+    # Inside hosts are FTP clients as well.
+    outwards = ["- name: outside", '  addresses: ["192.0.2.200", "2001:db8:1::200"]',
+                "source_nats:", "- name: outwards", "  pools: [ftp4, ftp6]", "  snat_set: outside",
+                "  application: ftp", ""]
+    return configuration(all_services, pools) + "\n".join(outwards)
 
 
 class Ftp(Case):
@@ -82,16 +87,27 @@ class Ftp(Case):
                                               (world.folder / "cert.pem").read_text())
         for server in world.servers.values():
             cls.start_server(server)
+        root = cls.folder_of("outside")
+        file = world.folder / "outside.conf"
+        file.write_text(VSFTPD.format(port=FTP, root=root, folder=world.folder, more=""))
+        world.process("outside-ftp", *world.client.command("vsftpd", file))
+        wait_until("vsftpd outside listens", lambda: world.client.run(
+            "ss", "-Hltn", f"sport = :{FTP}").strip() != "")
+
+    @classmethod
+    def folder_of(cls, name):
+        root = cls.world.folder / f"{name}-ftp"
+        root.mkdir()
+        (root / "name").write_text(f"{name}\n")
+        (root / "large").write_bytes(LARGE)
+        (root / "in").mkdir()
+        (root / "in").chmod(0o777)
+        return root
 
     @classmethod
     def start_server(cls, server):
         world = cls.world
-        root = world.folder / f"{server.name}-ftp"
-        root.mkdir()
-        (root / "name").write_text(f"{server.name}\n")
-        (root / "large").write_bytes(LARGE)
-        (root / "in").mkdir()
-        (root / "in").chmod(0o777)
+        root = cls.folder_of(server.name)
         for kind, port, more in (("plain", FTP, ""), ("tls", TLS, WITH_TLS)):
             file = world.folder / f"{server.name}-{kind}.conf"
             file.write_text(VSFTPD.format(port=port, root=root, folder=world.folder,
@@ -148,6 +164,26 @@ class Ftp(Case):
                     "set net:max-retries 1; set ftp:use-feat yes; set ftp:ssl-allow no; "
                     f"open -u anonymous,x ftp://{host}:{port}; ls; get large -o {file}; cat name")
                 self.assertEqual(LARGE, file.read_bytes())
+
+    def test_inside_hosts_are_clients_of_servers_outside(self):
+        """Active mode is let in; vsftpd takes no PORT of another address than its client's."""
+        world = self.world
+        for name, host in (("web1", "192.0.2.101"), ("web2", "[2001:db8:1::1:1]")):
+            for passive in ("off", "on"):
+                down = world.folder / f"outward-{name}-{passive}"
+                up = f"in/from-{name}-{passive}"
+                world.servers[name].namespace.run(
+                    "lftp", "-c", f"set ftp:passive-mode {passive}; set net:timeout 5; "
+                    "set net:max-retries 1; set ftp:ssl-allow no; set ftp:auto-passive-mode no; "
+                    f"open -u anonymous,x ftp://{host}; ls; get large -o {down}; "
+                    f"put {down} -o {up}; cat name")
+                self.assertEqual(LARGE, down.read_bytes())
+                self.assertEqual(LARGE, (world.folder / "outside-ftp" / up).read_bytes())
+        flows = world.nezu_json("flows", "--source-nat", "outwards", "--limit", 1000)["flows"]
+        self.assertIn("192.0.2.200", {flow["snat"] for flow in flows})
+        # Those that the server opened: it came from 20, as the client sees it.
+        self.assertTrue(any(flow["vip"] == "192.0.2.101" and number(flow, "service_port") == 20
+                            for flow in flows), flows)
 
     def test_tls_by_declared_ports(self):
         for host in (VIP, f"[{VIP6}]"):

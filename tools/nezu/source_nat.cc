@@ -22,7 +22,8 @@ struct SourceNatKind {
   static const auto& objects(const ListResponse& response) { return response.source_nats(); }
   static std::vector<std::string> titles() {
     return {"source nat", ">order", "inside",   "interfaces",
-            "outside",    "except", "snat set", "enabled"};
+            "outside",    "except", "snat set", "reads",
+            "enabled"};
   }
   static std::vector<std::string> row(const Object& object);
 };
@@ -45,6 +46,7 @@ std::vector<std::string> SourceNatKind::row(const Object& object) {
           or_any(joined(object.outside_interfaces())),
           object.except().empty() ? "-" : joined(object.except()),
           object.snat_set(),
+          object.application() == v1::APPLICATION_FTP ? "ftp" : "-",
           !object.has_enabled() || object.enabled() ? "yes" : "no"};
 }
 

@@ -446,6 +446,7 @@ TEST(ValidateSourceNat, TellsAllProblemsAtOnce) {
         rule.add_except("everything");
         rule.set_order(70000);
         rule.set_max_segment_size(10);
+        rule.set_application(v1::APPLICATION_TFTP);
         v1::SourceNat& nobody = *c.add_source_nats();
         nobody.set_name("nobody");
       }),
@@ -455,6 +456,7 @@ TEST(ValidateSourceNat, TellsAllProblemsAtOnce) {
             HasSubstr("VLAN from 1 to 4094"), HasSubstr("ba ck: This is no port"),
             HasSubstr("except[0]: everything"),
             HasSubstr(".order: 70000: The value must be from 1"), HasSubstr("max_segment_size: 10"),
+            HasSubstr("application: tftp: Outwards only FTP has connections that come in"),
             HasSubstr("The rule says of nobody that he is inside"),
             HasSubstr("The rule has no source addresses")));
 }
