@@ -34,7 +34,8 @@ Engine::Engine(const Options& options, const tables::Region& region, const table
                NatLog* nat_log)
     : steering_(options.workers, random_seed()),
       handover_(options.workers),
-      announcements_(options.workers) {
+      announcements_(options.workers),
+      calls_(options.workers) {
   const tables::Header& header = region.header();
   if (options.workers > header.sizes.workers) {
     throw std::runtime_error("the tables have room for " + std::to_string(header.sizes.workers) +
@@ -57,6 +58,7 @@ Engine::Engine(const Options& options, const tables::Region& region, const table
     setup.worker = number;
     setup.steering = &steering_;
     setup.announcements = &announcements_;
+    setup.calls = &calls_;
     setup.line = &region.worker(number);
     lines_.push_back(setup.line);
     setup.services = region.services_of(number);

@@ -17,6 +17,7 @@
 #include "dataplane/path_restore.h"
 #include "dataplane/route_keeper.h"
 #include "dataplane/steer/announcements.h"
+#include "dataplane/steer/calls.h"
 #include "dataplane/steer/steering.h"
 #include "dataplane/tables/reader.h"
 #include "dataplane/worker.h"
@@ -67,6 +68,7 @@ class Engine {
   steer::Steering steering_;
   steer::Handover handover_;
   steer::Announcements announcements_;
+  steer::Calls calls_;
   std::vector<std::unique_ptr<flow::Table>> tables_;
   std::vector<std::unique_ptr<Member>> crew_;
   std::vector<const tables::WorkerLine*> lines_;

@@ -1,6 +1,7 @@
 #include "dataplane/path.h"
 
 #include "dataplane/path_stages.h"
+#include "dataplane/steer/calls.h"
 
 namespace nezu::path {
 
@@ -46,6 +47,7 @@ void Path::housekeep(const tables::View& view, const route::Routes& routes, net:
   if (steer::Announcements* all = state_->setup.announcements) {
     all->expire(state_->setup.worker, tick);
   }
+  if (steer::Calls* all = state_->setup.calls) all->expire(state_->setup.worker, tick);
   end_drained(*state_, view, now);
   run_errand(*state_, now);
   report(*state_, view, tick);

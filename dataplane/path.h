@@ -39,6 +39,7 @@ class Table;
 namespace nezu::steer {
 class Steering;
 class Announcements;
+class Calls;
 }  // namespace nezu::steer
 
 namespace nezu::path {
@@ -87,7 +88,8 @@ struct Setup {
   std::array<net::Side, tables::kMaxPorts> sides{};  ///< who sends into each port
   NatRing* nat_log = nullptr;                        ///< null: nobody keeps one
   steer::Announcements* announcements =
-      nullptr;  ///< all workers'; null: FTP and TFTP announce none
+      nullptr;                    ///< all workers'; null: FTP, TFTP and SIP announce none
+  steer::Calls* calls = nullptr;  ///< all workers'; null: no SIP call is known again
 };
 
 /// A frame of our own that goes through the stages as if it had come in by `port`.

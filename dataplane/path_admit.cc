@@ -199,6 +199,10 @@ void admit_one(Turn& turn, Opening& opening, net::Packet& packet) {
                       ? tables::Refusal::pass
                       : tables::Refusal::drop);
   }
+  if (target.service != nullptr && target.service->application == tables::Application::sip)
+      [[unlikely]] {
+    return admit_message<F>(turn, opening, packet, tuple, *target.service, place.shard);
+  }
   admit_client<F>(turn, opening, packet, tuple, target.service, place.shard);
 }
 

@@ -10,6 +10,7 @@
 // An active port q' is not taken from the service's ports: those are unique towards the server's
 // port, and a data connection has another. Where a server always uses the same one its own kernel
 // keeps two connections to one SNAT address and port apart.
+#include "dataplane/path_control.h"
 #include "dataplane/path_ftp.h"
 #include "dataplane/path_open.h"
 
@@ -22,34 +23,6 @@ using flow::Direction;
 using flow::FlowId;
 using net::Reason;
 using Kind = alg::FtpLine::Kind;
-
-/// Both tuples of a control connection.
-struct Control {
-  net::Address client, vip, server, seen;  ///< seen: by the server, as its client
-  uint16_t client_port, vip_port, server_port;
-  net::Instance instance;
-  const flow::Track* track;
-  bool is_full() const { return (track->flags & flow::flag::kFullNat) != 0; }
-  bool is_mixed() const { return client.is_v4() != server.is_v4(); }
-  bool is_outward() const { return flow::is_outward(*track); }
-};
-
-template <typename Entry>
-Control control_in(const Entry& entry) {
-  return {address_of(entry.to_server.source),
-          address_of(entry.to_server.destination),
-          address_of(entry.to_client.source),
-          address_of(entry.to_client.destination),
-          net::swap16(entry.to_server.source_port),
-          net::swap16(entry.to_server.destination_port),
-          net::swap16(entry.to_client.source_port),
-          entry.to_server.instance,
-          &entry.track};
-}
-Control control_of(const Turn& turn, FlowId id) {
-  return id.wide() ? control_in(turn.state.flows.wide(id))
-                   : control_in(turn.state.flows.narrow(id));
-}
 
 FtpVerdict wait(Reason reason) {
   FtpVerdict verdict;
@@ -64,23 +37,10 @@ FtpVerdict part_of(const FtpLine& line, FtpForm form, uint16_t port) {
   return {false, Reason::none, true, line.begin, line.end, form, line.delimiter, port};
 }
 
-steer::Announcement announcement_of(const Turn& turn, const Control& control) {
-  steer::Announcement one;
-  one.awaited.instance = control.instance;
-  one.service = control.track->service;
-  one.server = control.track->server;
-  one.server_port = control.server_port;
-  one.until = turn.tick + steer::Announcements::kLife;
-  return one;
-}
-
 /// The next SNAT port for a data connection, whose shard is that of `client` and its port: each of
 /// a slice in turn.
 uint16_t next_active_port(Turn& turn, const net::Address& client, uint16_t port) {
-  const steer::Steering& steering = turn.state.steering;
-  const uint16_t raw = net::swap16(port);
-  const uint8_t shard = client.is_v4() ? steering.shard_hash()(client.v4_raw(), raw)
-                                       : steering.shard_hash()(client.bytes, raw);
+  const uint8_t shard = shard_of(turn, client, port);
   uint8_t& turn_of_shard = turn.state.active_ports[shard];
   turn_of_shard = static_cast<uint8_t>((turn_of_shard + 1) % tables::kSnatSlicePorts);
   return tables::snat_port(shard, turn_of_shard);
@@ -121,31 +81,12 @@ FtpVerdict judge_active(Turn& turn, const Control& control, const FtpLine& read,
   return control.is_full() ? part_of(read, plain, one.awaited.port) : FtpVerdict{};
 }
 
-/// A port of the VIP that leads nowhere else, the server's own if it may be; 0: none.
-uint16_t passive_port(const Turn& turn, const Control& control, uint16_t port) {
-  constexpr uint32_t kTries = 16, kStep = 257;
-  for (uint32_t i = 0; i < kTries; ++i) {
-    const auto one = static_cast<uint16_t>(
-        i == 0 && port >= 1024 ? port : 1024 + (port + i * kStep) % (65536 - 1024));
-    const tables::ServiceKey key{control.vip, control.instance, one, net::Protocol::tcp, {}};
-    if (turn.view.service(key) != nullptr) continue;
-    steer::Announcement there;
-    const steer::Awaited awaited{control.client, control.vip, one, control.instance,
-                                 net::Protocol::tcp};
-    if (!turn.state.setup.announcements->find(awaited, turn.tick, there) ||
-        (there.near == control.server && there.near_port == port)) {
-      return one;
-    }
-  }
-  return 0;
-}
-
 /// The server waits at `port`: where the client is to come; 0: `reason` of announce.
 uint16_t announce_passive(Turn& turn, const Control& control, uint16_t port) {
   const tables::Service* service = turn.view.service(tables::ServiceId{control.track->service});
   if (service != nullptr && service->passive_first != 0) return port;  // declared: they all may
   if (turn.state.setup.announcements == nullptr) return 0;
-  const uint16_t there = passive_port(turn, control, port);
+  const uint16_t there = passive_port(turn, control, net::Protocol::tcp, port);
   if (there == 0) return 0;
   steer::Announcement one = announcement_of(turn, control);
   one.translates_source = control.is_full();
@@ -186,11 +127,6 @@ FtpVerdict judge_question(const Control& control, flow::Splice& splice, const Ft
 }
 
 }  // namespace
-
-bool Path::State::announce(const steer::Announcement& announcement, net::Tick now) {
-  return setup.announcements != nullptr &&
-         setup.announcements->put(setup.worker, announcement, now);
-}
 
 net::Address address_said(const Turn& turn, FlowId id, uint16_t port) {
   const Control control = control_of(turn, id);

@@ -1,5 +1,6 @@
 // Connections that an earlier one has announced (steer/announcements.h): their first packet comes
 // from anywhere, and says by which announcement it is to go.
+#include "dataplane/path_control.h"
 #include "dataplane/path_ftp.h"
 #include "dataplane/path_open.h"
 
@@ -8,6 +9,140 @@ namespace nezu::path {
 using flow::Direction;
 using flow::FlowId;
 using net::Reason;
+
+namespace {
+
+template <typename Entry>
+Control control_in(const Entry& entry) {
+  return {address_of(entry.to_server.source),
+          address_of(entry.to_server.destination),
+          address_of(entry.to_client.source),
+          address_of(entry.to_client.destination),
+          net::swap16(entry.to_server.source_port),
+          net::swap16(entry.to_server.destination_port),
+          net::swap16(entry.to_client.source_port),
+          net::swap16(entry.to_client.destination_port),
+          entry.to_server.instance,
+          &entry.track};
+}
+
+constexpr uint32_t kTries = 16;  ///< ports that are looked at for one that is free
+
+/// The ports of the VIP that the server's `port` may be told as: itself first.
+uint16_t passive_candidate(uint16_t port, uint32_t i) {
+  constexpr uint32_t kStep = 257;
+  return static_cast<uint16_t>(i == 0 && port >= 1024 ? port
+                                                      : 1024 + (port + i * kStep) % (65536 - 1024));
+}
+/// The ports of an SNAT address that the client's `port` may be told as.
+uint16_t told_candidate(const Turn& turn, const net::Address& client, uint16_t port, uint32_t i) {
+  const uint64_t hash = net::mix64(net::load<uint64_t>(&client.bytes[8]) ^
+                                   net::mix64(net::load<uint64_t>(&client.bytes[0]) + port));
+  return tables::snat_port(shard_of(turn, client, port),
+                           static_cast<uint32_t>((hash + i) % tables::kSnatSlicePorts));
+}
+
+/// Whether `near` and its port were announced for such a packet; nobody: `free`.
+enum class Told : uint8_t { free, same, other };
+Told told(const Turn& turn, const steer::Awaited& awaited, const net::Address& near,
+          uint16_t port) {
+  steer::Announcement there;
+  const steer::Announcements* all = turn.state.setup.announcements;
+  if (all == nullptr) return Told::other;
+  if (!all->find(awaited, turn.tick, there)) return Told::free;
+  return there.near == near && there.near_port == port ? Told::same : Told::other;
+}
+
+struct Candidate {
+  uint16_t port;
+  Told told;
+};
+/// The one that was told before; else the first that is free; 0: none.
+template <typename At>
+uint16_t first_port(At at) {
+  uint16_t free = 0;
+  for (uint32_t i = 0; i < kTries; ++i) {
+    const Candidate one = at(i);
+    if (one.told == Told::same) return one.port;
+    if (one.told == Told::free && free == 0) free = one.port;
+  }
+  return free;
+}
+
+}  // namespace
+
+Control control_of(const Turn& turn, FlowId id) {
+  return id.wide() ? control_in(turn.state.flows.wide(id))
+                   : control_in(turn.state.flows.narrow(id));
+}
+
+steer::Announcement announcement_of(const Turn& turn, const Control& control) {
+  steer::Announcement one;
+  one.awaited.instance = control.instance;
+  one.service = control.track->service;
+  one.server = control.track->server;
+  one.server_port = control.server_port;
+  one.until = turn.tick + steer::Announcements::kLife;
+  return one;
+}
+
+bool Path::State::announce(const steer::Announcement& announcement, net::Tick now) {
+  return setup.announcements != nullptr &&
+         setup.announcements->put(setup.worker, announcement, now);
+}
+
+uint8_t shard_of(const Turn& turn, const net::Address& client, uint16_t port) {
+  const net::ShardHash& hash = turn.state.steering.shard_hash();
+  const uint16_t raw = net::swap16(port);
+  return client.is_v4() ? hash(client.v4_raw(), raw) : hash(client.bytes, raw);
+}
+
+uint16_t passive_port(const Turn& turn, const Control& control, net::Protocol protocol,
+                      uint16_t port) {
+  return first_port([&](uint32_t i) {
+    const uint16_t one = passive_candidate(port, i);
+    const tables::ServiceKey key{control.vip, control.instance, one, protocol, {}};
+    if (turn.view.service(key) != nullptr) return Candidate{one, Told::other};
+    const steer::Awaited awaited{control.client, control.vip, one, control.instance, protocol};
+    return Candidate{one, told(turn, awaited, control.server, port)};
+  });
+}
+
+uint16_t told_port(const Turn& turn, const Control& control, uint16_t port) {
+  return first_port([&](uint32_t i) {
+    const uint16_t one = told_candidate(turn, control.client, port, i);
+    const steer::Awaited awaited{control.server, control.seen, one, control.instance,
+                                 net::Protocol::udp};
+    return Candidate{one, told(turn, awaited, control.client, port)};
+  });
+}
+
+bool expect_from_server(Turn& turn, const Control& control, uint16_t port, uint16_t told,
+                        net::Tick life) {
+  steer::Announcement one = announcement_of(turn, control);
+  one.until = turn.tick + life;
+  one.from_client = false;
+  one.near = control.client;
+  one.near_port = port;
+  one.far = control.vip;
+  one.far_port = control.vip_port;
+  one.snat = control.is_full() ? control.track->snat : uint16_t{0xffff};
+  one.awaited = {control.server, control.seen, told, control.instance, net::Protocol::udp};
+  return turn.state.announce(one, turn.tick);
+}
+
+bool expect_from_client(Turn& turn, const Control& control, uint16_t port, uint16_t told,
+                        net::Tick life) {
+  steer::Announcement one = announcement_of(turn, control);
+  one.until = turn.tick + life;
+  one.translates_source = control.is_full();
+  one.near = control.server;
+  one.near_port = port;
+  one.far = control.seen;
+  one.snat = control.is_full() ? control.track->snat : uint16_t{0xffff};
+  one.awaited = {control.client, control.vip, told, control.instance, net::Protocol::udp};
+  return turn.state.announce(one, turn.tick);
+}
 
 namespace {
 
@@ -78,6 +213,28 @@ flow::Track track_for(const Turn& turn, const steer::Announcement& one, net::Pro
   return track;
 }
 
+/// What the server knows that port of the client's as; 0: it does not.
+uint16_t port_told_to(const Turn& turn, const steer::Announcement& one, const net::Address& client,
+                      uint16_t port) {
+  for (uint32_t i = 0; i < kTries; ++i) {
+    const uint16_t candidate = told_candidate(turn, client, port, i);
+    const steer::Awaited awaited{one.near, one.far, candidate, one.awaited.instance,
+                                 net::Protocol::udp};
+    if (told(turn, awaited, client, port) == Told::same) return candidate;
+  }
+  return 0;
+}
+/// What the client knows that port of the server's as; itself where it does not.
+uint16_t port_told_of(const Turn& turn, const steer::Announcement& one, uint16_t port) {
+  for (uint32_t i = 0; i < kTries; ++i) {
+    const uint16_t candidate = passive_candidate(port, i);
+    const steer::Awaited awaited{one.near, one.far, candidate, one.awaited.instance,
+                                 net::Protocol::udp};
+    if (told(turn, awaited, one.awaited.source, port) == Told::same) return candidate;
+  }
+  return port;
+}
+
 /// The client's first packet: as any other flow of the service, but to that server and port.
 Reason begin_from_client(Turn& turn, const steer::Announcement& one, const net::Packet& packet,
                          Data& d, flow::Track& track) {
@@ -95,6 +252,16 @@ Reason begin_from_client(Turn& turn, const steer::Announcement& one, const net::
     d.seen = net::Address::v6(net::embedded(service->client_prefix, d.client.v4_raw()).data());
     track.mode = tables::Mode::across;
     return Reason::none;
+  }
+  if (one.awaited.protocol == net::Protocol::udp) {
+    // The server was told where this client waits: it comes from there.
+    d.seen = one.far;
+    d.seen_port = port_told_to(turn, one, d.client, d.client_port);
+    if (d.seen_port != 0) {
+      track.snat = one.snat;
+      track.mode = tables::Mode::announced;
+      return Reason::none;
+    }
   }
   const Source source = take_source(turn, *service, track.shard, one.near.is_v4(), one.server,
                                     source_hash(*service, d.client, packet.hash));
@@ -115,7 +282,8 @@ bool own_port(Turn& turn, const Data& d, net::Protocol protocol, flow::Track& tr
 }
 
 /// A server's first packet, to where its client waits.
-void begin_from_server(const steer::Announcement& one, uint16_t from, Data& d, flow::Track& track) {
+void begin_from_server(const Turn& turn, const steer::Announcement& one, uint16_t from, Data& d,
+                       flow::Track& track) {
   d.client = one.near;
   d.client_port = one.near_port;
   d.vip = one.far;
@@ -123,9 +291,9 @@ void begin_from_server(const steer::Announcement& one, uint16_t from, Data& d, f
   // Outwards always, as the shard rests on it.
   const bool beside =
       from == one.server_port - 1 || from == ftp::kDataPort || one.server == flow::kNoServer;
-  d.vip_port = beside && one.awaited.protocol == net::Protocol::tcp
-                   ? static_cast<uint16_t>(one.far_port - 1)
-                   : from;
+  d.vip_port = one.awaited.protocol == net::Protocol::udp ? port_told_of(turn, one, from)
+               : beside                                   ? static_cast<uint16_t>(one.far_port - 1)
+                                                          : from;
   d.server = one.awaited.source;
   d.server_port = from;
   d.seen = one.awaited.destination;
@@ -157,7 +325,7 @@ bool open_announced(Turn& turn, Opening& opening, net::Packet& packet,
     d.vip_port = awaited.port;
     reason = begin_from_client(turn, one, packet, d, track);
   } else {
-    begin_from_server(one, from, d, track);
+    begin_from_server(turn, one, from, d, track);
     if (one.server == flow::kNoServer && !own_port(turn, d, tuple.protocol, track)) {
       reason = Reason::snat_ports_exhausted;
     }
@@ -165,11 +333,10 @@ bool open_announced(Turn& turn, Opening& opening, net::Packet& packet,
   const bool wide = !d.is_narrow();
   FlowId id;
   if (reason == Reason::none) {
-    if (state.flows.count(wide) < state.flows.capacity(wide)) {
-      id = insert(turn, d, tuple.instance, tuple.protocol, track);
-    }
+    const bool has_room = state.flows.count(wide) < state.flows.capacity(wide);
+    if (has_room) id = insert(turn, d, tuple.instance, tuple.protocol, track);
     if (!id.exists()) {
-      reason = Reason::flow_table_full;
+      reason = has_room ? Reason::flow_bucket_full : Reason::flow_table_full;
       if ((track.flags & flow::flag::kFullNat) != 0) {
         state.ports.release(track.snat, d.seen_port, peer_of(d, tuple.protocol, track));
       }

@@ -1,5 +1,6 @@
 // What a worker does between bursts, a bounded slice a turn: expiry, drains, gauges.
 #include "dataplane/path_turn.h"
+#include "dataplane/steer/calls.h"
 
 namespace nezu::path {
 namespace {
@@ -129,7 +130,11 @@ void report(Path::State& state, const tables::View& view, net::Tick now) {
   line.splice_capacity.set(state.splices.capacity());
   if (const steer::Announcements* all = state.setup.announcements) {
     line.announced.set(all->count(state.setup.worker));
-    line.announced_capacity.set(steer::Announcements::kPlaces);
+    line.announced_capacity.set(all->capacity());
+  }
+  if (const steer::Calls* all = state.setup.calls) {
+    line.calls.set(all->count(state.setup.worker));
+    line.call_capacity.set(steer::Calls::kPlaces);
   }
 }
 

@@ -17,7 +17,8 @@ constexpr uint32_t kLongest = 60 * 24 * 3600 * net::kTicksPerSecond;  ///< 60 da
 
 bool is_full(const flow::Track& track) { return (track.flags & flow::flag::kFullNat) != 0; }
 bool is_told(Mode mode) {
-  return mode == Mode::tagged || mode == Mode::prefixed || mode == Mode::spliced;
+  return mode == Mode::tagged || mode == Mode::prefixed || mode == Mode::spliced ||
+         mode == Mode::spoken;
 }
 bool is_portless(net::Protocol protocol) {
   return !net::has_ports(protocol) && !net::is_icmp(protocol);
@@ -38,7 +39,7 @@ bool state_fits(net::Protocol protocol, const flow::Track& track) {
 bool protocol_fits(net::Protocol protocol, Mode mode) {
   const bool tcp = protocol == net::Protocol::tcp, udp = protocol == net::Protocol::udp;
   if (mode == Mode::tagged || mode == Mode::spliced) return tcp;
-  if (mode == Mode::prefixed) return udp;
+  if (mode == Mode::prefixed || mode == Mode::spoken) return udp;
   if (mode == Mode::announced || mode == Mode::across) return tcp || udp;
   return mode != Mode::masquerade || !is_portless(protocol);
 }
@@ -47,8 +48,8 @@ bool mode_fits(const flow::Track& track) {
   if (is_full(track)) return track.mode == Mode::fullnat || is_told(track.mode);
   if (track.mode == Mode::tunnel_gue) return track.snat != 0;
   return track.mode == Mode::nat || track.mode == Mode::route || track.mode == Mode::spliced ||
-         track.mode == Mode::announced || tables::is_tunnel(track.mode) ||
-         tables::has_relay(track.mode);
+         track.mode == Mode::announced || track.mode == Mode::spoken ||
+         tables::is_tunnel(track.mode) || tables::has_relay(track.mode);
 }
 /// Both its tuples name the outside host; FTP's data connections seem to come from one port.
 template <typename Entry>
@@ -173,7 +174,11 @@ template <typename Entry>
 bool Judge::is_sound(const Entry& entry) const {
   const flow::Track& track = entry.track;
   const net::Protocol protocol = entry.to_server.protocol;
-  if (is_told(track.mode) && track.mode != Mode::spliced && !is_full(track)) return false;
+  const bool spoken = track.mode == Mode::spoken;
+  if (is_told(track.mode) && track.mode != Mode::spliced && !spoken && !is_full(track)) {
+    return false;
+  }
+  if ((entry.to_server.lane != 0) != spoken) return false;
   if (!state_fits(protocol, track) || !protocol_fits(protocol, track.mode) || !mode_fits(entry) ||
       track.shard != shard_of(entry)) {
     return false;

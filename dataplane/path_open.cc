@@ -232,6 +232,7 @@ Reason Opening::decide(const net::Packet& packet, const typename F::Tuple& tuple
     track.flags |= flow::flag::kFullNat;
   }
   if (spliced) track.mode = tables::Mode::spliced;
+  if (service.application == tables::Application::sip) track.mode = tables::Mode::spoken;
   return Reason::none;
 }
 
@@ -246,12 +247,19 @@ void Opening::prepare(net::Packet& packet, const typename F::Tuple& tuple,
           : admit::Client{address_of(tuple.source), net::swap16(tuple.source_port)};
   const tables::Member* member = turn_->state.scheduling.pick(turn_->view, service, *pool, client);
   if (member == nullptr) return refused(packet, service, Reason::no_server);
+  prepare_for<F>(packet, tuple, service, shard, *member);
+}
+
+template <typename F>
+void Opening::prepare_for(net::Packet& packet, const typename F::Tuple& tuple,
+                          const tables::Service& service, uint8_t shard,
+                          const tables::Member& member) {
   if constexpr (!F::kWide) {
-    if (!member->address.is_v4()) [[unlikely]] {
-      return prepare_entry<V6>(packet, flow::mapped(tuple), service, shard, *member);
+    if (!member.address.is_v4()) [[unlikely]] {
+      return prepare_entry<V6>(packet, flow::mapped(tuple), service, shard, member);
     }
   }
-  prepare_entry<F>(packet, tuple, service, shard, *member);
+  prepare_entry<F>(packet, tuple, service, shard, member);
 }
 
 template <typename F>
@@ -392,6 +400,10 @@ template void Opening::prepare_returned<V4>(net::Packet&, const net::Tuple4&,
                                             const tables::Service&, uint8_t);
 template void Opening::prepare_returned<V6>(net::Packet&, const net::Tuple6&,
                                             const tables::Service&, uint8_t);
+template void Opening::prepare_for<V4>(net::Packet&, const net::Tuple4&, const tables::Service&,
+                                       uint8_t, const tables::Member&);
+template void Opening::prepare_for<V6>(net::Packet&, const net::Tuple6&, const tables::Service&,
+                                       uint8_t, const tables::Member&);
 template void Opening::prepare_outward<V4>(net::Packet&, const net::Tuple4&, const tables::Service&,
                                            uint8_t);
 template void Opening::prepare_outward<V6>(net::Packet&, const net::Tuple6&, const tables::Service&,

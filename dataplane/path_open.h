@@ -73,6 +73,10 @@ bool open_announced(Turn& turn, Opening& opening, net::Packet& packet,
                     const typename F::Tuple& tuple, uint8_t shard);
 /// TFTP: what the server of a new flow will answer from.
 void announce_answers(Turn& turn, flow::FlowId id);
+/// SIP: a client's message, whose Call-ID says which flow it belongs to (path_sip.cc).
+template <typename F>
+void admit_message(Turn& turn, Opening& opening, net::Packet& packet,
+                   const typename F::Tuple& tuple, const tables::Service& service, uint8_t shard);
 /// path_masquerade.cc: a packet to somebody else that no flow knows. True when a rule of source NAT
 /// has dealt with it.
 template <typename F>
@@ -97,6 +101,10 @@ class Opening {
   template <typename F>
   void prepare(net::Packet& packet, const typename F::Tuple& tuple, const tables::Service& service,
                uint8_t shard);
+  /// The same, to that member.
+  template <typename F>
+  void prepare_for(net::Packet& packet, const typename F::Tuple& tuple,
+                   const tables::Service& service, uint8_t shard, const tables::Member& member);
   /// The same for an inside host whose packet a rule of source NAT takes.
   template <typename F>
   void prepare_outward(net::Packet& packet, const typename F::Tuple& tuple,
@@ -128,9 +136,8 @@ class Opening {
     uint16_t snat_port;  ///< host order; 0: none, or of a protocol without ports
 
     admit::Peer peer() const {
-      return flow::is_outward(track)
-                 ? admit::Peer::outside(outside_hash(to_client, tuple.protocol))
-                 : admit::Peer(track.server);
+      return flow::is_outward(track) ? admit::Peer::outside(outside_hash(to_client, tuple.protocol))
+                                     : admit::Peer(track.server);
     }
   };
   static constexpr uint32_t kMost = 16;

@@ -94,6 +94,7 @@ namespace {
     return translate_flow(turn, packet);
   }
   if (mode == tables::Mode::spliced) return translate_spliced(turn, packet);
+  if (mode == tables::Mode::spoken) return translate_spoken(turn, packet);
   translate_told(turn, packet);
 }
 

@@ -188,6 +188,7 @@ void send_one_way(Turn& turn, net::Packet& packet);       ///< path_one_way.cc, 
 void send_redirected(Turn& turn, net::Packet& packet);    ///< path_redirect.cc, for `translate`
 void translate_told(Turn& turn, net::Packet& packet);     ///< path_told.cc, for `translate`
 void translate_spliced(Turn& turn, net::Packet& packet);  ///< path_splice.cc, for `translate`
+void translate_spoken(Turn& turn, net::Packet& packet);   ///< path_sip.cc, for `translate`
 /// Addresses and ports by the flow's tuples, between the families or within one.
 void translate_flow(Turn& turn, net::Packet& packet);
 void dispatch(Turn& turn);  ///< path_route.cc    Ethernet addresses, VLAN, verdict

@@ -69,7 +69,7 @@ bool is_usual(uint32_t address) {
   p.tuple4.destination_port = udp->dest;
   p.tuple4.instance = net::Instance::standard;
   p.tuple4.protocol = p.protocol;
-  p.tuple4.reserved = 0;
+  p.tuple4.lane = 0;
   return true;
 }
 

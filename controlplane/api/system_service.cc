@@ -111,6 +111,9 @@ void put(const publish::WorkerReading& from, const v1::WorkerStatistics& rates, 
   to.set_changed_flow_bytes(from.splice_capacity * tables::kSpliceBytes);
   to.set_announced(from.announced);
   to.set_announced_capacity(from.announced_capacity);
+  to.set_calls(from.calls);
+  to.set_call_capacity(from.call_capacity);
+  to.set_calls_forgotten(from.calls_forgotten);
 }
 
 }  // namespace

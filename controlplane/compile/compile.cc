@@ -129,6 +129,7 @@ tables::Settings settings_of(const v1::Settings& from) {
 tables::Application application_of(v1::Application from) {
   return from == v1::APPLICATION_FTP    ? tables::Application::ftp
          : from == v1::APPLICATION_TFTP ? tables::Application::tftp
+         : from == v1::APPLICATION_SIP  ? tables::Application::sip
                                         : tables::Application::none;
 }
 
@@ -229,6 +230,7 @@ ServiceImage compile_service(const v1::VirtualService& service) {
   image.client_prefix = prefix_of(service.client_prefix());
   image.client_address = client_address_of(service.client_address());
   image.application = application_of(service.application());
+  image.call_timeout_s = service.call_timeout_s();
   image.passive_ports = net::parse_port_range(service.passive_ports()).value_or(net::PortRange{});
   return image;
 }

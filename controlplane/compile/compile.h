@@ -68,6 +68,7 @@ struct ServiceImage {
   tables::Application application = tables::Application::none;
   net::PortRange passive_ports;
   bool return_to_sender = false;
+  uint32_t call_timeout_s = 0;
 };
 
 /// A source NAT rule's slot: what its flows look at.

@@ -145,6 +145,9 @@ void normalise(v1::VirtualService& service) {
   if (service.last_port() == service.port()) {
     service.set_last_port(0);
   }
+  if (service.application() == v1::APPLICATION_SIP && service.call_timeout_s() == 0) {
+    service.set_call_timeout_s(1800);
+  }
   if (service.ping() == v1::PING_POLICY_UNSPECIFIED) {
     service.set_ping(v1::PING_POLICY_ALWAYS);
   }

@@ -55,6 +55,28 @@ void check_passive_ports(const v1::VirtualService& service, const std::string& p
   }
 }
 
+void check_call_timeout(const v1::VirtualService& service, const std::string& path,
+                        Problems& problems) {
+  if (service.application() == v1::APPLICATION_SIP) {
+    check_range(service.call_timeout_s(), 10, 86400, "seconds", path, problems);
+  } else if (service.call_timeout_s() != 0) {
+    complain(problems, path, std::to_string(service.call_timeout_s()),
+             "Only SIP has calls; set application: sip or leave it out.");
+  }
+}
+
+/// What the application is called, and the protocol under it.
+struct Speech {
+  const char* name;
+  bool is_udp;
+};
+Speech speech_of(v1::Application application) {
+  if (application == v1::APPLICATION_TFTP) {
+    return {"TFTP", true};
+  }
+  return application == v1::APPLICATION_SIP ? Speech{"SIP", true} : Speech{"FTP", false};
+}
+
 /// What is told to servers, and what is read of what is said.
 void check_payload(const v1::VirtualService& service, const std::string& path, Problems& problems) {
   const std::string address = path + ".client_address", application = path + ".application";
@@ -93,12 +115,14 @@ void check_payload(const v1::VirtualService& service, const std::string& path, P
              "What it announces is told apart from other flows at one address and port alone: give "
              "the service one of each, or leave it out.");
   }
-  const bool needs_udp = service.application() == v1::APPLICATION_TFTP;
-  if (reads && needs_udp != (service.protocol() == v1::PROTOCOL_UDP)) {
-    complain(problems, application, word_of(service.application()),
-             needs_udp ? "TFTP is spoken over UDP; set protocol: udp."
-                       : "FTP is spoken over TCP; set protocol: tcp.");
+  const Speech speech = speech_of(service.application());
+  if (reads && speech.is_udp != (service.protocol() == v1::PROTOCOL_UDP)) {
+    complain(
+        problems, application, word_of(service.application()),
+        std::string(speech.name) + (speech.is_udp ? " is read over UDP alone; set protocol: udp."
+                                                  : " is spoken over TCP; set protocol: tcp."));
   }
+  check_call_timeout(service, path + ".call_timeout_s", problems);
   check_passive_ports(service, path + ".passive_ports", problems);
 }
 

@@ -4,7 +4,6 @@
 
 #include "controlplane/config/names.h"
 #include "controlplane/config/validate.h"
-#include "controlplane/config/yaml.h"
 #include "dataplane/net/address.h"
 
 namespace nezu::config {
@@ -132,9 +131,7 @@ void check_links(const Model& model, const v1::SourceNat& rule, Problems& proble
 
 void check_application(const v1::SourceNat& rule, const std::string& path, Problems& problems) {
   if (rule.application() > v1::APPLICATION_FTP) {
-    const auto* known = v1::Application_descriptor()->FindValueByNumber(rule.application());
-    complain(problems, path,
-             known != nullptr ? short_name(*known) : std::to_string(rule.application()),
+    complain(problems, path, word_of(rule.application()),
              "Outwards only FTP has connections that come in; use ftp, or leave it out.");
   }
 }

@@ -62,6 +62,9 @@ WorkerReading read_worker(const tables::WorkerLine& line, uint32_t number) {
   worker.splice_capacity = line.splice_capacity.read();
   worker.announced = line.announced.read();
   worker.announced_capacity = line.announced_capacity.read();
+  worker.calls = line.calls.read();
+  worker.call_capacity = line.call_capacity.read();
+  worker.calls_forgotten = line.calls_forgotten.read();
   worker.shards = line.shards.read();
   worker.tsc_hz = line.tsc_hz.read();
   worker.generation = line.generation.read();

@@ -2,19 +2,14 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
-#include <cstring>
 #include <optional>
 
-#include "dataplane/net/endian.h"
+#include "dataplane/alg/text.h"
 
 namespace nezu::alg {
 namespace {
 
 using Kind = FtpLine::Kind;
-
-constexpr char upper(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; }
-constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 /// `word` in upper case; what follows it, from behind the spaces on. Nothing: another word.
 std::optional<size_t> behind(std::string_view line, std::string_view word) {
@@ -143,94 +138,49 @@ bool may_matter(std::string_view begun, bool is_command) {
 
 namespace {
 
-/// Text put together without allocation.
-class Writer {
- public:
-  explicit Writer(char* to) : begin_(to), to_(to) {}
-  void text(std::string_view text) {
-    std::memcpy(to_, text.data(), text.size());
-    to_ += text.size();
+/// 192,0,2,7,156,64
+void numbers(Writer& out, const net::Address& address, uint16_t port) {
+  for (size_t i = 12; i < 16; ++i) {
+    out.number(address.bytes[i]);
+    out.character(',');
   }
-  void character(char c) { *to_++ = c; }
-  void number(uint32_t value, int base = 10) {
-    to_ = std::to_chars(to_, to_ + 10, value, base).ptr;
-  }
-  void numbers(const net::Address& address, uint16_t port) {
-    for (size_t i = 12; i < 16; ++i) {
-      number(address.bytes[i]);
-      character(',');
-    }
-    number(port >> 8);
-    character(',');
-    number(port & 0xff);
-  }
-  void address(const net::Address& address) {
-    if (!address.is_v4()) return address6(address);
-    for (size_t i = 12; i < 16; ++i) {
-      if (i != 12) character('.');
-      number(address.bytes[i]);
-    }
-  }
-  void triple(char delimiter, const net::Address& whose, uint16_t port) {
-    character(delimiter);
-    character(whose.is_v4() ? '1' : '2');
-    character(delimiter);
-    address(whose);
-    character(delimiter);
-    number(port);
-    character(delimiter);
-  }
-  uint32_t length() const { return static_cast<uint32_t>(to_ - begin_); }
-
- private:
-  /// RFC 4291 2.2, form 1; the longest run of zeros as "::" (RFC 5952 4.2).
-  void address6(const net::Address& address) {
-    std::array<uint16_t, 8> groups;
-    size_t from = 8, longest = 1;
-    for (size_t i = 0; i < 8; ++i) {
-      groups[i] = net::swap16(net::load<uint16_t>(&address.bytes[2 * i]));
-    }
-    for (size_t i = 0; i < 8; ++i) {
-      size_t run = 0;
-      while (i + run < 8 && groups[i + run] == 0) ++run;
-      if (run > longest) from = i, longest = run;
-    }
-    for (size_t i = 0; i < 8; ++i) {
-      if (i == from) {
-        text("::");
-        i += longest - 1;
-        continue;
-      }
-      if (i != 0 && i != from + longest) character(':');
-      number(groups[i], 16);
-    }
-  }
-  char* begin_;
-  char* to_;
-};
+  out.number(port >> 8);
+  out.character(',');
+  out.number(port & 0xff);
+}
+/// |1|192.0.2.7|40000|
+void triple(Writer& out, char delimiter, const net::Address& whose, uint16_t port) {
+  out.character(delimiter);
+  out.character(whose.is_v4() ? '1' : '2');
+  out.character(delimiter);
+  out.address(whose);
+  out.character(delimiter);
+  out.number(port);
+  out.character(delimiter);
+}
 
 }  // namespace
 
 uint32_t write_ftp(FtpForm form, char delimiter, const net::Address& address, uint16_t port,
                    char* to) {
-  Writer out(to);
+  Writer out({to, kMostFtpText});
   switch (form) {
     case FtpForm::numbers:
-      out.numbers(address, port);
+      numbers(out, address, port);
       break;
     case FtpForm::triple:
-      out.triple(delimiter, address, port);
+      triple(out, delimiter, address, port);
       break;
     case FtpForm::port:
       out.number(port);
       break;
     case FtpForm::port_line:
       out.text("PORT ");
-      out.numbers(address, port);
+      numbers(out, address, port);
       break;
     case FtpForm::eprt_line:
       out.text("EPRT ");
-      out.triple('|', address, port);
+      triple(out, '|', address, port);
       break;
     case FtpForm::pasv_line:
       out.text("PASV");
@@ -243,7 +193,7 @@ uint32_t write_ftp(FtpForm form, char delimiter, const net::Address& address, ui
       break;
     case FtpForm::waits_line:
       out.text("227 Entering Passive Mode (");
-      out.numbers(address, port);
+      numbers(out, address, port);
       out.text(").");
       break;
     case FtpForm::waits_here_line:

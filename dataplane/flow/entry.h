@@ -140,14 +140,10 @@ inline net::Tuple6 tuple_to_client(const Entry6& e) {
 /// An IPv4 address as it stands in a wide entry.
 inline std::array<uint8_t, 16> mapped(uint32_t raw) { return net::Address::v4_raw(raw).bytes; }
 inline net::Tuple6 mapped(const net::Tuple4& t) {
-  return {mapped(t.source),
-          mapped(t.destination),
-          t.source_port,
-          t.destination_port,
-          t.instance,
-          t.protocol,
-          0,
-          {}};
+  return {mapped(t.source), mapped(t.destination),
+          t.source_port,    t.destination_port,
+          t.instance,       t.protocol,
+          t.lane,           {}};
 }
 inline bool is_mapped(const std::array<uint8_t, 16>& address) {
   return net::load<uint64_t>(&address[0]) == 0 && net::load<uint32_t>(&address[8]) == 0xffff0000u;
@@ -163,7 +159,7 @@ inline net::Tuple4 unmapped(const net::Tuple6& t) {
           t.destination_port,
           t.instance,
           t.protocol,
-          0};
+          t.lane};
 }
 inline bool is_mixed(const Entry6& e) {
   return is_mapped(e.to_server.source) != is_mapped(e.to_client.source);

@@ -84,4 +84,32 @@ inline void sum_tcp(net::Packet& packet) {
   tcp.checksum.set_raw(net::checksum_of(net::add(pseudo, &tcp, length)));
 }
 
+/// Of a UDP datagram that lies in one piece; none at all sums up.
+inline net::Sum sum_of_datagram(const net::Packet& packet) {
+  const bool v4 = packet.family == net::Family::ipv4;
+  const uint8_t* addresses =
+      packet.head + packet.l3 + (v4 ? offsetof(net::Ipv4, source) : offsetof(net::Ipv6, source));
+  const uint32_t length = transport_length(packet);
+  const net::Sum pseudo =
+      net::pseudo_header(addresses, v4 ? 8 : 32, static_cast<uint8_t>(net::Protocol::udp), length);
+  return net::add(pseudo, packet.head + packet.l4, length);
+}
+inline bool udp_sums_up(const net::Packet& packet) {
+  return packet.at<net::Udp>(packet.l4)->checksum.raw() == 0 ||
+         net::checksum_of(sum_of_datagram(packet)) == 0;
+}
+
+/// The payload behind the UDP header has become `bytes` long: lengths and sums follow.
+inline void set_datagram_length(net::Packet& packet, uint32_t bytes) {
+  const uint32_t length = sizeof(net::Udp) + bytes;
+  packet.ip_length = static_cast<uint16_t>(packet.l4 - packet.l3 + length);
+  packet.length = packet.head_length = packet.l4 + length;
+  write_ip_length(packet);
+  auto& udp = *packet.at<net::Udp>(packet.l4);
+  udp.length = static_cast<uint16_t>(length);
+  if (packet.family == net::Family::ipv4 && udp.checksum.raw() == 0) return;
+  udp.checksum.set_raw(0);
+  udp.checksum.set_raw(net::udp_form(net::checksum_of(sum_of_datagram(packet))));
+}
+
 }  // namespace nezu::forward

@@ -37,7 +37,8 @@ struct alignas(16) Tuple4 {
   uint16_t destination_port = 0;
   Instance instance = Instance::standard;
   Protocol protocol = Protocol::any;
-  uint8_t reserved = 0;
+  /// 0 in every packet. Flows of one client that are told apart by what is said have others.
+  uint8_t lane = 0;
   bool operator==(const Tuple4&) const = default;
 
   /// The tuple of the answers to this one.
@@ -55,8 +56,8 @@ struct alignas(16) Tuple6 {
   uint16_t destination_port = 0;
   Instance instance = Instance::standard;
   Protocol protocol = Protocol::any;
-  uint8_t reserved = 0;
-  std::array<uint8_t, 8> reserved2{};
+  uint8_t lane = 0;
+  std::array<uint8_t, 8> reserved{};
   bool operator==(const Tuple6&) const = default;
 
   Tuple6 mirrored() const {

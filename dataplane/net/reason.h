@@ -78,11 +78,15 @@ namespace nezu::net {
   X(ftp_out_of_order, "a segment of an FTP control connection before its turn")                 \
   X(ftp_line_waits, "an FTP line, until the one before it is acknowledged")                     \
   X(ftp_address_refused, "an FTP command named another host, which was taken out of it")        \
-  X(announcement_full, "no place for a connection that FTP or TFTP announces")                  \
+  X(announcement_full, "no place for a connection that FTP, TFTP or SIP announces")             \
   X(sctp_without_flow, "an SCTP packet of no association that does not open one")               \
   X(sctp_fragment, "a fragment of an SCTP packet whose ports change, and with them its sum")    \
   X(relays_full, "too many different hosts send to services in mode redirect")                  \
-  X(address_claimed, "another host says that an address of ours is its own")
+  X(address_claimed, "another host says that an address of ours is its own")                    \
+  X(sip_message_broken, "no SIP message, one that is cut off, or that contradicts itself")      \
+  X(sip_too_long, "a SIP message longer than we read, or than its packet can become")           \
+  X(sip_keep_alive, "a SIP client's keep-alive, which ends here")                               \
+  X(sip_media_elsewhere, "SDP named another host than its sender, which was left as it is")
 
 enum class Reason : uint8_t {
 #define NEZU_REASON_ENUM(name, text) name,

@@ -13,17 +13,20 @@ bool is_due(const Announcement& one, net::Tick now) {
 
 }  // namespace
 
-Announcements::Announcements(uint16_t workers) {
-  for (uint16_t i = 0; i < workers; ++i) boards_.push_back(std::make_unique<Board>());
+Announcements::Announcements(uint16_t workers, uint32_t places) : places_(places) {
+  for (uint16_t i = 0; i < workers; ++i) {
+    boards_.push_back(std::make_unique<Board>());
+    boards_.back()->places = std::make_unique<Place[]>(places);
+  }
 }
 
-uint32_t Announcements::home(const Awaited& awaited) {
+uint32_t Announcements::home(const Awaited& awaited) const {
   uint64_t word = uint64_t{awaited.port} << 32 | static_cast<uint64_t>(awaited.protocol);
   for (const net::Address* address : {&awaited.source, &awaited.destination}) {
     word = net::mix64(word ^ net::load<uint64_t>(&address->bytes[0]));
     word = net::mix64(word ^ net::load<uint64_t>(&address->bytes[8]));
   }
-  return static_cast<uint32_t>(word) % (kPlaces / kWays) * kWays;
+  return static_cast<uint32_t>(word) % (places_ / kWays) * kWays;
 }
 
 bool Announcements::read(const Place& place, Announcement& out) {
@@ -92,7 +95,7 @@ void Announcements::expire(uint16_t by, net::Tick now) {
   if (board.count.load(std::memory_order_relaxed) == 0) return;
   for (uint32_t i = 0; i < kSlice; ++i) {
     Place& place = board.places[board.next];
-    board.next = (board.next + 1) % kPlaces;
+    board.next = (board.next + 1) % places_;
     Announcement there;
     if (!read(place, there) || there.until == 0 || !is_due(there, now)) continue;
     there.until = 0;

@@ -1,9 +1,9 @@
-// Connections that an earlier one has announced (FTP, TFTP) and that may come to any worker.
+// Connections that an earlier one has announced (FTP, TFTP, SIP) and that may come to any worker.
 //
 // One board for each worker: only it writes there, all read, nobody waits. What is on a board
 // before the announcement leaves is seen by whoever receives what answers it. A reader copies an
 // entry and looks whether it was written meanwhile. Boards have a fixed size; an entry is there for
-// a minute, or until it is announced anew.
+// a minute (media of a call: longer), or until it is announced anew.
 #pragma once
 
 #include <array>
@@ -43,10 +43,12 @@ struct Announcement {
 
 class Announcements {
  public:
-  static constexpr uint32_t kPlaces = 4096, kWays = 4;
+  static constexpr uint32_t kPlaces = 32768, kWays = 4;
   static constexpr net::Tick kLife = 60 * net::kTicksPerSecond;
 
-  explicit Announcements(uint16_t workers);
+  /// `places`: of each board.
+  explicit Announcements(uint16_t workers, uint32_t places = kPlaces);
+  uint32_t capacity() const { return places_; }
 
   /// Worker `by`, on its own board: in place of what it announced for the same, or of what nobody
   /// waits for any more. False: no place.
@@ -74,12 +76,13 @@ class Announcements {
   struct Board {
     std::atomic<uint32_t> count{0};
     uint32_t next = 0;  ///< place that `expire` looks at
-    std::unique_ptr<Place[]> places = std::make_unique<Place[]>(kPlaces);
+    std::unique_ptr<Place[]> places;
   };
-  static uint32_t home(const Awaited& awaited);
+  uint32_t home(const Awaited& awaited) const;
   static bool read(const Place& place, Announcement& out);
   static void write(Place& place, const Announcement& announcement);
 
+  uint32_t places_;
   std::vector<std::unique_ptr<Board>> boards_;
 };
 

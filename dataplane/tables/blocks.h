@@ -55,6 +55,7 @@ enum class Mode : uint8_t {
   spliced,    ///< TCP: bytes are put in or changed, so that numbers differ (flow/splice.h)
   announced,  ///< what an earlier flow has announced: the SNAT port is not its own
   returned,   ///< of a flow only: what a server of `redirect` has sent us; answers go back there
+  spoken,     ///< UDP: messages are read, and say other places on each side (path_sip.cc)
 };
 constexpr bool is_tunnel(Mode mode) {
   return mode == Mode::tunnel_ipip || mode == Mode::tunnel_gre || mode == Mode::tunnel_gue;
@@ -78,7 +79,7 @@ enum class ServerState : uint8_t {
 /// How servers behind `fullnat` learn who the client is.
 enum class ClientAddress : uint8_t { none, proxy_v2, tcp_option };
 /// What is said on a service's connections, where it matters to the way of others.
-enum class Application : uint8_t { none, ftp, tftp };
+enum class Application : uint8_t { none, ftp, tftp, sip };
 
 enum class Ping : uint8_t { always, any, all };
 /// Silence; RST, ABORT or an ICMP error; `redirect`: on to where the client wanted.
@@ -152,7 +153,8 @@ struct alignas(64) Service {
   uint8_t reset_when_idle = 0;   ///< TCP: both ends are told by RST
   uint8_t return_to_sender = 0;  ///< `redirect`: answers go back to the MAC that asked
   uint16_t passive_first = 0, passive_last = 0;  ///< ftp: declared passive ports; 0: none
-  std::array<uint8_t, 44> reserved2{};
+  uint32_t call_timeout_s = 0;  ///< sip: how long a call's server is known after its last message
+  std::array<uint8_t, 40> reserved2{};
   bool operator==(const Service&) const = default;
 };
 static_assert(sizeof(Service) == 320);

@@ -122,7 +122,10 @@ struct alignas(64) WorkerLine {
   Counter transit_bytes;          ///< bytes of their frames
   Counter nat_log_lost;           ///< records that found the ring to the log full
   Counter flows_reset_when_idle;  ///< idle for their timeout, both ends told by RST
-  std::array<Counter, 26> reserved{};
+  Counter calls;                  ///< gauge: SIP calls whose server is known
+  Counter call_capacity;          ///< gauge
+  Counter calls_forgotten;        ///< before their time, for others
+  std::array<Counter, 23> reserved{};
   Counter client_address_left_out;  ///< segments without room for it
   Counter splices;                  ///< gauge: flows whose lengths change
   Counter splice_capacity;          ///< gauge

@@ -17,6 +17,7 @@
 #include "dataplane/net/text.h"
 #include "dataplane/path.h"
 #include "dataplane/steer/announcements.h"
+#include "dataplane/steer/calls.h"
 #include "dataplane/steer/steering.h"
 #include "tests/fuzz/parsed.h"
 #include "tests/path/world.h"
@@ -141,6 +142,7 @@ class Balancer {
       setup.flows = worker.flows.get();
       setup.steering = &steering_;
       setup.announcements = &announcements_;
+      setup.calls = &calls_;
       setup.line = &world_.region().worker(number);
       setup.services = world_.region().services_of(number);
       setup.servers = world_.region().servers_of(number);
@@ -278,6 +280,10 @@ class Balancer {
       spec.protocol = Protocol::udp;
       spec.application = tables::Application::tftp;
       world_.put(spec);
+      spec.port = mode == tables::Mode::nat ? 89 : 90;
+      spec.servers = {{"10.0.1.5", 8080}, {"10.0.1.6", 8080}};
+      spec.application = tables::Application::sip;
+      world_.put(spec);
     }
   }
   void put_one_way(world::ServiceSpec spec, uint16_t port, tables::Mode mode) {
@@ -309,7 +315,8 @@ class Balancer {
 
   world::World world_;
   steer::Steering steering_;
-  steer::Announcements announcements_{kWorkers};
+  steer::Announcements announcements_{kWorkers, 4096};
+  steer::Calls calls_{kWorkers};
   Instant now_{1000 * kNanosecondsPerSecond};
   uint32_t kept_ = 0;
   std::array<path::NatRing, kWorkers> nat_log_{path::NatRing(16), path::NatRing(16)};

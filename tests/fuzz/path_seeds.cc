@@ -159,15 +159,15 @@ int main(int count, char** arguments) {
            masqueraded.begin() + static_cast<ptrdiff_t>(to)});
   }
   // An inside client of an FTP server outside, which comes to the port that it was told: some one.
-  std::vector<Step> outward = {
+  std::vector<Step> clients = {
       {kServers, eth() / kOut / tcp(40002, 21).syn().seq(1)},
       {kServers, eth() / kOut / tcp(40002, 21).seq(2).ack(10) / "PORT 10,0,2,5,200,1\r\n"},
       {kServers, eth() / kOut / tcp(40002, 21).seq(2).ack(10) / "EPRT |1|10.0.2.6|51201|\r\n"},
       {kServers, eth() / kOut / tcp(40002, 21).seq(23).ack(10) / "PORT 10,0"}};
   for (uint32_t port = 1024; port < 65536; port += 97) {
-    outward.push_back({kSame, eth() / kBack / tcp(20, static_cast<uint16_t>(port)).syn().seq(9)});
+    clients.push_back({kSame, eth() / kBack / tcp(20, static_cast<uint16_t>(port)).syn().seq(9)});
   }
-  write(corpus / "ftp_outward", outward);
+  write(corpus / "ftp_outward", clients);
   // The same conversation in a VLAN and beside it; tags that are nobody's, stacked, cut off.
   const Frame cut = eth() / vlan(7) / kTo / tcp(40000, 80).syn();
   write(corpus / "vlans",
@@ -306,6 +306,29 @@ int main(int count, char** arguments) {
                                       fragmentation_needed(1300) / out() / tcp(40000, 80).seq(2)},
                               {kLater, eth() / out().ttl(1) / tcp(40000, 80).seq(3).ack(10)},
                               {0, eth() / ipv6("2001:db8:c::7", "2a00::1") / udp(5, 53) / "x"}});
+  // A call with its media, told in nat and in fullnat, and what is no message.
+  const std::string sdp =
+      "v=0\r\nc=IN IP4 198.51.100.7\r\nm=audio 4000 RTP/AVP 0\r\na=rtcp:4009\r\n";
+  const std::string invite =
+      "INVITE sip:203.0.113.10:89 SIP/2.0\r\nVia: SIP/2.0/UDP 198.51.100.7:40000;rport\r\n"
+      "Call-ID: 1\r\nm: <sip:198.51.100.7:40000>\r\nc: application/sdp\r\nl: " +
+      std::to_string(sdp.size()) + "\r\n\r\n" + sdp;
+  const std::string ok =
+      "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 198.51.100.7:40000;received=198.51.100.7;rport=40000\r\n"
+      "To: b;tag=1\r\nCall-ID: 1\r\nm: <sip:10.0.1.5:8080>\r\nc: application/sdp\r\n\r\n"
+      "c=IN IP4 10.0.1.5\r\nm=audio 6000 RTP/AVP 0\r\n";
+  for (const uint16_t port : {89, 90}) {
+    write(corpus / ("sip_" + std::to_string(port)),
+          {{0, eth() / kTo / udp(40000, port) / invite},
+           {kServers | kOther, eth() / kFrom / udp(8080, 40000) / ok},
+           {kOther, eth() / kTo / udp(4000, 6000) / "voice"},
+           {kServers, eth() / kFrom / udp(6000, 4000) / "voice"},
+           {0, eth() / kTo / udp(40001, port) / invite},
+           {0, eth() / kTo / udp(40000, port) / invite.substr(0, 90)},
+           {0, eth() / kTo / udp(40000, port) / "\r\n\r\n"},
+           {kServers, eth() / kFrom / udp(8080, 40000) / ok.substr(0, 50)},
+           {kLater, eth() / kTo / udp(40000, port) / ok}});
+  }
   write(corpus / "flood", flood(70, 80));
   write(corpus / "flood_fullnat", flood(70, 443));
   write(corpus / "ours",

@@ -204,7 +204,7 @@ TEST(FtpOutward, OneClientPortServesOneConnection) {
   const uint16_t two = port_in(session.ask("PORT 10,0,1,5,200,1\r\n"));
   ASSERT_NE(one, two);
   EXPECT_EQ(session.server_reaches(one), "10.0.1.5:51201 from 198.51.100.7:20");
-  EXPECT_EQ(session.server_reaches(two), "flow_table_full");
+  EXPECT_EQ(session.server_reaches(two), "flow_bucket_full");
   EXPECT_EQ(lab.audit(), "");
 }
 

@@ -43,7 +43,8 @@ void Lab::start(uint16_t workers) {
   static uint64_t seed = 1;
   steering_ = std::make_unique<steer::Steering>(workers, ++seed);
   handover_ = std::make_unique<steer::Handover>(workers, 256);
-  announcements_ = std::make_unique<steer::Announcements>(workers);
+  announcements_ = std::make_unique<steer::Announcements>(workers, kAnnouncements);
+  calls_ = std::make_unique<steer::Calls>(workers);
   std::vector<path::Path*> all;
   for (uint16_t worker = 0; worker < workers; ++worker) {
     tables_.push_back(std::make_unique<flow::Table>(files_->memory(worker), capacity_,
@@ -53,6 +54,7 @@ void Lab::start(uint16_t workers) {
     setup.flows = tables_.back().get();
     setup.steering = steering_.get();
     setup.announcements = announcements_.get();
+    setup.calls = calls_.get();
     setup.line = &world_.region().worker(worker);
     setup.services = world_.region().services_of(worker);
     setup.servers = world_.region().servers_of(worker);

@@ -12,6 +12,7 @@
 #include "dataplane/path.h"
 #include "dataplane/path_restore.h"
 #include "dataplane/steer/announcements.h"
+#include "dataplane/steer/calls.h"
 #include "dataplane/steer/handover.h"
 #include "dataplane/steer/steering.h"
 #include "tests/dsl/dsl.h"
@@ -33,6 +34,7 @@ struct Fate {
 
 class Lab {
  public:
+  static constexpr uint32_t kAnnouncements = 4096;  ///< places at each worker
   explicit Lab(uint16_t workers, flow::Capacity capacity = {1024, 512, 64},
                tables::Sizes sizes = world::World::small_sizes(8));
   ~Lab();
@@ -98,6 +100,7 @@ class Lab {
   std::unique_ptr<steer::Steering> steering_;
   std::unique_ptr<steer::Handover> handover_;
   std::unique_ptr<steer::Announcements> announcements_;
+  std::unique_ptr<steer::Calls> calls_;
   std::unique_ptr<flow::Files> files_;
   std::vector<std::unique_ptr<flow::Table>> tables_;
   std::vector<std::unique_ptr<path::NatRing>> logs_;

@@ -287,6 +287,7 @@ ServiceId World::put(const ServiceSpec& spec) {
   service.timeouts = spec.timeouts;
   service.client_address = spec.client_address;
   service.application = spec.application;
+  service.call_timeout_s = spec.call_timeout_s;
   service.passive_first = spec.passive_first;
   service.passive_last = spec.passive_last;
   service.client_prefix = spec.client_prefix;

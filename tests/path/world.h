@@ -53,6 +53,7 @@ struct ServiceSpec {
   tables::ClientAddress client_address = tables::ClientAddress::none;
   tables::Application application = tables::Application::none;
   uint16_t passive_first = 0, passive_last = 0;
+  uint32_t call_timeout_s = 1800;
   bool reset_when_idle = false;
 };
 

@@ -21,9 +21,8 @@ struct SourceNatKind {
   }
   static const auto& objects(const ListResponse& response) { return response.source_nats(); }
   static std::vector<std::string> titles() {
-    return {"source nat", ">order", "inside",   "interfaces",
-            "outside",    "except", "snat set", "reads",
-            "enabled"};
+    return {"source nat", ">order",   "inside", "interfaces", "outside",
+            "except",     "snat set", "reads",  "enabled"};
   }
   static std::vector<std::string> row(const Object& object);
 };

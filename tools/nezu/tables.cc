@@ -52,7 +52,7 @@ void print_region(std::ostream& out, const v1::Region& region) {
 void print_workers(std::ostream& out, const v1::System& system) {
   Table table({">worker", ">load", ">pkt/s", ">cycles/pkt", ">generation", ">shards", ">live",
                ">embryonic", ">closed", "entries ipv4", "entries ipv6", "snat slices",
-               "changed flows", "announced"});
+               "changed flows", "announced", "calls", ">calls forgotten"});
   const auto fill = [](uint64_t used, uint64_t capacity) {
     return scaled(static_cast<double>(used)) + " of " + scaled(static_cast<double>(capacity));
   };
@@ -66,7 +66,9 @@ void print_workers(std::ostream& out, const v1::System& system) {
                fill(worker.flows_ipv6(), worker.flow_capacity_ipv6()),
                fill(worker.snat_lines(), worker.snat_line_capacity()),
                fill(worker.changed_flows(), worker.changed_flow_capacity()),
-               fill(worker.announced(), worker.announced_capacity())});
+               fill(worker.announced(), worker.announced_capacity()),
+               fill(worker.calls(), worker.call_capacity()),
+               std::to_string(worker.calls_forgotten())});
   }
   table.print(out);
 }

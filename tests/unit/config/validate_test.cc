@@ -461,6 +461,26 @@ TEST(ValidateSourceNat, TellsAllProblemsAtOnce) {
             HasSubstr("The rule has no source addresses")));
 }
 
+TEST(ValidateSip, OverUdpInNatAndFullNatAlone) {
+  const auto problems = [](v1::Protocol protocol, v1::Mode mode, uint32_t timeout) {
+    return problems_with([&](v1::Configuration& c) {
+      v1::VirtualService& service = *c.mutable_services(0);
+      service.set_application(v1::APPLICATION_SIP);
+      service.set_protocol(protocol);
+      service.set_mode(mode);
+      service.set_call_timeout_s(timeout);
+    });
+  };
+  EXPECT_THAT(problems(v1::PROTOCOL_TCP, v1::MODE_NAT, 60),
+              HasSubstr("SIP is read over UDP alone; set protocol: udp."));
+  EXPECT_THAT(problems(v1::PROTOCOL_UDP, v1::MODE_ROUTE, 60),
+              HasSubstr("In this mode the servers' answers pass the balancer by"));
+  EXPECT_THAT(problems(v1::PROTOCOL_UDP, v1::MODE_NAT, 9), HasSubstr("call_timeout_s: 9"));
+  EXPECT_THAT(
+      problems_with([](v1::Configuration& c) { c.mutable_services(0)->set_call_timeout_s(60); }),
+      HasSubstr("Only SIP has calls; set application: sip or leave it out."));
+}
+
 TEST(ValidateSourceNat, AddressesOfEveryFamilyThatIsInside) {
   EXPECT_THAT(problems_with([](v1::Configuration& c) { add_rule(c).add_networks("fd00::/8"); }),
               HasSubstr("SNAT set out has no IPv6 address, which inside hosts of the rule need"));
