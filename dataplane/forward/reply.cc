@@ -230,7 +230,7 @@ bool reply_abort(Packet& p) {
   header.source = from.destination;
   header.destination = from.source;
   header.tag = tag;
-  header.checksum = 0;
+  header.checksum = {};
   SctpChunk& abort = *p.at<SctpChunk>(p.l4 + sizeof(Sctp));
   abort.type = sctp::kAbort;
   abort.flags = initiates ? 0 : sctp::kReflected;

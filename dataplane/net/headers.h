@@ -126,14 +126,14 @@ struct Sctp {
   Big16 source;
   Big16 destination;
   Big32 tag;
-  uint32_t checksum;  ///< CRC32c of all, its lowest byte first
+  std::array<uint8_t, 4> checksum;  ///< CRC32c of all, its lowest byte first
 };
 struct SctpChunk {
   uint8_t type;
   uint8_t flags;
   Big16 length;  ///< without the padding to 4 bytes
 };
-static_assert(sizeof(Sctp) == 12 && sizeof(SctpChunk) == 4);
+static_assert(sizeof(Sctp) == 12 && alignof(Sctp) == 1 && sizeof(SctpChunk) == 4);
 
 /// ICMP echo: who asks, and which of its requests.
 struct IcmpEcho {

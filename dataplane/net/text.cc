@@ -98,8 +98,9 @@ std::string sctp_text(const Around& around, Bytes bytes) {
   if (const auto* chunk = front<SctpChunk>(chunks)) text += " chunk " + number(chunk->type);
   std::vector<uint8_t> zeroed(bytes.begin(), bytes.end());
   store<uint32_t>(&zeroed[offsetof(Sctp, checksum)], 0);
-  const bool fits = crc32c(zeroed.data(), zeroed.size()) == sctp->checksum;
-  if (around.whole && !fits) text += " wrong sum " + hex(sctp->checksum);
+  const auto checksum = load<uint32_t>(sctp->checksum.data());
+  const bool fits = crc32c(zeroed.data(), zeroed.size()) == checksum;
+  if (around.whole && !fits) text += " wrong sum " + hex(checksum);
   return text + payload(chunks);
 }
 
