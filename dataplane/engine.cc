@@ -63,6 +63,9 @@ Engine::Engine(const Options& options, const tables::Region& region, const table
     lines_.push_back(setup.line);
     setup.services = region.services_of(number);
     setup.servers = region.servers_of(number);
+    for (uint16_t other = 0; other < options.workers; ++other) {
+      if (other != number) setup.other_servers.push_back(region.servers_of(other));
+    }
     setup.addresses = region.addresses_of(number);
     setup.sizes = header.sizes;
     setup.ports = options.ports;

@@ -48,7 +48,7 @@ void Path::housekeep(const tables::View& view, const route::Routes& routes, net:
     all->expire(state_->setup.worker, tick);
   }
   if (steer::Calls* all = state_->setup.calls) all->expire(state_->setup.worker, tick);
-  end_drained(*state_, view, now);
+  end_flows_of_gone(*state_, view, routes, now);
   run_errand(*state_, now);
   report(*state_, view, tick);
 }

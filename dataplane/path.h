@@ -21,6 +21,7 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <vector>
 
 #include "dataplane/net/packet.h"
 #include "dataplane/net/time.h"
@@ -80,9 +81,11 @@ struct Setup {
   tables::WorkerLine* line = nullptr;           ///< this worker's counters, and so on
   tables::ServiceCounters* services = nullptr;  ///< by ServiceId
   tables::ServerCounters* servers = nullptr;    ///< by ServerId
-  tables::AddressGauge* addresses = nullptr;    ///< by AddressId
-  tables::Sizes sizes;                          ///< of the region: how many slots there may be
-  uint32_t snat_lines = 1 << 16;                ///< (SNAT address, shard, peer) at a time
+  /// The same of all other workers: thresholds of servers count every worker's flows.
+  std::vector<const tables::ServerCounters*> other_servers;
+  tables::AddressGauge* addresses = nullptr;  ///< by AddressId
+  tables::Sizes sizes;                        ///< of the region: how many slots there may be
+  uint32_t snat_lines = 1 << 16;              ///< (SNAT address, shard, peer) at a time
   /// tables::port_identity of each port, by number: rules of source NAT name ports.
   std::array<uint64_t, tables::kMaxPorts> ports{};
   std::array<net::Side, tables::kMaxPorts> sides{};  ///< who sends into each port

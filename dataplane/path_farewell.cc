@@ -1,5 +1,6 @@
-// RSTs for both ends of a connection that was idle for too long, where its service wants that: they
-// learn of its end at once, not by the silence that meets their next segment.
+// RSTs for both ends of a connection that was idle for too long or whose server has failed, where
+// its service wants that: they learn of its end at once, not by the silence that meets their next
+// segment.
 //
 // Each RST is made as the other end would have sent it and goes through the stages like any packet
 // of the flow, so that every mode rewrites it as its own. Where answers pass us by only the client
@@ -13,11 +14,6 @@ namespace {
 
 using flow::Direction;
 using tables::Timeout;
-
-bool is_open(Timeout state) {
-  return state == Timeout::established || state == Timeout::fin_wait ||
-         state == Timeout::close_wait;
-}
 
 /// From the end that the tuple's source is; it comes in where that end's packets do.
 template <typename Tuple>
@@ -53,10 +49,22 @@ void say_both(Path::State& state, const route::Routes& routes, const Entry& entr
 
 }  // namespace
 
+bool may_say_farewell(const flow::Track& track) {
+  return track.state == Timeout::established || track.state == Timeout::fin_wait ||
+         track.state == Timeout::close_wait;
+}
+
+void say_farewell(Path::State& state, const tables::View& view, const route::Routes& routes,
+                  flow::FlowId id, net::Tick now) {
+  id.wide() ? say_both(state, routes, state.flows.wide(id))
+            : say_both(state, routes, state.flows.narrow(id));
+  state.set_state(id, Timeout::closed, view, now);
+}
+
 bool says_farewell(Path::State& state, const tables::View& view, const route::Routes& routes,
                    flow::FlowId id, net::Tick now) {
   flow::Track& track = state.flows.track(id);
-  if (!is_open(track.state)) return false;
+  if (!may_say_farewell(track)) return false;
   const tables::Service* service = view.service(tables::ServiceId{track.service});
   if (service == nullptr || service->reset_when_idle == 0) return false;
   if (!state.farewells.has_room()) {  // its turn comes
@@ -64,10 +72,8 @@ bool says_farewell(Path::State& state, const tables::View& view, const route::Ro
     state.flows.move(id, track.stage);
     return true;
   }
-  id.wide() ? say_both(state, routes, state.flows.wide(id))
-            : say_both(state, routes, state.flows.narrow(id));
+  say_farewell(state, view, routes, id, now);
   state.line.flows_reset_when_idle.add(1);
-  state.set_state(id, Timeout::closed, view, now);
   return true;
 }
 

@@ -1,4 +1,4 @@
-// What a worker does between bursts, a bounded slice a turn: expiry, drains, gauges.
+// What a worker does between bursts, a bounded slice a turn: expiry, room in a full table, gauges.
 #include "dataplane/path_turn.h"
 #include "dataplane/steer/calls.h"
 
@@ -8,8 +8,6 @@ namespace {
 using flow::FlowId;
 
 constexpr uint32_t kExpirePerTurn = 256;
-constexpr uint32_t kServersPerTick = 1024;  ///< looked at for a deadline that has passed
-constexpr uint32_t kEntriesPerTurn = 256;   ///< of a drained server, looked at in one turn
 
 }  // namespace
 
@@ -68,43 +66,6 @@ void recycle_ahead(Path::State& state, const tables::View& view, net::Tick now) 
         flows.count(wide, flow::Stage::closed) != 0 ? flow::Stage::closed : flow::Stage::embryonic;
     recycle(state, wide, stage, flows.count(wide) + reserve - capacity, now);
   }
-}
-
-namespace {
-
-/// The next server whose deadline has passed and that has flows here.
-void look_for_drained(Path::State& state, const tables::View& view, net::Instant now) {
-  Drain& drain = state.drain;
-  const net::Tick tick = net::to_tick(now);
-  if (drain.looked == tick || !view.is_ready()) return;
-  drain.looked = tick;
-  for (uint32_t i = 0; i < kServersPerTick; ++i) {
-    const uint32_t slot = drain.next_server;
-    if (++drain.next_server >= state.setup.sizes.servers) drain.next_server = 0;
-    if (state.setup.servers[slot].flows_active.read() == 0) continue;
-    const tables::Server* server = view.server(tables::ServerId{slot});
-    if (server == nullptr || server->drain_deadline.nanoseconds == 0 ||
-        now < server->drain_deadline || server->configured != tables::ServerState::draining) {
-      continue;
-    }
-    drain.ending = slot;
-    drain.sweep.begin();
-    return;
-  }
-}
-
-}  // namespace
-
-void end_drained(Path::State& state, const tables::View& view, net::Instant now) {
-  Drain& drain = state.drain;
-  if (!drain.sweep.running()) return look_for_drained(state, view, now);
-  drain.sweep.slice(state.flows, kEntriesPerTurn, [&state, &drain](FlowId id) {
-    if (state.flows.track(id).server == drain.ending) {
-      state.end(id);
-      state.line.flows_ended.add(1);
-    }
-    return true;
-  });
 }
 
 void report(Path::State& state, const tables::View& view, net::Tick now) {

@@ -1,7 +1,6 @@
 #include "dataplane/path_open.h"
 
 #include "dataplane/forward/reply.h"
-#include "dataplane/path_ftp.h"
 
 namespace nezu::path {
 
@@ -37,17 +36,11 @@ tables::Mode mode_told(const tables::Service& service, net::Protocol protocol) {
   return protocol == net::Protocol::tcp ? tables::Mode::spliced : tables::Mode::prefixed;
 }
 
-/// `decide` has seen to it that a record is free.
-void begin_splice(Path::State& state, FlowId id, const tables::Service* service) {
-  flow::Splice* splice = state.splices.insert(id);
-  if (splice == nullptr) return;
-  if (service->application == tables::Application::ftp) splice->state = ftp::kReads;
-  if (service->client_address != tables::ClientAddress::proxy_v2) return;
-  const bool v4 = !id.wide() || flow::is_mapped(state.flows.wide(id).to_server.source);
-  const uint32_t bytes = forward::proxy_bytes(v4 ? net::Family::ipv4 : net::Family::ipv6);
-  // Its place is known when the SYN goes by (path_splice.cc).
-  splice->of(flow::Direction::to_server)
-      .begin(flow::Change::Kind::proxy_header, 0, 0, static_cast<uint8_t>(bytes));
+/// This worker's, then all others'.
+std::vector<const tables::ServerCounters*> gauges_of(const Setup& setup) {
+  std::vector<const tables::ServerCounters*> gauges{setup.servers};
+  gauges.insert(gauges.end(), setup.other_servers.begin(), setup.other_servers.end());
+  return gauges;
 }
 
 }  // namespace
@@ -57,12 +50,13 @@ Path::State::State(const Setup& given)
       flows(*given.flows),
       steering(*given.steering),
       line(*given.line),
-      scheduling(given.sizes, given.worker, given.steering->workers(), given.servers),
+      scheduling(given.sizes, given.worker, given.steering->workers(), gauges_of(given)),
       ports(given.snat_lines),
       splices(given.flows->splices()),
       relays(given.flows->relay_memory()),
       sender_hops(std::make_unique<route::NextHop[]>(flow::kRelays)),
       opening(std::make_unique<Opening>()) {
+  ending.swept_for = std::make_unique<net::Instant[]>(given.sizes.servers);
   // Workers announce the ports of other shards than their own, too: each begins elsewhere.
   active_ports.fill(static_cast<uint8_t>(given.worker * 37 % tables::kSnatSlicePorts));
 }
@@ -87,15 +81,6 @@ void Opening::refused(net::Packet& packet, const tables::Service& service, Reaso
     turn_->state.setup.services[index(service.id)].flows_refused.add(1);
   }
   refuse(*turn_, packet, reason, service.refusal);
-}
-
-template <>
-Opening::Queue<V4>& Opening::queue<V4>() {
-  return v4_;
-}
-template <>
-Opening::Queue<V6>& Opening::queue<V6>() {
-  return v6_;
 }
 
 template <typename F>
@@ -148,6 +133,7 @@ Reason Opening::begin_flow(const typename F::Tuple& tuple, const tables::Service
       tuple.protocol == net::Protocol::tcp || tuple.protocol == net::Protocol::sctp;
   begin_track(track, connects ? Timeout::syn_sent : Timeout::udp_single, service);
   out.snat_port = 0;
+  out.wants_source = false;
   return Reason::none;
 }
 
@@ -216,15 +202,17 @@ Reason Opening::decide(const net::Packet& packet, const typename F::Tuple& tuple
   if (service.mode == tables::Mode::fullnat || hairpin) {
     const auto slot = static_cast<uint16_t>(index(member.server));
     const bool has_port = net::has_ports(tuple.protocol) || net::is_icmp(tuple.protocol);
-    const Source source = has_port
-                              ? take_source(*turn_, service, shard, member.address.is_v4(), slot,
-                                            source_hash(service, client, packet.hash))
-                              : take_whole_source<F>(*turn_, service, tuple, member, packet.hash);
-    if (source.reason != Reason::none) return source.reason;
-    out.snat_port = source.port;
-    to_client.destination = F::raw(source.address);
-    to_client.destination_port = net::swap16(source.port);
-    track.snat = source.slot;
+    if (has_port) {
+      out.wants_source = true;
+      out.source_hash = source_hash(service, client, packet.hash);
+      ask_for_source(*turn_, service, shard, member.address.is_v4(), slot, out.source_hash);
+    } else {
+      const Source source = take_whole_source<F>(*turn_, service, tuple, member, packet.hash);
+      if (source.reason != Reason::none) return source.reason;
+      to_client.destination = F::raw(source.address);
+      to_client.destination_port = 0;
+      track.snat = source.slot;
+    }
     track.mode = across ? tables::Mode::across : tables::Mode::fullnat;
     if (service.client_address != tables::ClientAddress::none) {
       track.mode = mode_told(service, tuple.protocol);
@@ -246,7 +234,10 @@ void Opening::prepare(net::Packet& packet, const typename F::Tuple& tuple,
           ? admit::Client{address_of(tuple.destination), net::swap16(tuple.destination_port)}
           : admit::Client{address_of(tuple.source), net::swap16(tuple.source_port)};
   const tables::Member* member = turn_->state.scheduling.pick(turn_->view, service, *pool, client);
-  if (member == nullptr) return refused(packet, service, Reason::no_server);
+  if (member == nullptr) {
+    return refused(packet, service,
+                   pool->ready_count != 0 ? Reason::servers_full : Reason::no_server);
+  }
   prepare_for<F>(packet, tuple, service, shard, *member);
 }
 
@@ -302,46 +293,13 @@ void Opening::let_wait(net::Packet& packet, const typename F::Tuple& tuple,
   next.packet = &packet;
   next.service = &service;
   next.tuple = tuple;
-  next.back = flows.hash_of(tuple_to_client(tuple, next.to_client));
-  flows.prefetch_for_insert(F::kWide, next.back, queue.count);
+  if (!next.wants_source) {
+    next.back = flows.hash_of(tuple_to_client(tuple, next.to_client));
+    flows.prefetch_for_insert(F::kWide, next.back, queue.count);
+  }
   note(packet.hash);
   ++queue.count;
   if (next.track.mode == tables::Mode::spliced) ++spliced_;
-}
-
-template <typename F>
-void Opening::settle_all() {
-  Path::State& state = turn_->state;
-  Queue<F>& queue = this->queue<F>();
-  for (uint32_t i = 0; i < queue.count; ++i) {
-    Waiting<F>& one = queue.waiting[i];
-    const auto inserted =
-        state.flows.insert(one.tuple, one.packet->hash, one.to_client, one.back, one.track);
-    if (inserted.id.exists()) [[likely]] {
-      if (one.track.mode == tables::Mode::spliced) begin_splice(state, inserted.id, one.service);
-      state.opened(one.track);
-      one.packet->flow = inserted.id.word();
-      if (flow::is_outward(one.track)) {
-        state.log(NatRecord::Kind::open, inserted.id);
-      } else if (one.service->application == tables::Application::tftp) {
-        announce_answers(*turn_, inserted.id);
-      }
-      continue;
-    }
-    if (one.snat_port != 0) state.ports.release(one.track.snat, one.snat_port, one.peer());
-    if (one.track.server != flow::kNoServer) state.let_go_server(one.track.server);
-    if (tables::has_relay(one.track.mode)) state.relays.let_go(one.track.snat);
-    // What cannot be remembered passes as it would without the service.
-    if (one.track.mode == tables::Mode::returned) continue;
-    refused(*one.packet, *one.service, inserted.reason);
-  }
-  queue.count = 0;
-}
-
-void Opening::settle() {
-  settle_all<V4>();
-  settle_all<V6>();
-  spliced_ = 0;
 }
 
 template <typename F>
@@ -365,6 +323,7 @@ Reason Opening::decide_outward(const typename F::Tuple& tuple, const tables::Ser
   if (spliced && turn_->state.splices.used() + spliced_ >= turn_->state.splices.capacity()) {
     return Reason::splice_table_full;
   }
+  out.wants_source = false;
   flow::Track& track = out.track = {};
   track.service = static_cast<uint16_t>(index(rule.id));
   track.server = flow::kNoServer;

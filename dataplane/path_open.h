@@ -1,8 +1,8 @@
 // Within the path: opening the flows of a burst.
 //
-// Each goes in two steps. `prepare` decides everything (server, SNAT port, both tuples) and asks
-// for the memory that filing touches; `settle` files all that wait, by which time that memory is at
-// hand. Whoever does not get in is told and counted in either step.
+// Each goes in two steps. `prepare` decides (server, both tuples but for SNAT ports) and asks for
+// the memory that the rest touches; `settle` takes the SNAT ports of all that wait and files them,
+// by which time that memory is at hand. Whoever does not get in is told and counted in either step.
 #pragma once
 
 #include <array>
@@ -40,6 +40,9 @@ struct Source {
 /// `hash`: where among the addresses of the service's set the search begins.
 Source take_source(Turn& turn, const tables::Service& service, uint8_t shard, bool is_v4,
                    admit::Peer peer, uint64_t hash);
+/// Asks for the memory that `take_source` will look at, if the first address has a port.
+void ask_for_source(Turn& turn, const tables::Service& service, uint8_t shard, bool is_v4,
+                    admit::Peer peer, uint64_t hash);
 /// Without ports one address serves one flow to that server: answers tell nothing else. What still
 /// waits in `Opening` is not seen.
 template <typename F>
@@ -134,6 +137,9 @@ class Opening {
     flow::Track track;
     uint64_t back;       ///< hash of the answers' tuple
     uint16_t snat_port;  ///< host order; 0: none, or of a protocol without ports
+    /// `to_client` lacks its destination: an SNAT address and port, taken when it is settled.
+    bool wants_source = false;
+    uint64_t source_hash = 0;  ///< then
 
     admit::Peer peer() const {
       return flow::is_outward(track) ? admit::Peer::outside(outside_hash(to_client, tuple.protocol))
@@ -151,7 +157,13 @@ class Opening {
   };
 
   template <typename F>
-  Queue<F>& queue();
+  Queue<F>& queue() {
+    if constexpr (F::kWide) {
+      return v6_;
+    } else {
+      return v4_;
+    }
+  }
   /// `F`: of the entry. A flow between families is wide, its IPv4 side mapped (flow/entry.h).
   template <typename F>
   void prepare_entry(net::Packet& packet, const typename F::Tuple& tuple,
@@ -177,6 +189,12 @@ class Opening {
                 Waiting<F>& next);
   template <typename F>
   void settle_all();
+  /// False: none is left, and the packet is refused.
+  template <typename F>
+  bool take_source_of(Waiting<F>& one);
+  /// What a flow holds that is not filed after all.
+  template <typename F>
+  void give_up(const Waiting<F>& one, net::Reason reason);
 
   static constexpr size_t kSeen = 16;  ///< words of 64 bits
   Turn* turn_ = nullptr;

@@ -58,6 +58,15 @@ Source take_source(Turn& turn, const tables::Service& service, uint8_t shard, bo
                      });
 }
 
+void ask_for_source(Turn& turn, const tables::Service& service, uint8_t shard, bool is_v4,
+                    admit::Peer peer, uint64_t hash) {
+  find_source(turn, service, is_v4, hash,
+              [&](const tables::LocalAddress&, uint16_t slot, uint16_t&) {
+                turn.state.ports.prefetch(slot, shard, peer);
+                return true;
+              });
+}
+
 template <typename F>
 Source take_whole_source(Turn& turn, const tables::Service& service, const typename F::Tuple& tuple,
                          const tables::Member& member, uint64_t hash) {

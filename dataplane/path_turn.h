@@ -63,12 +63,14 @@ struct Errand {
   uint32_t listed = 0;
 };
 
-/// Ends the flows of a server whose drain deadline has passed.
-struct Drain {
+/// Ends the flows of a server whose drain deadline has passed, or that has failed.
+struct Ending {
   uint32_t next_server = 0;  ///< to look at
-  uint32_t ending = 0;       ///< server whose flows are being ended, while the sweep runs
+  uint32_t server = 0;       ///< whose flows are being looked at, while the sweep runs
+  bool is_failure = false;   ///< not a drain's end
   flow::Sweep sweep;
   net::Tick looked = 0;
+  std::unique_ptr<net::Instant[]> swept_for;  ///< by ServerId: the failure that was dealt with
 };
 
 /// RSTs that are to leave; fixed room.
@@ -125,7 +127,7 @@ struct Path::State {
   steer::Trains trains{steer::Trains::Limits{}};
   Desk desk;
   Errand errand;
-  Drain drain;
+  Ending ending;
   Farewells farewells;
   bool tunnels = false;    ///< a packet went into a tunnel since the last part of a burst
   uint16_t packet_id = 0;  ///< of the last IPv4 packet that was made of an IPv6 one
@@ -201,7 +203,14 @@ void expire(Path::State& state, const tables::View& view, const route::Routes& r
 bool says_farewell(Path::State& state, const tables::View& view, const route::Routes& routes,
                    flow::FlowId id, net::Tick now);
 void recycle_ahead(Path::State& state, const tables::View& view, net::Tick now);
-void end_drained(Path::State& state, const tables::View& view, net::Instant now);
+/// Whether both ends have said enough to be told; if so, tells them and closes the flow. There must
+/// be room.
+bool may_say_farewell(const flow::Track& track);
+void say_farewell(Path::State& state, const tables::View& view, const route::Routes& routes,
+                  flow::FlowId id, net::Tick now);
+/// path_ending.cc
+void end_flows_of_gone(Path::State& state, const tables::View& view, const route::Routes& routes,
+                       net::Instant now);
 void run_errand(Path::State& state, net::Instant now);
 void report(Path::State& state, const tables::View& view, net::Tick now);
 

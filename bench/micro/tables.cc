@@ -223,7 +223,7 @@ void service_by_id(uint64_t rounds) {
 void pick_ours(uint64_t rounds, uint32_t service, bool changes) {
   Region& from = region();
   static admit::Scheduling scheduling(from.world.region().header().sizes, 0, 1,
-                                      from.world.region().servers_of(0));
+                                      {from.world.region().servers_of(0)});
   tables::ServerCounters* gauges = from.world.region().servers_of(0);
   const tables::Service& of = *from.view.service(from.ids[service]);
   const tables::Pool& pool = *from.view.pool(of.pool);

@@ -19,7 +19,7 @@ constexpr size_t kMostTogether = 256;
 
 Committer::Committer(config::Store& store, publish::Publisher& publisher,
                      publish::Verdicts verdicts)
-    : store_(store), publisher_(publisher), verdicts_(std::move(verdicts)) {}
+    : store_(store), publisher_(publisher), conditions_{std::move(verdicts), {}} {}
 
 Committer::~Committer() { stop(); }
 
@@ -33,7 +33,7 @@ void Committer::start(Hooks hooks) {
               std::to_string(in_region) +
               ": traffic goes on as it is until a configuration is applied.");
   } else {
-    std::erase_if(verdicts_, [this](const auto& verdict) {
+    std::erase_if(conditions_.verdicts, [this](const auto& verdict) {
       return store_.model().pools_of(verdict.first).empty();
     });
     publish_or_alarm();
@@ -115,6 +115,7 @@ void Committer::turn() {
     }
   }
   has_news_ = take_verdicts() || has_news_;
+  has_news_ = continue_slow_starts() || has_news_;
   const std::unique_lock lock(store_mutex_);
   const bool is_idle = batch.empty();
   if (!is_idle) {
@@ -172,6 +173,7 @@ void Committer::stage(Waiting& waiting) {
   waiting.changed = staged.changed && !options.dry_run();
   if (waiting.changed) {
     touched_.add_change(store_.model(), staged.edit, store_.last_undo());
+    slow_start_.note_change(staged.edit, store_.last_undo(), std::chrono::steady_clock::now());
   }
   response.set_dry_run(options.dry_run());
   response.set_revision(staged.revision);
@@ -203,8 +205,9 @@ bool Committer::sync(Batch& batch) {
 }
 
 publish::Result Committer::publish() {
+  conditions_.ages = slow_start_.ages(std::chrono::steady_clock::now());
   const publish::Result result =
-      publisher_.publish(store_.model(), touched_, verdicts_, store_.revision());
+      publisher_.publish(store_.model(), touched_, conditions_, store_.revision());
   must_publish_ =
       result.outcome == publish::Outcome::full || result.outcome == publish::Outcome::failed;
   if (!must_publish_) {
@@ -278,17 +281,21 @@ bool Committer::take_verdicts() {
     const std::lock_guard lock(mutex_);
     news.swap(new_verdicts_);
   }
+  publish::Verdicts& verdicts = conditions_.verdicts;
   bool differs = false;
   for (const auto& [server, is_healthy] : news) {
-    const auto before = verdicts_.find(server);
+    const auto before = verdicts.find(server);
     if (!is_healthy) {
-      if (verdicts_.erase(server) == 0) {
+      if (verdicts.erase(server) == 0) {
         continue;
       }
-    } else if (before != verdicts_.end() && before->second == *is_healthy) {
+    } else if (before != verdicts.end() && before->second == *is_healthy) {
       continue;
     } else {
-      verdicts_[server] = *is_healthy;
+      if (*is_healthy && before != verdicts.end()) {
+        slow_start_.note_recovery(store_.model(), server, std::chrono::steady_clock::now());
+      }
+      verdicts[server] = *is_healthy;
     }
     touched_.add_verdict(store_.model(), server);
     differs = true;
@@ -296,10 +303,18 @@ bool Committer::take_verdicts() {
   return differs;
 }
 
+bool Committer::continue_slow_starts() {
+  compile::Touched pools;
+  slow_start_.step(store_.model(), std::chrono::steady_clock::now(), pools);
+  const bool any = !pools.pools.empty();
+  touched_.pools.merge(pools.pools);
+  return any;
+}
+
 void Committer::forget_verdicts_of(const std::set<tables::ServerIdentity>& servers) {
   for (const tables::ServerIdentity& server : servers) {
     if (store_.model().pools_of(server).empty()) {
-      verdicts_.erase(server);
+      conditions_.verdicts.erase(server);
     }
   }
 }

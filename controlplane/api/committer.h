@@ -19,6 +19,7 @@
 #include <shared_mutex>
 #include <thread>
 
+#include "controlplane/api/slow_start.h"
 #include "controlplane/config/store.h"
 #include "controlplane/publish/publisher.h"
 
@@ -112,14 +113,16 @@ class Committer {
   void refuse(Batch batch, uint64_t first, const publish::Result& result);
   void answer(Batch& batch);
   bool take_verdicts();
+  bool continue_slow_starts();
   void forget_verdicts_of(const std::set<tables::ServerIdentity>& servers);
   void set_alarm(std::string text);
 
   config::Store& store_;
   publish::Publisher& publisher_;
   Hooks hooks_;
-  publish::Verdicts verdicts_;  ///< committer thread only
-  compile::Touched touched_;    ///< committer thread only: not published yet
+  publish::Conditions conditions_;  ///< committer thread only
+  SlowStart slow_start_;            ///< committer thread only
+  compile::Touched touched_;        ///< committer thread only: not published yet
   std::atomic<uint64_t> generation_{0};
   bool holds_back_ = false;    ///< committer thread only: nothing is published before a change
   bool must_publish_ = false;  ///< committer thread only: an earlier publication failed

@@ -5,6 +5,7 @@
 #include <chrono>
 
 #include "controlplane/api/own_addresses.h"
+#include "controlplane/api/panics.h"
 #include "dataplane/tables/region.h"
 
 namespace nezu::api {
@@ -118,6 +119,10 @@ void Monitor::look() {
       return sides_missing(store.model(), now->ports);
     }),
                          v1::SEVERITY_ERROR);
+    observer_.see_alarms("panic", committer_.read([&now](const config::Store& store) {
+      return panics_of(store.model(), *now);
+    }),
+                         v1::SEVERITY_WARNING);
     observer_.see_drops(*now, *before, threshold);
     observer_.see_fill(*now, regions);
     observer_.see_regions(regions);

@@ -33,23 +33,6 @@ tables::Mode mode_of(v1::Mode mode) {
   }
 }
 
-tables::Scheduler scheduler_of(v1::Scheduler scheduler) {
-  switch (scheduler) {
-    case v1::SCHEDULER_RR:
-      return tables::Scheduler::rr;
-    case v1::SCHEDULER_WRR:
-      return tables::Scheduler::wrr;
-    case v1::SCHEDULER_LC:
-      return tables::Scheduler::lc;
-    case v1::SCHEDULER_SH:
-      return tables::Scheduler::sh;
-    case v1::SCHEDULER_MH:
-      return tables::Scheduler::mh;
-    default:
-      return tables::Scheduler::wlc;
-  }
-}
-
 tables::ServerState configured_state(v1::AdminState state) {
   switch (state) {
     case v1::ADMIN_STATE_DRAIN:
@@ -59,35 +42,6 @@ tables::ServerState configured_state(v1::AdminState state) {
     default:
       return tables::ServerState::ready;
   }
-}
-
-uint32_t weight_of(const v1::RealServer& server) {
-  return server.has_weight() ? server.weight() : 1;
-}
-
-/// Does the scheduler look at weights? rr and lc treat all members alike, but 0 still means none.
-bool is_weighted(tables::Scheduler scheduler) {
-  return scheduler != tables::Scheduler::rr && scheduler != tables::Scheduler::lc;
-}
-
-RingPlan ring_plan(const v1::Pool& pool, const PoolImage& image) {
-  RingPlan plan;
-  plan.kind = image.scheduler == tables::Scheduler::mh   ? RingKind::maglev
-              : image.scheduler == tables::Scheduler::sh ? RingKind::source
-                                                         : RingKind::turns;
-  // An order of turns knows neither size nor seed: equal members share it whatever those say.
-  if (plan.kind == RingKind::maglev) {
-    plan.size = pool.ring_size();
-    plan.seed = pool.seed();
-  }
-  for (const MemberImage& member : image.members) {
-    uint32_t weight = member.state == tables::ServerState::ready ? member.weight : 0;
-    if (!is_weighted(image.scheduler)) {
-      weight = std::min(weight, 1u);
-    }
-    plan.members.push_back({member.identity, weight});
-  }
-  return plan;
 }
 
 /// The default, in seconds, of each timeout; LVS's where LVS has one.
@@ -109,6 +63,12 @@ tables::ClientAddress client_address_of(v1::ClientAddress from) {
   return from == v1::CLIENT_ADDRESS_PROXY_V2     ? tables::ClientAddress::proxy_v2
          : from == v1::CLIENT_ADDRESS_TCP_OPTION ? tables::ClientAddress::tcp_option
                                                  : tables::ClientAddress::none;
+}
+
+tables::FailedFlows failed_flows_of(v1::FailedFlows from) {
+  return from == v1::FAILED_FLOWS_RESET  ? tables::FailedFlows::reset
+         : from == v1::FAILED_FLOWS_DROP ? tables::FailedFlows::drop
+                                         : tables::FailedFlows::keep;
 }
 
 tables::Settings settings_of(const v1::Settings& from) {
@@ -179,33 +139,6 @@ ServerImage compile_server(const v1::RealServer& server, const v1::Pool& pool,
   return image;
 }
 
-PoolImage compile_pool(const v1::Pool& pool, const Verdicts& verdicts) {
-  PoolImage image;
-  image.name = pool.name();
-  image.scheduler = scheduler_of(pool.scheduler());
-  image.hash_with_port = pool.hash_with_port();
-  image.hash_destination = pool.hash_destination();
-  image.identity = name_identity(pool.name());
-  for (const v1::RealServer& server : pool.servers()) {
-    const ServerImage compiled = compile_server(server, pool, verdicts, 0);
-    image.members.push_back({compiled.identity, weight_of(server), compiled.state});
-  }
-  std::sort(image.members.begin(), image.members.end(),
-            [](const MemberImage& a, const MemberImage& b) { return a.identity < b.identity; });
-  image.ready_count = static_cast<uint32_t>(
-      std::count_if(image.members.begin(), image.members.end(), [](const MemberImage& member) {
-        return member.state == tables::ServerState::ready && member.weight != 0;
-      }));
-  image.has_ring =
-      image.scheduler == tables::Scheduler::sh || image.scheduler == tables::Scheduler::mh;
-  image.has_sequence =
-      image.scheduler == tables::Scheduler::rr || image.scheduler == tables::Scheduler::wrr;
-  if (image.has_ring || image.has_sequence) {
-    image.plan = ring_plan(pool, image);
-  }
-  return image;
-}
-
 ServiceImage compile_service(const v1::VirtualService& service) {
   ServiceImage image;
   image.name = service.name();
@@ -221,6 +154,7 @@ ServiceImage compile_service(const v1::VirtualService& service) {
   image.gue_port = static_cast<uint16_t>(service.gue_port());
   image.max_segment_size = static_cast<uint16_t>(service.max_segment_size());
   image.reset_when_idle = service.reset_when_idle();
+  image.failed_flows = failed_flows_of(service.failed_flows());
   image.refusal = refusal_of(service.without_server());
   image.enabled = !service.has_enabled() || service.enabled();
   image.identity = name_identity(service.name());
@@ -239,9 +173,9 @@ namespace {
 
 class Compilation {
  public:
-  Compilation(const config::Model& model, const Touched& touched, const Verdicts& verdicts,
+  Compilation(const config::Model& model, const Touched& touched, const Conditions& conditions,
               int64_t boot_offset)
-      : model_(model), touched_(touched), verdicts_(verdicts), boot_offset_(boot_offset) {}
+      : model_(model), touched_(touched), conditions_(conditions), boot_offset_(boot_offset) {}
 
   Image run() && {
     services();
@@ -268,7 +202,7 @@ class Compilation {
 
   const config::Model& model_;
   const Touched& touched_;
-  const Verdicts& verdicts_;
+  const Conditions& conditions_;
   const int64_t boot_offset_;
   Image image_;
 };
@@ -309,7 +243,7 @@ void Compilation::rules() {
 void Compilation::pools() {
   for (const std::string& name : touched_.pools) {
     if (const v1::Pool* pool = model_.pools().find(name)) {
-      image_.pools.push_back(compile_pool(*pool, verdicts_));
+      image_.pools.push_back(compile_pool(*pool, conditions_));
     } else {
       image_.gone.pools.push_back(name);
     }
@@ -326,14 +260,15 @@ void Compilation::servers() {
     // The state of a server is the same in all its pools.
     const v1::Pool& pool = *model_.pools().find(*pools.begin());
     const int at = config::find_server(pool, identity);
-    image_.servers.push_back(compile_server(pool.servers(at), pool, verdicts_, boot_offset_));
+    image_.servers.push_back(
+        compile_server(pool.servers(at), pool, conditions_.verdicts, boot_offset_));
   }
 }
 
 /// VIPs and SNAT addresses. An address that is both is a VIP first: validation refuses that, and a
 /// VIP that swallowed SNAT answers would show as `service_unknown`.
 void Compilation::addresses() {
-  Pings pings(model_, verdicts_);
+  Pings pings(model_, conditions_);
   for (const AddressKey& key : touched_.addresses) {
     const std::string text = text_of(key);
     const auto number = static_cast<uint32_t>(key.instance);
@@ -372,9 +307,9 @@ void Compilation::passive_ports(const config::Names& services, AddressImage& ima
 
 }  // namespace
 
-Image compile(const config::Model& model, const Touched& touched, const Verdicts& verdicts,
+Image compile(const config::Model& model, const Touched& touched, const Conditions& conditions,
               int64_t boot_offset) {
-  return Compilation(model, touched, verdicts, boot_offset).run();
+  return Compilation(model, touched, conditions, boot_offset).run();
 }
 
 }  // namespace nezu::compile

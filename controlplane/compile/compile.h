@@ -5,6 +5,7 @@
 // writes only what differs. What the model holds is normalised and valid (controlplane/config).
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -23,6 +24,15 @@ namespace nezu::compile {
 /// counts as healthy.
 using Verdicts = std::map<tables::ServerIdentity, bool>;
 
+/// How long ago a server became ready; one that is not here was so long before.
+using Ages = std::map<tables::ServerIdentity, std::chrono::milliseconds>;
+
+/// What is not configured but found.
+struct Conditions {
+  Verdicts verdicts;
+  Ages ages;
+};
+
 struct ServerImage {
   tables::ServerIdentity identity;
   tables::ServerState state = tables::ServerState::ready;
@@ -34,8 +44,9 @@ struct ServerImage {
 
 struct MemberImage {
   tables::ServerIdentity identity;
-  uint32_t weight = 1;
-  tables::ServerState state = tables::ServerState::ready;
+  uint32_t weight = 1;                                     ///< the effective one
+  tables::ServerState state = tables::ServerState::ready;  ///< the effective one
+  uint32_t max_flows = 0, resume_flows = 0;
 };
 
 struct PoolImage {
@@ -45,9 +56,11 @@ struct PoolImage {
   uint64_t identity = 0;
   uint32_t ready_count = 0;
   std::vector<MemberImage> members;  ///< sorted by identity
-  bool has_ring = false;             ///< sh, mh
-  bool has_sequence = false;         ///< rr, wrr
-  RingPlan plan;                     ///< of whichever it has
+  uint16_t load_bound_percent = 0;
+  bool panics = false;        ///< so few are healthy that the failed ones take new flows as well
+  bool has_ring = false;      ///< tables::has_ring
+  bool has_sequence = false;  ///< tables::has_sequence
+  RingPlan plan;              ///< of whichever it has
 };
 
 struct ServiceImage {
@@ -58,6 +71,7 @@ struct ServiceImage {
   uint16_t max_segment_size = 0;
   bool reset_when_idle = false;
   tables::Refusal refusal = tables::Refusal::refuse;
+  tables::FailedFlows failed_flows = tables::FailedFlows::keep;
   bool enabled = true;
   uint64_t identity = 0;
   std::string pool;
@@ -144,7 +158,8 @@ tables::ServerState effective_state(tables::ServerState configured, bool healthy
 /// the wall clock and kept by the data plane in boot time.
 ServerImage compile_server(const v1::RealServer& server, const v1::Pool& pool,
                            const Verdicts& verdicts, int64_t boot_offset);
-PoolImage compile_pool(const v1::Pool& pool, const Verdicts& verdicts);
+/// members.cc
+PoolImage compile_pool(const v1::Pool& pool, const Conditions& conditions);
 ServiceImage compile_service(const v1::VirtualService& service);
 SnatSetImage compile_snat_set(const v1::SnatSet& set);
 RuleImage compile_rule(const v1::SourceNat& rule);
@@ -154,7 +169,7 @@ tables::Application application_of(v1::Application from);
 tables::Timeouts timeouts_of(const v1::Timeouts& from);
 std::vector<tables::Membership> compile_memberships(const config::Model& model);
 
-Image compile(const config::Model& model, const Touched& touched, const Verdicts& verdicts,
+Image compile(const config::Model& model, const Touched& touched, const Conditions& conditions,
               int64_t boot_offset);
 
 }  // namespace nezu::compile

@@ -31,7 +31,7 @@ bool Pings::answers(const v1::VirtualService& service) {
 Pings::Readiness Pings::readiness_of(const std::string& name) {
   const auto [known, is_new] = pools_.try_emplace(name);
   if (const v1::Pool* pool = is_new ? model_.pools().find(name) : nullptr) {
-    const PoolImage image = compile_pool(*pool, verdicts_);
+    const PoolImage image = compile_pool(*pool, conditions_);
     known->second = {image.members.size(), image.ready_count};
   }
   return known->second;

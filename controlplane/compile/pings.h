@@ -12,8 +12,8 @@ namespace nezu::compile {
 
 class Pings {
  public:
-  Pings(const config::Model& model, const Verdicts& verdicts)
-      : model_(model), verdicts_(verdicts) {}
+  Pings(const config::Model& model, const Conditions& conditions)
+      : model_(model), conditions_(conditions) {}
 
   /// The most willing of the services on one VIP decides.
   bool any_answers(const config::Names& services);
@@ -27,7 +27,7 @@ class Pings {
   Readiness readiness_of(const std::string& name);
 
   const config::Model& model_;
-  const Verdicts& verdicts_;
+  const Conditions& conditions_;
   std::unordered_map<std::string, Readiness> pools_;
 };
 

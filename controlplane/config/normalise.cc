@@ -154,6 +154,9 @@ void normalise(v1::VirtualService& service) {
   if (service.without_server() == v1::WITHOUT_SERVER_UNSPECIFIED) {
     service.set_without_server(v1::WITHOUT_SERVER_REFUSE);
   }
+  if (service.failed_flows() == v1::FAILED_FLOWS_UNSPECIFIED) {
+    service.set_failed_flows(v1::FAILED_FLOWS_KEEP);
+  }
   if (!service.has_enabled()) {
     service.set_enabled(true);
   }

@@ -35,6 +35,12 @@ void check_server(const v1::Pool& pool, const v1::RealServer& server, Problems& 
     check_address(server.check_address(), path + ".check_address", problems);
   }
   check_range(server.weight(), 0, 65535, "", path + ".weight", problems);
+  if (server.resume_flows() > server.max_flows()) {
+    complain(problems, path + ".resume_flows", std::to_string(server.resume_flows()),
+             server.max_flows() == 0
+                 ? "Without max_flows the server is never full; give max_flows, or leave this out."
+                 : "New flows begin again below max_flows; give 1 to that.");
+  }
   check_known(server.state(), v1::AdminState_IsValid, path + ".state", problems);
   check_length(server.description(), 63, path + ".description", problems);
   if (server.protocol() != pool.protocol()) {
@@ -44,6 +50,29 @@ void check_server(const v1::Pool& pool, const v1::RealServer& server, Problems& 
   if (server.has_drain_deadline() && server.state() != v1::ADMIN_STATE_DRAIN) {
     complain(problems, path + ".drain_deadline", "",
              "Only a draining server has a deadline; set state: drain or leave it out.");
+  }
+}
+
+/// What goes with which scheduler.
+void check_order(const v1::Pool& pool, const std::string& path, Problems& problems) {
+  const v1::Scheduler scheduler = pool.scheduler();
+  const bool in_order = scheduler == v1::SCHEDULER_FO || scheduler == v1::SCHEDULER_OVF;
+  const bool by_hash = scheduler == v1::SCHEDULER_SH || scheduler == v1::SCHEDULER_MH ||
+                       scheduler == v1::SCHEDULER_DH;
+  check_range(pool.slow_start_s(), 0, 3600, "s", path + ".slow_start_s", problems);
+  check_range(pool.panic_percent(), 0, 100, "%", path + ".panic_percent", problems);
+  if (in_order && pool.slow_start_s() != 0) {
+    complain(
+        problems, path + ".slow_start_s", std::to_string(pool.slow_start_s()),
+        "Schedulers fo and ovf go by the order of weights, which part of a weight would change; "
+        "leave it out.");
+  }
+  if (pool.load_bound_percent() != 0) {
+    check_range(pool.load_bound_percent(), 101, 1000, "%", path + ".load_bound_percent", problems);
+    if (!by_hash) {
+      complain(problems, path + ".load_bound_percent", std::to_string(pool.load_bound_percent()),
+               "Only hashes (sh, mh, dh) give a server more than its share; leave it out.");
+    }
   }
 }
 
@@ -182,6 +211,7 @@ void validate(const v1::Pool& pool, Problems& problems) {
              "The ring's size must be a prime from 251 to 65537, as 1009, 4099, 16411 or 65537; "
              "or leave it out.");
   }
+  check_order(pool, path, problems);
   if (pool.has_check()) {
     validate(pool.check(), path + ".check", problems);
   }

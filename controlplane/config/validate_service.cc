@@ -182,6 +182,7 @@ void validate(const v1::VirtualService& service, Problems& problems) {
   check_ports(service, path, problems);
   check_known(service.protocol(), v1::Protocol_IsValid, path + ".protocol", problems);
   check_known(service.ping(), v1::PingPolicy_IsValid, path + ".ping", problems);
+  check_known(service.failed_flows(), v1::FailedFlows_IsValid, path + ".failed_flows", problems);
   check_known(service.without_server(), v1::WithoutServer_IsValid, path + ".without_server",
               problems);
   check_length(service.description(), kLongestDescription, path + ".description", problems);

@@ -121,11 +121,13 @@ void check_ranges_of(const Model& model, const v1::VirtualService& service, Prob
 void check_passive_of(const v1::VirtualService& service, const v1::Pool& pool, Problems& problems) {
   const bool by_client =
       (pool.scheduler() == v1::SCHEDULER_SH || pool.scheduler() == v1::SCHEDULER_MH) &&
-      !pool.hash_with_port();
+      !pool.hash_with_port() && pool.load_bound_percent() == 0;
   if (!service.passive_ports().empty() && !by_client) {
     complain(problems, service_path(service.name()) + ".passive_ports", service.passive_ports(),
              "Passive ports lead to a client's server by the client's address alone: give pool " +
-                 pool.name() + " scheduler sh or mh without hash_with_port, or leave them out.");
+                 pool.name() +
+                 " scheduler sh or mh without hash_with_port and load_bound_percent, or leave them "
+                 "out.");
   }
 }
 

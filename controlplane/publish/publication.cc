@@ -72,6 +72,10 @@ void Publication::stage_servers(const compile::Image& image) {
         live != nullptr && is_same_deadline(live->drain_deadline, server.drain_deadline)
             ? live->drain_deadline
             : server.drain_deadline;
+    if (block.state == tables::ServerState::failed) {
+      const bool is_old = live != nullptr && live->state == tables::ServerState::failed;
+      block.failed_since = is_old ? live->failed_since : tables::boot_time();
+    }
     block.base = live != nullptr ? live->base : counters_of(region_, id);
     transaction_.put(block);
   }
@@ -98,6 +102,9 @@ void Publication::stage_pools(const compile::Image& image) {
     block.hash_with_port = pool.hash_with_port ? 1 : 0;
     block.hash_destination = pool.hash_destination ? 1 : 0;
     block.ready_count = pool.ready_count;
+    block.load_bound_percent = pool.load_bound_percent;
+    block.is_limited = pool.load_bound_percent != 0 ? 1 : 0;
+    block.panics = pool.panics ? 1 : 0;
     block.identity = pool.identity;
     block.name = name_of(pool.name);
     members.clear();
@@ -108,6 +115,9 @@ void Publication::stage_pools(const compile::Image& image) {
       entry.weight = member.weight;
       entry.port = member.identity.port;
       entry.state = member.state;
+      entry.max_flows = member.max_flows;
+      entry.resume_flows = member.resume_flows;
+      if (member.max_flows != 0) block.is_limited = 1;
       members.push_back(entry);
     }
     tables::RingSource source;
@@ -193,6 +203,7 @@ void Publication::stage_services(const compile::Image& image) {
     block.max_segment_size = service.max_segment_size;
     block.reset_when_idle = service.reset_when_idle ? 1 : 0;
     block.refusal = service.refusal;
+    block.failed_flows = service.failed_flows;
     block.enabled = service.enabled ? 1 : 0;
     block.identity = service.identity;
     block.timeouts = service.timeouts;

@@ -22,6 +22,7 @@
 
 namespace nezu::publish {
 
+using compile::Conditions;
 using compile::Verdicts;
 
 enum class Outcome : uint8_t {
@@ -180,7 +181,7 @@ class Publisher {
   /// publication that succeeded, as one generation. One caller at a time. Costs what was touched;
   /// unchanged objects keep their blocks, slots and counters.
   virtual Result publish(const config::Model& model, const compile::Touched& touched,
-                         const Verdicts& verdicts, uint64_t revision) = 0;
+                         const Conditions& conditions, uint64_t revision) = 0;
 
   /// What the region knew when this process attached; empty for a new region.
   virtual std::vector<Adopted> adopted() const = 0;

@@ -54,10 +54,10 @@ void RegionPublisher::adopt_servers() {
 }
 
 Result RegionPublisher::publish(const config::Model& model, const compile::Touched& touched,
-                                const Verdicts& verdicts, uint64_t revision) {
+                                const Conditions& conditions, uint64_t revision) {
   // Changes without a pause must not use up slots that others have left.
   if (tables::boot_time() > net::after(tidied_, kTidyEvery)) tidy();
-  const compile::Image image = compile_touched(model, touched, verdicts);
+  const compile::Image image = compile_touched(model, touched, conditions);
   Publication publication = begin();
   publication.stage(image);
   Result result = finish(publication, revision);
@@ -70,11 +70,11 @@ Result RegionPublisher::publish(const config::Model& model, const compile::Touch
 
 compile::Image RegionPublisher::compile_touched(const config::Model& model,
                                                 const compile::Touched& touched,
-                                                const Verdicts& verdicts) const {
-  if (!touched.everything) return compile::compile(model, touched, verdicts, wall_minus_boot());
+                                                const Conditions& conditions) const {
+  if (!touched.everything) return compile::compile(model, touched, conditions, wall_minus_boot());
   compile::Touched all = touched;
   books_.touch_all(all);
-  return compile::compile(model, all, verdicts, wall_minus_boot());
+  return compile::compile(model, all, conditions, wall_minus_boot());
 }
 
 /// Under the lock: what is reused from here on may be what a reading is looking at.

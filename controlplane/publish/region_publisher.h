@@ -28,7 +28,7 @@ class RegionPublisher final : public Publisher {
   ~RegionPublisher() override;
 
   Result publish(const config::Model& model, const compile::Touched& touched,
-                 const Verdicts& verdicts, uint64_t revision) override;
+                 const Conditions& conditions, uint64_t revision) override;
   std::vector<Adopted> adopted() const override { return adopted_; }
   std::vector<std::string> notes() const override { return notes_; }
   Reading read() const override;
@@ -47,7 +47,7 @@ class RegionPublisher final : public Publisher {
  private:
   void adopt_servers();
   compile::Image compile_touched(const config::Model& model, const compile::Touched& touched,
-                                 const Verdicts& verdicts) const;
+                                 const Conditions& conditions) const;
   Publication begin();
   Result finish(Publication& publication, uint64_t revision);
   template <typename Key, typename Id, typename Look>

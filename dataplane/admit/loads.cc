@@ -8,18 +8,19 @@ namespace {
 
 uint32_t weight_of(const tables::Pool& pool, const tables::Member& member) {
   if (member.state != tables::ServerState::ready || member.weight == 0) return 0;
-  return pool.scheduler == tables::Scheduler::wlc ? member.weight : 1;
+  return pool.scheduler == tables::Scheduler::lc ? 1 : member.weight;
 }
 
 }  // namespace
 
 Loads::Loads(const tables::Sizes& sizes, uint32_t memberships, uint16_t worker,
-             const tables::ServerCounters* gauges)
+             const tables::ServerCounters* gauges, uint16_t workers)
     : gauges_(gauges),
       pools_(sizes.pools),
       servers_(sizes.servers),
       room_(std::bit_ceil(std::max<uint32_t>(memberships, 1024))),
       worker_(worker),
+      workers_(workers),
       trees_(std::make_unique<Tree[]>(pools_)),
       heads_(std::make_unique<uint32_t[]>(servers_)),
       leaves_(std::make_unique<Leaf[]>(room_)),
@@ -35,7 +36,9 @@ uint32_t Loads::pick(const tables::Pool& pool, uint64_t generation) {
     tree.generation = generation;
   }
   const uint32_t leaf = contender(tree, 1);
-  if (leaf >= tree.count || leaves_[tree.first + leaf].weight == 0) return kNone;
+  if (leaf >= tree.count) return kNone;
+  const Leaf& won = leaves_[tree.first + leaf];
+  if (won.weight == 0 || has_its_fill(tree.scheduler, {won.weight, won.load})) return kNone;
   return (leaf + tree.start) % tree.count;
 }
 
@@ -56,7 +59,9 @@ void Loads::play_again(tables::ServerId server) {
 }
 
 bool Loads::is_right(const Tree& tree, const tables::Pool& pool) const {
-  if (tree.epoch == 0 || tree.count != pool.member_count) return false;
+  if (tree.epoch == 0 || tree.count != pool.member_count || tree.scheduler != pool.scheduler) {
+    return false;
+  }
   for (uint32_t i = 0; i < tree.count; ++i) {
     const tables::Member& member = pool.members()[(i + tree.start) % tree.count];
     const Leaf& leaf = leaves_[tree.first + i];
@@ -95,6 +100,7 @@ bool Loads::build(Tree& tree, const tables::Pool& pool) {
     }
   }
   tree.count = pool.member_count;
+  tree.scheduler = pool.scheduler;
   tree.epoch = ++epoch_ == 0 ? ++epoch_ : epoch_;
   tree.start = worker_ * 7919u % tree.count;
   for (uint32_t i = 0; i < tree.count; ++i) {
@@ -117,10 +123,47 @@ uint32_t Loads::winner(const Tree& tree, uint32_t a, uint32_t b) const {
   if (b >= tree.count || leaves_[tree.first + b].weight == 0) return a;
   if (a >= tree.count || leaves_[tree.first + a].weight == 0) return b;
   const Leaf &left = leaves_[tree.first + a], &right = leaves_[tree.first + b];
-  // (load + 1) / weight: an idle server counts by its weight.
-  const uint64_t l = (uint64_t{left.load} + 1) * right.weight;
-  const uint64_t r = (uint64_t{right.load} + 1) * left.weight;
-  return l < r || (l == r && a < b) ? a : b;
+  const Contestant l{left.weight, left.load}, r{right.weight, right.load};
+  if (is_better(tree.scheduler, l, r)) return a;
+  return is_better(tree.scheduler, r, l) || b < a ? b : a;
+}
+
+Loads::Contestant Loads::contestant(const tables::Pool& pool, const tables::Member& member) const {
+  const uint32_t server = index(member.server);
+  if (server >= servers_) return {};
+  return {weight_of(pool, member), static_cast<uint32_t>(gauges_[server].flows_active.read())};
+}
+
+bool Loads::is_better(tables::Scheduler scheduler, Contestant a, Contestant b) const {
+  // Of load / weight, without division; `more`: flows that each is taken to have besides.
+  const auto less = [](Contestant one, Contestant other, uint64_t more) {
+    return (one.load + more) * other.weight < (other.load + more) * one.weight;
+  };
+  switch (scheduler) {
+    case tables::Scheduler::lc:
+      return a.load < b.load;
+    case tables::Scheduler::nq:
+      if ((a.load == 0) != (b.load == 0)) return a.load == 0;
+      return less(a, b, 1);
+    case tables::Scheduler::sed:
+      return less(a, b, 1);
+    case tables::Scheduler::ovf:
+      if (has_its_fill(scheduler, a) != has_its_fill(scheduler, b))
+        return has_its_fill(scheduler, b);
+      return a.weight > b.weight;
+    case tables::Scheduler::fo:
+      return a.weight > b.weight;
+    case tables::Scheduler::wlc:
+    case tables::Scheduler::twos:
+    case tables::Scheduler::rr:
+    case tables::Scheduler::wrr:
+    case tables::Scheduler::sh:
+    case tables::Scheduler::mh:
+    case tables::Scheduler::random:
+      break;
+  }
+  if (less(a, b, 0)) return true;
+  return !less(b, a, 0) && a.weight > b.weight;
 }
 
 /// Node 1 is the final; leaves are nodes from `width` on.

@@ -67,7 +67,24 @@ constexpr bool is_one_way(Mode mode) { return mode == Mode::route || is_tunnel(m
 constexpr bool has_relay(Mode mode) { return mode == Mode::redirect || mode == Mode::returned; }
 
 /// An order to pick members in. A new one is a line here and its compiler in the control plane.
-enum class Scheduler : uint8_t { rr, wrr, lc, wlc, sh, mh };
+enum class Scheduler : uint8_t { rr, wrr, lc, wlc, sh, mh, sed, nq, fo, ovf, twos, random };
+
+/// By a ring over the ready members.
+constexpr bool has_ring(Scheduler scheduler) {
+  return scheduler == Scheduler::sh || scheduler == Scheduler::mh;
+}
+/// By an order of turns over the ready members, in which each stands as often as its weight says.
+constexpr bool has_sequence(Scheduler scheduler) {
+  return scheduler == Scheduler::rr || scheduler == Scheduler::wrr ||
+         scheduler == Scheduler::twos || scheduler == Scheduler::random;
+}
+
+/// What becomes of a server's flows when its health check fails.
+enum class FailedFlows : uint8_t {
+  keep,   ///< they go on: the check may be wrong
+  reset,  ///< TCP: both ends are told by RST; others end
+  drop,   ///< they end: what comes of them is scheduled anew, or refused
+};
 
 enum class ServerState : uint8_t {
   ready,     ///< takes new flows
@@ -154,7 +171,8 @@ struct alignas(64) Service {
   uint8_t return_to_sender = 0;  ///< `redirect`: answers go back to the MAC that asked
   uint16_t passive_first = 0, passive_last = 0;  ///< ftp: declared passive ports; 0: none
   uint32_t call_timeout_s = 0;  ///< sip: how long a call's server is known after its last message
-  std::array<uint8_t, 40> reserved2{};
+  FailedFlows failed_flows = FailedFlows::keep;
+  std::array<uint8_t, 39> reserved2{};
   bool operator==(const Service&) const = default;
 };
 static_assert(sizeof(Service) == 320);
@@ -191,15 +209,17 @@ static_assert(sizeof(ServerIdentity) == 24);
 struct Member {
   net::Address address;
   ServerId server = no_id<ServerId>();
-  uint32_t weight = 1;  ///< 0: no new flows
-  uint16_t port = 0;    ///< host order
+  uint32_t weight = 1;        ///< 0: no new flows
+  uint32_t max_flows = 0;     ///< no new flows at so many, of all workers; 0: no limit
+  uint32_t resume_flows = 0;  ///< again when there are fewer than these
+  uint16_t port = 0;          ///< host order
   ServerState state = ServerState::ready;
   std::array<uint8_t, 5> reserved{};
   bool operator==(const Member&) const = default;
 };
-static_assert(sizeof(Member) == 32);
+static_assert(sizeof(Member) == 40);
 
-/// Maglev-like table (mh, sh): pool-local member indices. `size` entries follow.
+/// Maglev-like table (mh, sh) or order of turns: pool-local member indices. `size` entries follow.
 struct alignas(64) Ring {
   uint32_t size = 0;
   uint32_t reserved = 0;
@@ -212,13 +232,15 @@ struct alignas(64) Pool {
   PoolId id = no_id<PoolId>();
   Scheduler scheduler = Scheduler::wlc;
   uint8_t hash_with_port = 0;
-  uint8_t hash_destination = 0;  ///< sh, mh: of where the client wants to go, not of the client
-  uint8_t reserved = 0;
-  uint32_t member_count = 0;  ///< sorted by identity
-  uint32_t ready_count = 0;   ///< members that are ready and have a weight
-  uint64_t identity = 0;      ///< hash of the name
-  Ref<Ring> ring;             ///< sh, mh: over the ready members
-  Ref<Ring> sequence;         ///< rr, wrr: the order of turns, over the ready members
+  uint8_t hash_destination = 0;     ///< sh, mh: of where the client wants to go, not of the client
+  uint8_t is_limited = 0;           ///< a member has a threshold, or the pool a bound
+  uint32_t member_count = 0;        ///< sorted by identity
+  uint32_t ready_count = 0;         ///< members that are ready and have a weight
+  uint64_t identity = 0;            ///< hash of the name
+  Ref<Ring> ring;                   ///< has_ring(): over the ready members
+  Ref<Ring> sequence;               ///< has_sequence(): over the ready members
+  uint16_t load_bound_percent = 0;  ///< sh, mh: of the mean load by weight; 0: none
+  uint8_t panics = 0;               ///< checks are not believed: failed servers take new flows
   Name name{};
   bool operator==(const Pool&) const = default;  ///< without its members
   const Member* members() const { return reinterpret_cast<const Member*>(this + 1); }
@@ -236,7 +258,8 @@ struct alignas(64) Server {
   std::array<uint8_t, 7> reserved{};
   /// When the flows of a draining server are ended (boot time); 0 for never.
   net::Instant drain_deadline;
-  CounterBase base;  ///< not read by workers
+  net::Instant failed_since;  ///< boot time, while `state` is failed; else 0
+  CounterBase base;           ///< not read by workers
   bool operator==(const Server&) const = default;
 };
 

@@ -216,6 +216,7 @@ ServiceId World::put(const ServiceSpec& spec) {
   const bool keeps_port = !key.is_exact() || spec.mode == tables::Mode::redirect;
 
   bool new_host = false;
+  tables::Pool pool;
   std::vector<tables::Member> members;
   for (const ServerSpec& server : spec.servers) {
     const uint16_t port = server.port != 0 || keeps_port ? server.port : spec.port;
@@ -235,7 +236,10 @@ ServiceId World::put(const ServiceSpec& spec) {
       servers_.push_back({identity, block});
       found = servers_.end() - 1;
     }
-    found->block.state = found->block.configured = server.state;
+    const bool fails = server.state == tables::ServerState::failed;
+    if (fails && found->block.state != server.state) found->block.failed_since = {++failures_};
+    found->block.state = server.state;
+    found->block.configured = fails ? tables::ServerState::ready : server.state;
     transaction.put(found->block);
     tables::Member member;
     member.address = identity.address;
@@ -243,22 +247,25 @@ ServiceId World::put(const ServiceSpec& spec) {
     member.weight = server.weight;
     member.port = port;
     member.state = server.state;
+    member.max_flows = server.max_flows;
+    member.resume_flows = server.max_flows;
+    if (server.max_flows != 0) pool.is_limited = 1;
     members.push_back(member);
   }
-  tables::Pool pool;
   pool.id = PoolId{slot};
   pool.scheduler = spec.scheduler;
+  pool.panics = spec.panics ? 1 : 0;
+  pool.load_bound_percent = spec.load_bound_percent;
+  if (spec.load_bound_percent != 0) pool.is_limited = 1;
   pool.hash_destination = spec.hash_destination ? 1 : 0;
   pool.ready_count = static_cast<uint32_t>(
       std::count_if(members.begin(), members.end(), [](const tables::Member& member) {
         return member.state == tables::ServerState::ready && member.weight != 0;
       }));
-  const bool by_hash =
-      spec.scheduler == tables::Scheduler::sh || spec.scheduler == tables::Scheduler::mh;
+  const bool by_hash = tables::has_ring(spec.scheduler);
   const std::vector<uint16_t> order = turns(members, by_hash ? 1009 : 1);
   const tables::RingSource source{fingerprint(order), [&order] { return order; }};
-  const bool by_turn =
-      spec.scheduler == tables::Scheduler::rr || spec.scheduler == tables::Scheduler::wrr;
+  const bool by_turn = tables::has_sequence(spec.scheduler);
   const bool any = !order.empty();
   transaction.put(pool, members, by_hash && any ? &source : nullptr,
                   by_turn && any ? &source : nullptr);
@@ -284,6 +291,7 @@ ServiceId World::put(const ServiceSpec& spec) {
   service.return_to_sender = spec.return_to_sender ? 1 : 0;
   service.max_segment_size = spec.max_segment_size;
   service.reset_when_idle = spec.reset_when_idle ? 1 : 0;
+  service.failed_flows = spec.failed_flows;
   service.timeouts = spec.timeouts;
   service.client_address = spec.client_address;
   service.application = spec.application;

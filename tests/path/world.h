@@ -31,6 +31,7 @@ struct ServerSpec {
   uint16_t port = 0;
   uint32_t weight = 1;
   tables::ServerState state = tables::ServerState::ready;
+  uint32_t max_flows = 0;  ///< a threshold, upper and lower
 };
 
 struct ServiceSpec {
@@ -48,6 +49,7 @@ struct ServiceSpec {
   uint16_t max_segment_size = 0;  ///< 0: as the ends say
   uint16_t last_port = 0;         ///< of a range; servers then keep the port
   bool hash_destination = false;
+  uint16_t load_bound_percent = 0;  ///< 0: none
   bool return_to_sender = false;
   net::Instance instance = net::Instance::standard;
   tables::ClientAddress client_address = tables::ClientAddress::none;
@@ -55,6 +57,8 @@ struct ServiceSpec {
   uint16_t passive_first = 0, passive_last = 0;
   uint32_t call_timeout_s = 1800;
   bool reset_when_idle = false;
+  tables::FailedFlows failed_flows = tables::FailedFlows::keep;
+  bool panics = false;
 };
 
 /// A rule of source NAT.
@@ -133,6 +137,7 @@ class World {
   route::Hops hops_;
   std::vector<std::pair<net::Address, net::MacAddress>> neighbours_;
   uint32_t hosts_ = 0;
+  uint64_t failures_ = 0;
   uint32_t routes_version_ = 0;
   std::unique_ptr<const route::Routes> routes_;
 };

@@ -8,6 +8,7 @@
 #include "dataplane/admit/loads.h"
 #include "dataplane/admit/scheduling.h"
 #include "dataplane/admit/snat_ports.h"
+#include "tests/unit/admit/pools.h"
 
 namespace nezu::admit {
 namespace {
@@ -111,41 +112,6 @@ TEST(SnatPorts, NoLineLeftIsARefusal) {
   EXPECT_EQ(lines, ports.capacity());
 }
 
-/// A pool block with its members behind it, as in the region.
-class PoolBlock {
- public:
-  PoolBlock(tables::Scheduler scheduler, const std::vector<uint32_t>& weights, uint32_t id = 0)
-      : memory_(sizeof(tables::Pool) + weights.size() * sizeof(tables::Member) + 64) {
-    void* at = memory_.data();
-    size_t room = memory_.size();
-    pool_ = new (std::align(64, sizeof(tables::Pool), at, room)) tables::Pool;
-    pool_->id = tables::PoolId{id};
-    pool_->scheduler = scheduler;
-    pool_->member_count = static_cast<uint32_t>(weights.size());
-    for (uint32_t i = 0; i < weights.size(); ++i) {
-      tables::Member member;
-      member.server = tables::ServerId{i};
-      member.weight = weights[i];
-      pool_->members()[i] = member;
-      pool_->ready_count += weights[i] != 0;
-    }
-  }
-  tables::Pool& operator*() { return *pool_; }
-  tables::Pool* operator->() { return pool_; }
-
- private:
-  std::vector<std::byte> memory_;
-  tables::Pool* pool_;
-};
-
-tables::Sizes sizes() {
-  tables::Sizes sizes;
-  sizes.pools = 8;
-  sizes.servers = 2048;
-  sizes.services = 8;
-  return sizes;
-}
-
 TEST(Loads, FillsByWeight) {
   std::vector<tables::ServerCounters> gauges(2048);
   for (const auto scheduler : {tables::Scheduler::lc, tables::Scheduler::wlc}) {
@@ -183,7 +149,7 @@ TEST(Loads, AgreesWithASearchWhateverHappens) {
     const uint32_t member = loads.pick(**pool, generation);
     ASSERT_LT(member, weights.size());
     const auto cost = [&](uint32_t i) {
-      return static_cast<double>(gauges[i].flows_active.read() + 1) / weights[i];
+      return static_cast<double>(gauges[i].flows_active.read()) / weights[i];
     };
     double least = 1e18;
     for (uint32_t i = 0; i < weights.size(); ++i) {

@@ -14,7 +14,7 @@ namespace nezu::api {
 class FakePublisher : public publish::Publisher {
  public:
   publish::Result publish(const config::Model& model, const compile::Touched& touched,
-                          const publish::Verdicts& verdicts, uint64_t revision) override {
+                          const publish::Conditions& conditions, uint64_t revision) override {
     if (on_publish) {
       on_publish(revision);
     }
@@ -25,7 +25,7 @@ class FakePublisher : public publish::Publisher {
               0};
     }
     published = model.ordered();
-    shown_verdicts = verdicts;
+    shown_verdicts = conditions.verdicts;
     reading.revision = revision;
     ++reading.generation;
     ++publications;

@@ -23,7 +23,7 @@ Image all(v1::Configuration wanted, const Verdicts& verdicts, int64_t boot_offse
   model.apply(config::edit_to(model, wanted, problems));
   Touched touched;
   touched.add_everything(model);
-  return compile(model, touched, verdicts, boot_offset);
+  return compile(model, touched, {verdicts, {}}, boot_offset);
 }
 
 constexpr char kShop[] = R"(

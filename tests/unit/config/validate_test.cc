@@ -55,6 +55,25 @@ TEST(Validate, RefusesNamesThatPathsCannotCarry) {
   }
 }
 
+TEST(Validate, RefusesOrdersThatContradictThemselves) {
+  EXPECT_THAT(
+      problems_with([](v1::Configuration& c) {
+        c.mutable_pools(0)->set_scheduler(v1::SCHEDULER_FO);
+        c.mutable_pools(0)->set_slow_start_s(3601);
+        c.mutable_pools(0)->set_panic_percent(101);
+        c.mutable_pools(0)->set_load_bound_percent(100);
+        c.mutable_pools(0)->mutable_servers(0)->set_resume_flows(5);
+        c.mutable_pools(0)->mutable_servers(1)->set_max_flows(5);
+        c.mutable_pools(0)->mutable_servers(1)->set_resume_flows(6);
+      }),
+      AllOf(HasSubstr("slow_start_s: 3601: The value must be from 0 to 3600 s."),
+            HasSubstr("Schedulers fo and ovf go by the order of weights"),
+            HasSubstr("panic_percent: 101"), HasSubstr("load_bound_percent: 100: The value"),
+            HasSubstr("Only hashes (sh, mh, dh) give a server more than its share"),
+            HasSubstr("Without max_flows the server is never full"),
+            HasSubstr("New flows begin again below max_flows")));
+}
+
 TEST(Validate, RefusesTwoServicesInOnePlace) {
   EXPECT_THAT(problems_with([](v1::Configuration& c) {
                 v1::VirtualService& twin = *c.add_services();

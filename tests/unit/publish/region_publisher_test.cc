@@ -77,7 +77,7 @@ class RegionPublisherTest : public testing::Test {
       for (const auto& [identity, is_healthy] : some) touched_.add_verdict(model_, identity);
     }
     verdicts_ = verdicts;
-    const Result result = publisher_->publish(model_, touched_, verdicts, revision);
+    const Result result = publisher_->publish(model_, touched_, {verdicts, {}}, revision);
     if (result.outcome == Outcome::full) {
       model_.apply(undo);
     } else {

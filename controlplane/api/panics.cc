@@ -1,0 +1,35 @@
+#include "controlplane/api/panics.h"
+
+#include "controlplane/compile/compile.h"
+
+namespace nezu::api {
+
+std::vector<std::string> panics_of(const config::Model& model, const publish::Reading& now) {
+  std::vector<const v1::Pool*> pools;
+  for (const auto& [name, pool] : model.pools()) {
+    if (pool->panic_percent() != 0) {
+      pools.push_back(pool.get());
+    }
+  }
+  if (pools.empty()) {
+    return {};
+  }
+  compile::Conditions conditions;
+  for (const publish::ServerReading& server : now.servers) {
+    if (server.health_known) {
+      conditions.verdicts[server.identity] = server.healthy;
+    }
+  }
+  std::vector<std::string> panics;
+  for (const v1::Pool* pool : pools) {
+    if (compile::compile_pool(*pool, conditions).panics) {
+      panics.push_back("Pool " + pool->name() + " has fewer than " +
+                       std::to_string(pool->panic_percent()) +
+                       " % healthy servers: checks are not believed, all of its servers take new "
+                       "flows.");
+    }
+  }
+  return panics;
+}
+
+}  // namespace nezu::api

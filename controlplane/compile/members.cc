@@ -1,0 +1,197 @@
+// Who of a pool's members takes new flows, and with what weight: from what the operator set, what
+// the health checks found and how long ago a server became ready.
+#include <algorithm>
+
+#include "controlplane/compile/compile.h"
+
+namespace nezu::compile {
+namespace {
+
+tables::Scheduler scheduler_of(v1::Scheduler scheduler) {
+  switch (scheduler) {
+    case v1::SCHEDULER_RR:
+      return tables::Scheduler::rr;
+    case v1::SCHEDULER_WRR:
+      return tables::Scheduler::wrr;
+    case v1::SCHEDULER_LC:
+      return tables::Scheduler::lc;
+    case v1::SCHEDULER_SH:
+      return tables::Scheduler::sh;
+    case v1::SCHEDULER_MH:
+      return tables::Scheduler::mh;
+    case v1::SCHEDULER_DH:
+      return tables::Scheduler::sh;
+    case v1::SCHEDULER_SED:
+      return tables::Scheduler::sed;
+    case v1::SCHEDULER_NQ:
+      return tables::Scheduler::nq;
+    case v1::SCHEDULER_FO:
+      return tables::Scheduler::fo;
+    case v1::SCHEDULER_OVF:
+      return tables::Scheduler::ovf;
+    case v1::SCHEDULER_TWOS:
+      return tables::Scheduler::twos;
+    case v1::SCHEDULER_RANDOM:
+      return tables::Scheduler::random;
+    default:
+      return tables::Scheduler::wlc;
+  }
+}
+
+uint32_t weight_of(const v1::RealServer& server) {
+  return server.has_weight() ? server.weight() : 1;
+}
+
+/// rr and lc treat all members alike, but 0 still means none.
+bool is_weighted(tables::Scheduler scheduler) {
+  return scheduler != tables::Scheduler::rr && scheduler != tables::Scheduler::lc;
+}
+
+/// A member while its image is being made.
+struct Candidate {
+  MemberImage image;
+  const v1::RealServer* server = nullptr;
+  bool takes_flows() const {
+    return image.state == tables::ServerState::ready && image.weight != 0;
+  }
+};
+
+/// So few are healthy that the checks are not believed.
+bool panics(const v1::Pool& pool, const std::vector<Candidate>& members) {
+  size_t wanted = 0, healthy = 0;
+  for (const Candidate& one : members) {
+    if (one.server->backup()) {
+      if (one.takes_flows()) {
+        return false;
+      }
+      continue;
+    }
+    const bool fails = one.image.state == tables::ServerState::failed;
+    wanted += fails || one.takes_flows() ? 1 : 0;
+    healthy += one.takes_flows() ? 1 : 0;
+  }
+  return healthy * 100 < wanted * pool.panic_percent();
+}
+
+void believe_all(std::vector<Candidate>& members) {
+  for (Candidate& one : members) {
+    const bool wanted = one.server->state() == v1::ADMIN_STATE_READY ||
+                        one.server->state() == v1::ADMIN_STATE_UNSPECIFIED;
+    if (one.image.state == tables::ServerState::failed && wanted && !one.server->backup()) {
+      one.image.state = tables::ServerState::ready;
+    }
+  }
+}
+
+/// Backups wait while anybody else is ready: no weight is no new flow.
+void let_backups_wait(std::vector<Candidate>& members) {
+  const bool needed = std::none_of(members.begin(), members.end(), [](const Candidate& one) {
+    return !one.server->backup() && one.takes_flows();
+  });
+  for (Candidate& one : members) {
+    if (one.server->backup() && !needed) {
+      one.image.weight = 0;
+    }
+  }
+}
+
+/// Of a weight, for a server that became ready so long ago: at least a sixty-fourth.
+constexpr uint32_t kSteps = 64;
+uint32_t steps_of(const v1::Pool& pool, const tables::ServerIdentity& server, const Ages& ages) {
+  const auto age = ages.find(server);
+  const uint64_t whole = uint64_t{pool.slow_start_s()} * 1000;
+  if (age == ages.end() || whole == 0) {
+    return kSteps;
+  }
+  const auto passed = static_cast<uint64_t>(std::max<int64_t>(age->second.count(), 0));
+  return static_cast<uint32_t>(std::clamp<uint64_t>(passed * kSteps / whole, 1, kSteps));
+}
+
+/// While a member has only part of its weight, the order must be one that looks at weights, and
+/// these must be large enough to be divided.
+void start_slowly(const v1::Pool& pool, const Ages& ages, std::vector<Candidate>& members,
+                  PoolImage& image) {
+  const bool any = std::any_of(members.begin(), members.end(), [&](const Candidate& one) {
+    return one.takes_flows() && steps_of(pool, one.image.identity, ages) < kSteps;
+  });
+  if (!any) {
+    return;
+  }
+  const bool weighted = is_weighted(image.scheduler);
+  for (Candidate& one : members) {
+    const uint32_t base = weighted ? one.image.weight : std::min(one.image.weight, 1u);
+    one.image.weight = base * steps_of(pool, one.image.identity, ages);
+  }
+  if (image.scheduler == tables::Scheduler::rr) {
+    image.scheduler = tables::Scheduler::wrr;
+  } else if (image.scheduler == tables::Scheduler::lc) {
+    image.scheduler = tables::Scheduler::wlc;
+  }
+}
+
+RingPlan ring_plan(const v1::Pool& pool, const PoolImage& image) {
+  RingPlan plan;
+  plan.kind = image.scheduler == tables::Scheduler::mh   ? RingKind::maglev
+              : image.scheduler == tables::Scheduler::sh ? RingKind::source
+                                                         : RingKind::turns;
+  // An order of turns knows neither size nor seed: equal members share it whatever those say.
+  if (plan.kind == RingKind::maglev) {
+    plan.size = pool.ring_size();
+    plan.seed = pool.seed();
+  }
+  for (const MemberImage& member : image.members) {
+    uint32_t weight = member.state == tables::ServerState::ready ? member.weight : 0;
+    if (!is_weighted(image.scheduler)) {
+      weight = std::min(weight, 1u);
+    }
+    plan.members.push_back({member.identity, weight});
+  }
+  return plan;
+}
+
+std::vector<Candidate> candidates(const v1::Pool& pool, const Verdicts& verdicts) {
+  std::vector<Candidate> members;
+  for (const v1::RealServer& server : pool.servers()) {
+    const ServerImage compiled = compile_server(server, pool, verdicts, 0);
+    const uint32_t most = server.max_flows();
+    const uint32_t resume = server.resume_flows() != 0 ? server.resume_flows() : most - most / 4;
+    members.push_back({{compiled.identity, weight_of(server), compiled.state, most,
+                        most != 0 ? std::max(resume, 1u) : 0},
+                       &server});
+  }
+  std::sort(members.begin(), members.end(), [](const Candidate& a, const Candidate& b) {
+    return a.image.identity < b.image.identity;
+  });
+  return members;
+}
+
+}  // namespace
+
+PoolImage compile_pool(const v1::Pool& pool, const Conditions& conditions) {
+  PoolImage image;
+  image.name = pool.name();
+  image.scheduler = scheduler_of(pool.scheduler());
+  image.hash_with_port = pool.hash_with_port();
+  image.hash_destination = pool.hash_destination() || pool.scheduler() == v1::SCHEDULER_DH;
+  image.load_bound_percent = static_cast<uint16_t>(pool.load_bound_percent());
+  image.identity = name_identity(pool.name());
+  std::vector<Candidate> members = candidates(pool, conditions.verdicts);
+  image.panics = panics(pool, members);
+  if (image.panics) {
+    believe_all(members);
+  }
+  let_backups_wait(members);
+  start_slowly(pool, conditions.ages, members, image);
+  for (const Candidate& one : members) {
+    image.ready_count += one.takes_flows() ? 1 : 0;
+    image.members.push_back(one.image);
+  }
+  image.has_ring = tables::has_ring(image.scheduler);
+  image.has_sequence = tables::has_sequence(image.scheduler);
+  if (image.has_ring || image.has_sequence) {
+    image.plan = ring_plan(pool, image);
+  }
+  return image;
+}
+
+}  // namespace nezu::compile

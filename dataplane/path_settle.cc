@@ -1,0 +1,96 @@
+// The second step of opening flows: SNAT ports for all that wait, then all of them filed, by memory
+// that the first step has asked for.
+#include "dataplane/path_ftp.h"
+#include "dataplane/path_open.h"
+
+namespace nezu::path {
+
+using flow::FlowId;
+using net::Reason;
+
+namespace {
+
+/// `decide` has seen to it that a record is free.
+void begin_splice(Path::State& state, FlowId id, const tables::Service* service) {
+  flow::Splice* splice = state.splices.insert(id);
+  if (splice == nullptr) return;
+  if (service->application == tables::Application::ftp) splice->state = ftp::kReads;
+  if (service->client_address != tables::ClientAddress::proxy_v2) return;
+  const bool v4 = !id.wide() || flow::is_mapped(state.flows.wide(id).to_server.source);
+  const uint32_t bytes = forward::proxy_bytes(v4 ? net::Family::ipv4 : net::Family::ipv6);
+  // Its place is known when the SYN goes by (path_splice.cc).
+  splice->of(flow::Direction::to_server)
+      .begin(flow::Change::Kind::proxy_header, 0, 0, static_cast<uint8_t>(bytes));
+}
+
+}  // namespace
+
+template <typename F>
+bool Opening::take_source_of(Waiting<F>& one) {
+  const bool is_v4 = address_of(one.to_client.source).is_v4();
+  const Source source =
+      take_source(*turn_, *one.service, one.track.shard, is_v4, one.peer(), one.source_hash);
+  if (source.port == 0) {
+    give_up(one, source.reason);
+    return false;
+  }
+  one.snat_port = source.port;
+  one.track.snat = source.slot;
+  one.to_client.destination = F::raw(source.address);
+  one.to_client.destination_port = net::swap16(source.port);
+  one.back = turn_->state.flows.hash_of(tuple_to_client(one.tuple, one.to_client));
+  return true;
+}
+
+template <typename F>
+void Opening::give_up(const Waiting<F>& one, Reason reason) {
+  Path::State& state = turn_->state;
+  if (one.snat_port != 0) state.ports.release(one.track.snat, one.snat_port, one.peer());
+  if (one.track.server != flow::kNoServer) state.let_go_server(one.track.server);
+  if (tables::has_relay(one.track.mode)) state.relays.let_go(one.track.snat);
+  // What cannot be remembered passes as it would without the service.
+  if (one.track.mode != tables::Mode::returned) refused(*one.packet, *one.service, reason);
+}
+
+template <typename F>
+void Opening::settle_all() {
+  Path::State& state = turn_->state;
+  Queue<F>& queue = this->queue<F>();
+  uint32_t left = 0;
+  for (uint32_t i = 0; i < queue.count; ++i) {
+    Waiting<F>& one = queue.waiting[i];
+    if (one.wants_source) {
+      if (!take_source_of(one)) continue;
+      state.flows.prefetch_for_insert(F::kWide, one.back, left);
+    }
+    if (left != i) queue.waiting[left] = one;
+    ++left;
+  }
+  queue.count = left;
+  for (uint32_t i = 0; i < queue.count; ++i) {
+    Waiting<F>& one = queue.waiting[i];
+    const auto inserted =
+        state.flows.insert(one.tuple, one.packet->hash, one.to_client, one.back, one.track);
+    if (inserted.id.exists()) [[likely]] {
+      if (one.track.mode == tables::Mode::spliced) begin_splice(state, inserted.id, one.service);
+      state.opened(one.track);
+      one.packet->flow = inserted.id.word();
+      if (flow::is_outward(one.track)) {
+        state.log(NatRecord::Kind::open, inserted.id);
+      } else if (one.service->application == tables::Application::tftp) {
+        announce_answers(*turn_, inserted.id);
+      }
+      continue;
+    }
+    give_up(one, inserted.reason);
+  }
+  queue.count = 0;
+}
+
+void Opening::settle() {
+  settle_all<V4>();
+  settle_all<V6>();
+  spliced_ = 0;
+}
+
+}  // namespace nezu::path

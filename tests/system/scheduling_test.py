@@ -1,0 +1,170 @@
+#!/usr/bin/python3
+"""Who gets new connections: a strong server returns without a burst, servers that are full, backups,
+and checks that all fail at once."""
+import collections
+import time
+
+from case import Case, tap
+from namespaces import wait_until
+from services import FAST_CHECK
+from world import ECHO, HTTP, SERVERS, VIP, result, wait_open
+
+SLOW_START = 12  # seconds
+BURST, FULL, STANDBY, PANIC, RESET = 9000, 9001, 9002, 9003, 9004
+
+
+def pool(name, check, options, servers):
+    lines = "\n".join(f"  - {{ address: {SERVERS[server][0]}, port: {ECHO}{more} }}"
+                      for server, more in servers.items())
+    return f"- name: {name}\n  check: {check}\n{options}  servers:\n{lines}"
+
+
+def service(name, port, more=""):
+    return f"- {{ name: {name}, address: {VIP}, port: {port}, pool: {name}{more} }}"
+
+
+HTTP_CHECK = FAST_CHECK.format(kind=f"http: {{}}, port: {HTTP}")
+CONFIGURATION = "\n".join([
+    "services:", service("burst", BURST), service("full", FULL), service("standby", STANDBY),
+    service("reset", RESET, ", failed_flows: reset"),
+    "pools:",
+    pool("burst", HTTP_CHECK, f"  scheduler: wlc\n  slow_start_s: {SLOW_START}\n",
+         {"web1": "", "web2": "", "web3": ", weight: 2"}),
+    pool("full", HTTP_CHECK, "  scheduler: rr\n",
+         {"web1": ", max_flows: 3", "web2": ", max_flows: 5, resume_flows: 5"}),
+    pool("reset", HTTP_CHECK, "  scheduler: rr\n", {"web1": "", "web2": ""}),
+    pool("standby", HTTP_CHECK, "", {"web1": "", "web2": "", "web3": ", backup: true"}),
+    ""])
+
+
+class Scheduling(Case):
+    workers = 2
+    configuration = CONFIGURATION
+
+    def states(self):
+        """By server's name; web1 to web3 have one identity each, in all pools."""
+        seen = self.world.servers_seen()
+        return {name: seen[(addresses[0], ECHO)]["state"].upper()
+                for name, addresses in SERVERS.items()}
+
+    def hold(self, port, flows, *options):
+        return self.world.traffic("hold", VIP, port, "--flows", flows, *options)
+
+    def servers_of(self, client):
+        """How many of its connections each server had."""
+        report = result(client)
+        return collections.Counter(seen.split()[0] for seen in report["seen"].values())
+
+    def end(self, client):
+        client.stop()
+        return self.servers_of(client)
+
+    def no_flows(self, service):
+        wait_until(f"the flows of {service} have ended",
+                   lambda: not self.world.flows(service), 30)
+
+    def test_a_strong_server_returns_without_a_burst(self):
+        world = self.world
+        first = self.hold(BURST, 40)
+        wait_open(first)
+        world.servers["web3"].kill_nginx()
+        wait_until("web3 has failed", lambda: "FAILED" in self.states()["web3"], 10)
+        spread = self.end(first)
+        self.assertEqual(40, sum(spread.values()))
+        self.assertLessEqual(abs(spread["web3"] - 20), 2, spread)
+        old = self.hold(BURST, 40)
+        wait_open(old)
+        world.servers["web3"].start_nginx()
+        wait_until("web3 is ready", lambda: "READY" in self.states()["web3"], 10)
+        returned = time.monotonic()
+        early = self.hold(BURST, 20)
+        wait_open(early)
+        self.assertLess(time.monotonic() - returned, SLOW_START / 3, "too slow to say anything")
+        time.sleep(max(0, returned + SLOW_START + 2 - time.monotonic()))
+        late = self.hold(BURST, 20)
+        wait_open(late)
+        spread = self.end(late)
+        # By load alone all 20 of the early ones would have been its own.
+        self.assertLessEqual(self.end(early)["web3"], 10)
+        self.assertGreaterEqual(spread["web3"], 15, spread)
+        self.assertEqual(0, self.end(old)["web3"])
+
+    def test_full_servers_refuse_and_take_again(self):
+        self.no_flows("full")
+        eight = self.hold(FULL, 8)
+        wait_open(eight)
+        one_more = self.hold(FULL, 1, "--tolerant", "--patience", 2)
+        one_more.wait(10)
+        self.assertEqual(1, result(one_more)["failed"])
+        self.assertIn("servers_full", self.world.say_drops())
+        self.assertEqual({"web1": 3, "web2": 5}, dict(self.end(eight)))
+        self.no_flows("full")
+        again = self.hold(FULL, 1)
+        wait_open(again)
+        self.end(again)
+
+    def test_a_backup_serves_while_nobody_else_does(self):
+        world = self.world
+        before = self.hold(STANDBY, 6)
+        wait_open(before)
+        self.assertNotIn("web3", self.end(before))
+        for name in ("web1", "web2"):
+            world.servers[name].kill_nginx()
+        wait_until("both have failed", lambda: all("FAILED" in self.states()[name]
+                                                   for name in ("web1", "web2")), 10)
+        meanwhile = self.hold(STANDBY, 6)
+        wait_open(meanwhile)
+        for name in ("web1", "web2"):
+            world.servers[name].start_nginx()
+        wait_until("both are ready", lambda: all("READY" in self.states()[name]
+                                                 for name in ("web1", "web2")), 10)
+        after = self.hold(STANDBY, 6)
+        wait_open(after)
+        self.assertEqual({"web3": 6}, dict(self.end(meanwhile)))
+        self.assertNotIn("web3", self.end(after))
+
+
+    def test_connections_of_a_failed_server_are_reset_where_its_service_says_so(self):
+        world = self.world
+        told = self.hold(RESET, 8, "--tolerant")
+        kept = self.hold(STANDBY, 8)
+        wait_open(told, kept)
+        world.servers["web1"].kill_nginx()
+        wait_until("web1 has failed", lambda: "FAILED" in self.states()["web1"], 10)
+        time.sleep(2)
+        world.servers["web1"].start_nginx()
+        wait_until("web1 is ready", lambda: "READY" in self.states()["web1"], 10)
+        told.stop()
+        report = result(told)
+        self.assertEqual(4, report["failed"], "those of web1, and no other")
+        self.assertTrue(all("Reset" in text for text in report["failures"]), report["failures"])
+        self.fine(kept, 0)
+
+
+class Panic(Case):
+    """Every check of a pool fails, and every server works."""
+    configuration = "\n".join([
+        "services:", service("panic", PANIC), service("doubt", STANDBY), "pools:",
+        pool("panic", FAST_CHECK.format(kind="tcp: {}, port: 9"), "  panic_percent: 50\n",
+             {server: "" for server in SERVERS}),
+        pool("doubt", FAST_CHECK.format(kind="tcp: {}, port: 9"), "",
+             {server: "" for server in SERVERS}), ""])
+
+    def test_checks_are_not_believed_when_all_fail(self):
+        world = self.world
+        watch = world.process("watch", world.program("nezu"), *world.cli_options, "watch")
+        wait_until("the alarm tells", lambda: "Pool panic has fewer than 50 % healthy servers"
+                   in watch.log.read_text(), 15)
+        watch.stop()
+        served = world.traffic("hold", VIP, PANIC, "--flows", 12)
+        wait_open(served)
+        served.stop()
+        seen = collections.Counter(one.split()[0] for one in result(served)["seen"].values())
+        self.assertEqual(set(SERVERS), set(seen))
+        refused = world.traffic("hold", VIP, STANDBY, "--flows", 1, "--tolerant")
+        refused.wait(10)
+        self.assertEqual(1, result(refused)["failed"])
+
+
+if __name__ == "__main__":
+    tap.main()
