@@ -1,6 +1,7 @@
 #include "dataplane/path_open.h"
 
 #include "dataplane/forward/reply.h"
+#include "dataplane/path_ftp.h"
 
 namespace nezu::path {
 
