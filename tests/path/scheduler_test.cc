@@ -85,7 +85,9 @@ TEST(Schedulers, ThresholdsHoldOverAllWorkersAndEveryOrder) {
     uint32_t room = 0;
     for (size_t i = 0; i < spec.servers.size(); ++i) {
       spec.servers[i].max_flows = 160;
-      EXPECT_LT(flows[kServers[i]], 160u + 40u * (scheduler == Scheduler::sh));
+      // The lab's rings are turns in order: who comes next takes all that one does not.
+      EXPECT_LT(flows[kServers[i]], tables::has_ring(scheduler) ? 200u : 160u)
+          << static_cast<int>(scheduler);
       room += 160 - std::min(160u, flows[kServers[i]]);
     }
     lab.world().put(spec);

@@ -43,7 +43,7 @@ class Shown {
       for (const auto& [identity, is_healthy] : some) touched_.add_verdict(model_, identity);
     }
     verdicts_ = verdicts;
-    const Result result = publisher_->publish(model_, touched_, verdicts, ++revision_);
+    const Result result = publisher_->publish(model_, touched_, {verdicts, {}}, ++revision_);
     touched_ = {};
     return result;
   }
