@@ -54,7 +54,7 @@ SnatPorts::Line* SnatPorts::find_or_make(uint64_t key) {
   ++used_;
   lines_[i] = Line{};
   lines_[i].key = key;
-  lines_[i].cursor = start_;
+  lines_[i].cursor = clock_;
   return &lines_[i];
 }
 
@@ -75,10 +75,12 @@ void SnatPorts::remove(Line* line) {
 uint16_t SnatPorts::take(uint16_t address, uint8_t shard, Peer peer) {
   Line* line = find_or_make(key_of(address, shard, peer));
   if (line == nullptr || line->count == kSnatSlicePorts) return 0;
-  const uint32_t at = next_free(line->taken, line->cursor);
+  if (static_cast<int32_t>(clock_ - line->cursor) > 0) line->cursor = clock_;
+  const uint32_t from = line->cursor % kSnatSlicePorts;
+  const uint32_t at = next_free(line->taken, from);
   line->taken[at / 64] |= uint64_t{1} << (at % 64);
   ++line->count;
-  line->cursor = static_cast<uint16_t>((at + 1) % kSnatSlicePorts);
+  line->cursor += (at >= from ? at - from : at + kSnatSlicePorts - from) + 1;
   return tables::snat_port(shard, at);
 }
 
@@ -102,7 +104,6 @@ bool SnatPorts::occupy(uint16_t address, uint16_t port, Peer peer) {
   if (line == nullptr || (line->taken[at / 64] & bit) != 0) return false;
   line->taken[at / 64] |= bit;
   ++line->count;
-  line->cursor = static_cast<uint16_t>((at + 1) % kSnatSlicePorts);
   return true;
 }
 

@@ -4,11 +4,11 @@
 // and protocol on the other side: a real server by its slot, an outside host by a hash. So (SNAT
 // address, port, peer) is unique, and the same port serves any number of peers. (Two outside hosts
 // of one hash would share a line: fewer ports for both, and nothing wrong.) Within a line ports go
-// round: one that was freed is taken again after all others that are free. Lines are cells of an
-// open hash of fixed size; a line without ports is given back; one that is made anew begins where
-// the clock points, which comes round once in 63 seconds: a server keeps the ports of a connection
-// that has ended for a minute (TIME-WAIT), and may refuse a SYN of another client from them.
-// Nothing here outlives the process: it is rebuilt from the flows.
+// round: one that was freed is taken again after all others that are free. No line falls behind the
+// clock, which comes round once in 63 seconds: a server keeps the ports of a connection that has
+// ended for a minute (TIME-WAIT), and may refuse a SYN of another client from them. Lines are cells
+// of an open hash of fixed size; a line without ports is given back. Nothing here outlives the
+// process: it is rebuilt from the flows.
 #pragma once
 
 #include <array>
@@ -46,7 +46,7 @@ class SnatPorts {
   /// The present, a few times a second.
   void note_time(net::Tick now) {
     constexpr net::Tick kTicksPerPort = net::kTicksPerSecond / 4;
-    start_ = static_cast<uint16_t>(now / kTicksPerPort % tables::kSnatSlicePorts);
+    clock_ = now / kTicksPerPort;
   }
 
   uint32_t used() const { return used_; }
@@ -59,8 +59,10 @@ class SnatPorts {
   struct alignas(64) Line {
     uint64_t key = 0;  ///< 0: free cell
     std::array<uint64_t, 4> taken{};
+    /// The search for a free port goes on here, or at the clock if that is ahead. Both count
+    /// rounds, too.
+    uint32_t cursor = 0;
     uint16_t count = 0;
-    uint16_t cursor = 0;  ///< the search for a free port goes on here
   };
   static_assert(sizeof(Line) == 64);
 
@@ -75,7 +77,7 @@ class SnatPorts {
   uint32_t mask_;
   uint32_t limit_;
   uint32_t used_ = 0;
-  uint16_t start_ = 0;  ///< where a new line's search begins
+  uint32_t clock_ = 0;  ///< goes on by a port four times a second
   std::unique_ptr<Line[]> lines_;
 };
 

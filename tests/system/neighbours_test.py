@@ -8,10 +8,13 @@ import time
 
 from case import Case, tap
 from services import SHIFT
-from world import HTTP, VIP, VIP6
+from world import HTTP, VIP, VIP6, number
 
 SECONDS = float(os.environ.get("NEZU_SOAK_SECONDS", 180))
-GAP = 0.5  # the longest that an answer may take; a lost SYN is repeated only after a second
+# Without its neighbour each connection would wait for an answer to a question, or, lost, for a second.
+# A machine that stands still for a moment makes a few slow, too.
+GAP = 0.5
+FEW = 1 / 1000
 
 
 def tcp_counter(namespace, name):
@@ -34,6 +37,7 @@ class Neighbours(Case):
             for key, value in (("gc_thresh1", 0), ("gc_interval", 1)):
                 world.lb.run("sysctl", "-q", "-w", f"net.{family}.neigh.default.{key}={value}",
                              check=False)
+        retransmitted = tcp_counter(world.client, "TCPSynRetrans")
         clients = []
         for vip in (VIP, VIP6):
             for mode in SHIFT:
@@ -42,15 +46,22 @@ class Neighbours(Case):
                     "fetch", vip, HTTP + SHIFT[mode], "--rate", 20, "--record",
                     world.folder / f"{name}.record", name=name))
         time.sleep(SECONDS)
+        times = []
         for client in clients:
             self.stop(client)
             lines = (world.folder / f"{client.name}.record").read_text().splitlines()
-            slowest = max(float(ended) - float(began)
-                          for began, ended, *_ in (line.split(" ") for line in lines))
-            self.assertLess(slowest, GAP, client.name)
+            times += [float(ended) - float(began)
+                      for began, ended, *_ in (line.split(" ") for line in lines)]
+        self.assertGreater(len(times), SECONDS * 20)
+        slow = sorted(took for took in times if took > GAP)
+        self.assertLess(len(slow), FEW * len(times), slow)
+        self.assertEqual({}, {drop["reason"]: number(drop, "packets")
+                              for drop in world.statistics().get("drops", [])
+                              if drop["reason"].startswith("neighbour")})
         # Servers keep the SNAT ports of closed connections for a minute: a SYN of another client from
         # such a port would be refused at first.
-        self.assertEqual(0, tcp_counter(world.client, "TCPSynRetrans"), "SYNs were sent twice")
+        self.assertLess(tcp_counter(world.client, "TCPSynRetrans") - retransmitted,
+                        FEW * len(times), "SYNs were sent twice")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 // SNAT ports and least-loaded members against plain models.
 #include <gtest/gtest.h>
 
+#include <deque>
 #include <map>
 #include <random>
 #include <set>
@@ -61,6 +62,31 @@ TEST(SnatPorts, WithoutAnyOthersAPortStillRestsForAMinute) {
     freed[port] = now;
   }
   EXPECT_EQ(ports.used(), 0u);
+}
+
+// The table keeps closed flows for some seconds, and their line with them: it must not fall behind
+// the clock, or what is made anew after it begins too early.
+TEST(SnatPorts, ALineThatStaysRestsItsPortsForAMinuteToo) {
+  constexpr net::Tick kMinute = 60 * net::kTicksPerSecond, kClosed = 10 * net::kTicksPerSecond;
+  SnatPorts ports(64);
+  std::map<uint16_t, net::Tick> used;
+  std::deque<std::pair<net::Tick, uint16_t>> closed;
+  std::mt19937 random(5);
+  net::Tick now = 1000;
+  for (int flow = 0; flow < 20'000; ++flow) {
+    now += 4 + random() % (15 * net::kTicksPerSecond);
+    ports.note_time(now);
+    for (; !closed.empty() && now - closed.front().first >= kClosed; closed.pop_front()) {
+      ports.release(0, closed.front().second, 0);
+    }
+    const uint16_t port = ports.take(0, 7, 0);
+    ASSERT_NE(port, 0);
+    const auto before = used.find(port);
+    ASSERT_TRUE(before == used.end() || now - before->second >= kMinute)
+        << (now - before->second) / net::kTicksPerSecond << " s";
+    used[port] = now;
+    closed.emplace_back(now, port);
+  }
 }
 
 TEST(SnatPorts, EveryShardsLastPortIsWithinItsSlice) {
