@@ -115,7 +115,8 @@ void Committer::turn() {
     }
   }
   has_news_ = take_verdicts() || has_news_;
-  has_news_ = continue_slow_starts() || has_news_;
+  has_news_ =
+      slow_start_.step(store_.model(), std::chrono::steady_clock::now(), touched_) || has_news_;
   const std::unique_lock lock(store_mutex_);
   const bool is_idle = batch.empty();
   if (!is_idle) {
@@ -301,14 +302,6 @@ bool Committer::take_verdicts() {
     differs = true;
   }
   return differs;
-}
-
-bool Committer::continue_slow_starts() {
-  compile::Touched pools;
-  slow_start_.step(store_.model(), std::chrono::steady_clock::now(), pools);
-  const bool any = !pools.pools.empty();
-  touched_.pools.merge(pools.pools);
-  return any;
 }
 
 void Committer::forget_verdicts_of(const std::set<tables::ServerIdentity>& servers) {

@@ -113,7 +113,6 @@ class Committer {
   void refuse(Batch batch, uint64_t first, const publish::Result& result);
   void answer(Batch& batch);
   bool take_verdicts();
-  bool continue_slow_starts();
   void forget_verdicts_of(const std::set<tables::ServerIdentity>& servers);
   void set_alarm(std::string text);
 

@@ -4,8 +4,8 @@
 
 #include <chrono>
 
+#include "controlplane/api/alarms.h"
 #include "controlplane/api/own_addresses.h"
-#include "controlplane/api/panics.h"
 #include "dataplane/tables/region.h"
 
 namespace nezu::api {

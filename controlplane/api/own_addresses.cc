@@ -108,20 +108,6 @@ std::vector<std::string> clashes_of(const config::Model& model, const OwnAddress
   return clashes;
 }
 
-std::vector<std::string> sides_missing(const config::Model& model,
-                                       const std::vector<publish::PortReading>& ports) {
-  const auto has = [&ports](net::Side side) {
-    return std::any_of(ports.begin(), ports.end(),
-                       [side](const publish::PortReading& port) { return port.side == side; });
-  };
-  if (ports.empty() || model.redirects().empty() || has(net::Side::clients)) {
-    return {};
-  }
-  return {"Service " + *model.redirects().begin() +
-          " redirects what comes in by ports on the clients' side, but the data plane has none: "
-          "start it with side=clients for these ports and side=servers for the others."};
-}
-
 bool takes_addresses(const config::Model& before, const store::Edit& edit) {
   return edit.snat_sets_size() != 0 || edit.instances_size() != 0 ||
          std::any_of(edit.services().begin(), edit.services().end(),

@@ -11,7 +11,6 @@
 #include <vector>
 
 #include "controlplane/config/store.h"
-#include "controlplane/publish/publisher.h"
 #include "dataplane/net/address.h"
 
 namespace nezu::api {
@@ -32,10 +31,5 @@ bool takes_addresses(const config::Model& before, const store::Edit& edit);
 /// instance. `before`: the edit is not applied yet.
 void check_own_addresses(const config::Model& before, const store::Edit& edit,
                          const OwnAddresses& own, config::Problems& problems);
-
-/// What services in mode redirect lack, sentences for people: they work by the sides of the data
-/// plane's ports. Without a port there is no data plane to know them, and nothing is said.
-std::vector<std::string> sides_missing(const config::Model& model,
-                                       const std::vector<publish::PortReading>& ports);
 
 }  // namespace nezu::api

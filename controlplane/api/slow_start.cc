@@ -50,13 +50,15 @@ void SlowStart::note_change(const store::Edit& edit, const store::Edit& undo, Ti
   }
 }
 
-void SlowStart::step(const config::Model& model, Time now, compile::Touched& touched) {
+bool SlowStart::step(const config::Model& model, Time now, compile::Touched& touched) {
+  const bool any = !since_.empty();
   for (auto at = since_.begin(); at != since_.end();) {
     const config::Names& pools = model.pools_of(at->first);
     touched.pools.insert(pools.begin(), pools.end());
     const bool is_over = now - at->second >= longest_of(model, at->first);
     at = is_over ? since_.erase(at) : std::next(at);
   }
+  return any;
 }
 
 compile::Ages SlowStart::ages(Time now) const {

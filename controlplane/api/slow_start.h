@@ -21,8 +21,9 @@ class SlowStart {
   /// All servers of a new pool begin alike, at once.
   void note_change(const store::Edit& edit, const store::Edit& undo, Time now);
 
-  /// Touches the pools whose servers have more of their weight by now. Call now and then.
-  void step(const config::Model& model, Time now, compile::Touched& touched);
+  /// Touches the pools whose servers have more of their weight by now; whether there are any. Call
+  /// now and then.
+  bool step(const config::Model& model, Time now, compile::Touched& touched);
   compile::Ages ages(Time now) const;
 
  private:

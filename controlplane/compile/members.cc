@@ -38,13 +38,11 @@ tables::Scheduler scheduler_of(v1::Scheduler scheduler) {
   }
 }
 
-uint32_t weight_of(const v1::RealServer& server) {
-  return server.has_weight() ? server.weight() : 1;
-}
-
 /// rr and lc treat all members alike, but 0 still means none.
-bool is_weighted(tables::Scheduler scheduler) {
-  return scheduler != tables::Scheduler::rr && scheduler != tables::Scheduler::lc;
+uint32_t weight_of(const v1::RealServer& server, tables::Scheduler scheduler) {
+  const uint32_t weight = server.has_weight() ? server.weight() : 1;
+  const bool alike = scheduler == tables::Scheduler::rr || scheduler == tables::Scheduler::lc;
+  return alike ? std::min(weight, 1u) : weight;
 }
 
 /// A member while its image is being made.
@@ -117,10 +115,8 @@ void start_slowly(const v1::Pool& pool, const Ages& ages, std::vector<Candidate>
   if (!any) {
     return;
   }
-  const bool weighted = is_weighted(image.scheduler);
   for (Candidate& one : members) {
-    const uint32_t base = weighted ? one.image.weight : std::min(one.image.weight, 1u);
-    one.image.weight = base * steps_of(pool, one.image.identity, ages);
+    one.image.weight *= steps_of(pool, one.image.identity, ages);
   }
   if (image.scheduler == tables::Scheduler::rr) {
     image.scheduler = tables::Scheduler::wrr;
@@ -140,22 +136,20 @@ RingPlan ring_plan(const v1::Pool& pool, const PoolImage& image) {
     plan.seed = pool.seed();
   }
   for (const MemberImage& member : image.members) {
-    uint32_t weight = member.state == tables::ServerState::ready ? member.weight : 0;
-    if (!is_weighted(image.scheduler)) {
-      weight = std::min(weight, 1u);
-    }
-    plan.members.push_back({member.identity, weight});
+    const bool is_ready = member.state == tables::ServerState::ready;
+    plan.members.push_back({member.identity, is_ready ? member.weight : 0});
   }
   return plan;
 }
 
-std::vector<Candidate> candidates(const v1::Pool& pool, const Verdicts& verdicts) {
+std::vector<Candidate> candidates(const v1::Pool& pool, tables::Scheduler scheduler,
+                                  const Verdicts& verdicts) {
   std::vector<Candidate> members;
   for (const v1::RealServer& server : pool.servers()) {
     const ServerImage compiled = compile_server(server, pool, verdicts, 0);
     const uint32_t most = server.max_flows();
     const uint32_t resume = server.resume_flows() != 0 ? server.resume_flows() : most - most / 4;
-    members.push_back({{compiled.identity, weight_of(server), compiled.state, most,
+    members.push_back({{compiled.identity, weight_of(server, scheduler), compiled.state, most,
                         most != 0 ? std::max(resume, 1u) : 0},
                        &server});
   }
@@ -175,7 +169,7 @@ PoolImage compile_pool(const v1::Pool& pool, const Conditions& conditions) {
   image.hash_destination = pool.hash_destination() || pool.scheduler() == v1::SCHEDULER_DH;
   image.load_bound_percent = static_cast<uint16_t>(pool.load_bound_percent());
   image.identity = name_identity(pool.name());
-  std::vector<Candidate> members = candidates(pool, conditions.verdicts);
+  std::vector<Candidate> members = candidates(pool, image.scheduler, conditions.verdicts);
   image.panics = panics(pool, members);
   if (image.panics) {
     believe_all(members);

@@ -25,7 +25,7 @@ bool Limits::is_full(const tables::Member& member) {
   } else if (flows < member.resume_flows) {
     full_[server] = 0;
   }
-  return full_[server] != 0 || flows >= member.max_flows;
+  return full_[server] != 0;
 }
 
 bool Limits::is_beyond_share(const tables::Pool& pool, const tables::Member& member,

@@ -6,9 +6,8 @@
 namespace nezu::admit {
 namespace {
 
-uint32_t weight_of(const tables::Pool& pool, const tables::Member& member) {
-  if (member.state != tables::ServerState::ready || member.weight == 0) return 0;
-  return pool.scheduler == tables::Scheduler::lc ? 1 : member.weight;
+uint32_t weight_of(const tables::Member& member) {
+  return member.state == tables::ServerState::ready ? member.weight : 0;
 }
 
 }  // namespace
@@ -65,7 +64,7 @@ bool Loads::is_right(const Tree& tree, const tables::Pool& pool) const {
   for (uint32_t i = 0; i < tree.count; ++i) {
     const tables::Member& member = pool.members()[(i + tree.start) % tree.count];
     const Leaf& leaf = leaves_[tree.first + i];
-    if (leaf.server != index(member.server) || leaf.weight != weight_of(pool, member)) return false;
+    if (leaf.server != index(member.server) || leaf.weight != weight_of(member)) return false;
   }
   return true;
 }
@@ -109,7 +108,7 @@ bool Loads::build(Tree& tree, const tables::Pool& pool) {
     Leaf& leaf = leaves_[tree.first + i];
     leaf = {server, 0, 0, index(pool.id), kNone, tree.epoch};
     if (server >= servers_) continue;
-    leaf.weight = weight_of(pool, member);
+    leaf.weight = weight_of(member);
     leaf.load = static_cast<uint32_t>(gauges_[server].flows_active.read());
     leaf.next = heads_[server];
     heads_[server] = tree.first + i;
@@ -128,10 +127,10 @@ uint32_t Loads::winner(const Tree& tree, uint32_t a, uint32_t b) const {
   return is_better(tree.scheduler, r, l) || b < a ? b : a;
 }
 
-Loads::Contestant Loads::contestant(const tables::Pool& pool, const tables::Member& member) const {
+Loads::Contestant Loads::contestant(const tables::Member& member) const {
   const uint32_t server = index(member.server);
   if (server >= servers_) return {};
-  return {weight_of(pool, member), static_cast<uint32_t>(gauges_[server].flows_active.read())};
+  return {weight_of(member), static_cast<uint32_t>(gauges_[server].flows_active.read())};
 }
 
 bool Loads::is_better(tables::Scheduler scheduler, Contestant a, Contestant b) const {

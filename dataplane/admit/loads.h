@@ -43,7 +43,7 @@ class Loads {
     Contestant won;
     for (uint32_t i = 0; i < pool.member_count; ++i) {
       const tables::Member& member = pool.members()[i];
-      const Contestant one = contestant(pool, member);
+      const Contestant one = contestant(member);
       if (one.weight == 0 || !is_open(member)) continue;
       if (best == kNone || is_better(pool.scheduler, one, won)) best = i, won = one;
     }
@@ -54,7 +54,7 @@ class Loads {
     uint32_t weight = 0;  ///< 0: takes no new flows
     uint32_t load = 0;    ///< this worker's flows
   };
-  Contestant contestant(const tables::Pool& pool, const tables::Member& member) const;
+  Contestant contestant(const tables::Member& member) const;
   /// Strictly. lc: fewer flows. wlc: fewer for its weight, the heavier one of equals. sed: less
   /// delay for the one that comes, (flows + 1) / weight. nq: an idle one first, else as sed. fo:
   /// heavier. ovf: heavier among those with fewer flows than weight.

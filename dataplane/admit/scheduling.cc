@@ -73,7 +73,7 @@ uint32_t Scheduling::pick_of_turns(const tables::Service& service, const tables:
   }
   const uint32_t first = by_chance(turns), second = by_chance(turns);
   if (std::max(first, second) >= pool.member_count) return kNone;
-  const auto one = [&](uint32_t i) { return loads_.contestant(pool, pool.members()[i]); };
+  const auto one = [&](uint32_t i) { return loads_.contestant(pool.members()[i]); };
   return loads_.is_better(tables::Scheduler::wlc, one(second), one(first)) ? second : first;
 }
 

@@ -45,14 +45,10 @@ class Servers(Case):
     def hold(self, port, flows, *options):
         return self.world.traffic("hold", VIP, port, "--flows", flows, *options)
 
-    def servers_of(self, client):
-        """How many of its connections each server had."""
-        report = result(client)
-        return collections.Counter(seen.split()[0] for seen in report["seen"].values())
-
     def end(self, client):
+        """How many of its connections each server had."""
         client.stop()
-        return self.servers_of(client)
+        return collections.Counter(seen.split()[0] for seen in result(client)["seen"].values())
 
     def no_flows(self, service):
         wait_until(f"the flows of {service} have ended",
@@ -158,7 +154,7 @@ class Failed(Servers):
         self.fine(kept, 0)
 
 
-class Panic(Case):
+class Panic(Servers):
     """Every check of a pool fails, and every server works."""
     configuration = configuration(
         [service("panic", PANIC), service("doubt", STANDBY)],
@@ -173,12 +169,10 @@ class Panic(Case):
         wait_until("the alarm tells", lambda: "Pool panic has fewer than 50 % healthy servers"
                    in watch.log.read_text(), 15)
         watch.stop()
-        served = world.traffic("hold", VIP, PANIC, "--flows", 12)
+        served = self.hold(PANIC, 12)
         wait_open(served)
-        served.stop()
-        seen = collections.Counter(one.split()[0] for one in result(served)["seen"].values())
-        self.assertEqual(set(SERVERS), set(seen))
-        refused = world.traffic("hold", VIP, STANDBY, "--flows", 1, "--tolerant")
+        self.assertEqual(set(SERVERS), set(self.end(served)))
+        refused = self.hold(STANDBY, 1, "--tolerant")
         refused.wait(10)
         self.assertEqual(1, result(refused)["failed"])
 

@@ -100,7 +100,7 @@ TEST_F(ByLoad, ATreeAgreesWithASearch) {
       const uint32_t by_search = loads_.search(*pool, [](const tables::Member&) { return true; });
       ASSERT_EQ(by_tree == Loads::kNone, by_search == Loads::kNone);
       if (by_tree == Loads::kNone) continue;
-      const auto one = [&](uint32_t at) { return loads_.contestant(*pool, pool->members()[at]); };
+      const auto one = [&](uint32_t at) { return loads_.contestant(pool->members()[at]); };
       ASSERT_FALSE(loads_.is_better(scheduler, one(by_tree), one(by_search)));
       ASSERT_FALSE(loads_.is_better(scheduler, one(by_search), one(by_tree)));
     }

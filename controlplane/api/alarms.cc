@@ -1,8 +1,24 @@
-#include "controlplane/api/panics.h"
+#include "controlplane/api/alarms.h"
+
+#include <algorithm>
 
 #include "controlplane/compile/compile.h"
 
 namespace nezu::api {
+
+std::vector<std::string> sides_missing(const config::Model& model,
+                                       const std::vector<publish::PortReading>& ports) {
+  const auto has = [&ports](net::Side side) {
+    return std::any_of(ports.begin(), ports.end(),
+                       [side](const publish::PortReading& port) { return port.side == side; });
+  };
+  if (ports.empty() || model.redirects().empty() || has(net::Side::clients)) {
+    return {};
+  }
+  return {"Service " + *model.redirects().begin() +
+          " redirects what comes in by ports on the clients' side, but the data plane has none: "
+          "start it with side=clients for these ports and side=servers for the others."};
+}
 
 std::vector<std::string> panics_of(const config::Model& model, const publish::Reading& now) {
   std::vector<const v1::Pool*> pools;
