@@ -63,9 +63,7 @@ Engine::Engine(const Options& options, const tables::Region& region, const table
     lines_.push_back(setup.line);
     setup.services = region.services_of(number);
     setup.servers = region.servers_of(number);
-    for (uint16_t other = 0; other < options.workers; ++other) {
-      if (other != number) setup.other_servers.push_back(region.servers_of(other));
-    }
+    setup.other_servers = path::servers_of_others(region, number, options.workers);
     setup.addresses = region.addresses_of(number);
     setup.sizes = header.sizes;
     setup.ports = options.ports;

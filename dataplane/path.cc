@@ -2,6 +2,7 @@
 
 #include "dataplane/path_stages.h"
 #include "dataplane/steer/calls.h"
+#include "dataplane/tables/region.h"
 
 namespace nezu::path {
 
@@ -56,6 +57,15 @@ void Path::housekeep(const tables::View& view, const route::Routes& routes, net:
 uint32_t Path::release(std::span<steer::Given> out) { return state_->trains.release(out); }
 
 uint32_t Path::farewells(std::span<Farewell> out) { return state_->farewells.take(out); }
+
+std::vector<const tables::ServerCounters*> servers_of_others(const tables::Region& region,
+                                                             uint16_t worker, uint16_t workers) {
+  std::vector<const tables::ServerCounters*> others;
+  for (uint16_t other = 0; other < workers; ++other) {
+    if (other != worker) others.push_back(region.servers_of(other));
+  }
+  return others;
+}
 
 Desk& Path::desk() { return state_->desk; }
 

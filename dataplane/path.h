@@ -29,8 +29,9 @@
 #include "dataplane/tables/layout.h"
 
 namespace nezu::tables {
+class Region;
 class View;
-}
+}  // namespace nezu::tables
 namespace nezu::route {
 class Routes;
 }
@@ -101,6 +102,10 @@ struct Farewell {
   uint16_t length = 0;
   std::array<uint8_t, 14 + 4 + 40 + 20> frame{};
 };
+
+/// For Setup::other_servers.
+std::vector<const tables::ServerCounters*> servers_of_others(const tables::Region& region,
+                                                             uint16_t worker, uint16_t workers);
 
 class Path {
  public:

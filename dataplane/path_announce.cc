@@ -3,9 +3,8 @@
 //   PORT, EPRT     the client waits at C:q. The server comes from any of its ports
 //                  nat      to C:q, as the line says                     -> from VIP to C:q
 //                  fullnat  to SNAT:q', q' of the slice of C:q's shard   -> from VIP to C:q
-//   227, 229       the server waits at S:p. The client comes from any of its ports to VIP:p, or,
-//   where
-//                  that is another's, VIP:p'                             -> to S:p
+//   227, 229       the server waits at S:p. The client comes from any of its ports
+//                  to VIP:p, or, where that is another's, VIP:p'         -> to S:p
 //
 // An active port q' is not taken from the service's ports: those are unique towards the server's
 // port, and a data connection has another. Where a server always uses the same one its own kernel
@@ -62,23 +61,16 @@ FtpVerdict judge_active(Turn& turn, const Control& control, const FtpLine& read,
     turn.state.line.reasons[static_cast<size_t>(Reason::ftp_address_refused)].add(1);
     return control.is_mixed() ? whole_line(line, other, 0) : part_of(read, plain, 0);
   }
-  steer::Announcement one = announcement_of(turn, control);
-  one.from_client = false;
-  one.near = control.client;
-  one.near_port = read.port;
-  one.far = control.vip;
-  one.far_port = control.vip_port;
-  one.snat = control.is_full() ? control.track->snat : uint16_t{0xffff};
-  one.awaited.source = control.server;
-  one.awaited.destination = control.seen;
   // Outwards the side whose address and port make the shard is the outside host.
-  one.awaited.port = control.is_outward()
-                         ? next_active_port(turn, control.server, data_port(control.vip_port))
-                     : control.is_full() ? next_active_port(turn, control.client, read.port)
-                                         : read.port;
-  if (!turn.state.announce(one, turn.tick)) return wait(Reason::announcement_full);
-  if (control.is_mixed()) return whole_line(line, other, one.awaited.port);
-  return control.is_full() ? part_of(read, plain, one.awaited.port) : FtpVerdict{};
+  const uint16_t told = control.is_outward()
+                            ? next_active_port(turn, control.server, data_port(control.vip_port))
+                        : control.is_full() ? next_active_port(turn, control.client, read.port)
+                                            : read.port;
+  if (!expect_from_server(turn, control, net::Protocol::tcp, read.port, told)) {
+    return wait(Reason::announcement_full);
+  }
+  if (control.is_mixed()) return whole_line(line, other, told);
+  return control.is_full() ? part_of(read, plain, told) : FtpVerdict{};
 }
 
 /// The server waits at `port`: where the client is to come; 0: `reason` of announce.
@@ -88,14 +80,7 @@ uint16_t announce_passive(Turn& turn, const Control& control, uint16_t port) {
   if (turn.state.setup.announcements == nullptr) return 0;
   const uint16_t there = passive_port(turn, control, net::Protocol::tcp, port);
   if (there == 0) return 0;
-  steer::Announcement one = announcement_of(turn, control);
-  one.translates_source = control.is_full();
-  one.near = control.server;
-  one.near_port = port;
-  one.awaited.source = control.client;
-  one.awaited.destination = control.vip;
-  one.awaited.port = there;
-  return turn.state.announce(one, turn.tick) ? there : uint16_t{0};
+  return expect_from_client(turn, control, net::Protocol::tcp, port, there) ? there : uint16_t{0};
 }
 
 FtpVerdict judge_passive(Turn& turn, const Control& control, flow::Splice& splice,
@@ -155,17 +140,8 @@ FtpVerdict judge_line(Turn& turn, FlowId id, flow::Splice& splice, std::string_v
 /// TFTP: the server answers from another port (RFC 1350 4), which is the same worker's business.
 void announce_answers(Turn& turn, FlowId id) {
   const Control control = control_of(turn, id);
-  steer::Announcement one = announcement_of(turn, control);
-  const uint16_t seen_port =
-      net::swap16(id.wide() ? turn.state.flows.wide(id).to_client.destination_port
-                            : turn.state.flows.narrow(id).to_client.destination_port);
-  one.from_client = false;
-  one.near = control.client;
-  one.near_port = control.client_port;
-  one.far = control.vip;
-  one.snat = control.is_full() ? control.track->snat : uint16_t{0xffff};
-  one.awaited = {control.server, control.seen, seen_port, control.instance, net::Protocol::udp};
-  if (!turn.state.announce(one, turn.tick)) {
+  if (!expect_from_server(turn, control, net::Protocol::udp, control.client_port,
+                          control.seen_port)) {
     turn.state.line.reasons[static_cast<size_t>(Reason::announcement_full)].add(1);
   }
 }

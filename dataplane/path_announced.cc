@@ -76,16 +76,6 @@ Control control_of(const Turn& turn, FlowId id) {
                    : control_in(turn.state.flows.narrow(id));
 }
 
-steer::Announcement announcement_of(const Turn& turn, const Control& control) {
-  steer::Announcement one;
-  one.awaited.instance = control.instance;
-  one.service = control.track->service;
-  one.server = control.track->server;
-  one.server_port = control.server_port;
-  one.until = turn.tick + steer::Announcements::kLife;
-  return one;
-}
-
 bool Path::State::announce(const steer::Announcement& announcement, net::Tick now) {
   return setup.announcements != nullptr &&
          setup.announcements->put(setup.worker, announcement, now);
@@ -117,30 +107,40 @@ uint16_t told_port(const Turn& turn, const Control& control, uint16_t port) {
   });
 }
 
-bool expect_from_server(Turn& turn, const Control& control, uint16_t port, uint16_t told,
-                        net::Tick life) {
-  steer::Announcement one = announcement_of(turn, control);
+namespace {
+
+steer::Announcement announcement_of(const Turn& turn, const Control& control, net::Tick life) {
+  steer::Announcement one;
+  one.service = control.track->service;
+  one.server = control.track->server;
+  one.server_port = control.server_port;
+  one.snat = control.is_full() ? control.track->snat : flow::kNoSnat;
   one.until = turn.tick + life;
+  return one;
+}
+
+}  // namespace
+
+bool expect_from_server(Turn& turn, const Control& control, net::Protocol protocol, uint16_t port,
+                        uint16_t told, net::Tick life) {
+  steer::Announcement one = announcement_of(turn, control, life);
   one.from_client = false;
   one.near = control.client;
   one.near_port = port;
   one.far = control.vip;
   one.far_port = control.vip_port;
-  one.snat = control.is_full() ? control.track->snat : uint16_t{0xffff};
-  one.awaited = {control.server, control.seen, told, control.instance, net::Protocol::udp};
+  one.awaited = {control.server, control.seen, told, control.instance, protocol};
   return turn.state.announce(one, turn.tick);
 }
 
-bool expect_from_client(Turn& turn, const Control& control, uint16_t port, uint16_t told,
-                        net::Tick life) {
-  steer::Announcement one = announcement_of(turn, control);
-  one.until = turn.tick + life;
+bool expect_from_client(Turn& turn, const Control& control, net::Protocol protocol, uint16_t port,
+                        uint16_t told, net::Tick life) {
+  steer::Announcement one = announcement_of(turn, control, life);
   one.translates_source = control.is_full();
   one.near = control.server;
   one.near_port = port;
   one.far = control.seen;
-  one.snat = control.is_full() ? control.track->snat : uint16_t{0xffff};
-  one.awaited = {control.client, control.vip, told, control.instance, net::Protocol::udp};
+  one.awaited = {control.client, control.vip, told, control.instance, protocol};
   return turn.state.announce(one, turn.tick);
 }
 

@@ -16,24 +16,20 @@ struct Control {
   bool is_outward() const { return flow::is_outward(*track); }
 };
 Control control_of(const Turn& turn, flow::FlowId id);
-/// Of that flow's service and server, for a minute.
-steer::Announcement announcement_of(const Turn& turn, const Control& control);
-
 uint8_t shard_of(const Turn& turn, const net::Address& client, uint16_t port);
 /// A port of the VIP that leads the client nowhere but to the server's `port`, that one itself if
 /// it may be; 0: none.
 uint16_t passive_port(const Turn& turn, const Control& control, net::Protocol protocol,
                       uint16_t port);
 
-// --- streams of datagrams both ways, whose two ends are announced one after the other (SIP, RTSP)
-/// A port of the address that the server sees, for the client's `port`; the same one as long as it
-/// is announced; 0: none.
+/// A port of the address that the server sees, for datagrams to the client's `port`; the same one
+/// as long as it is announced; 0: none.
 uint16_t told_port(const Turn& turn, const Control& control, uint16_t port);
-/// The server may send to it; false: there is no place.
-bool expect_from_server(Turn& turn, const Control& control, uint16_t port, uint16_t told,
-                        net::Tick life);
-/// The client may send to the VIP's `told`.
-bool expect_from_client(Turn& turn, const Control& control, uint16_t port, uint16_t told,
-                        net::Tick life);
+/// The server may come to `told`, which leads to the client's `port`; false: there is no place.
+bool expect_from_server(Turn& turn, const Control& control, net::Protocol protocol, uint16_t port,
+                        uint16_t told, net::Tick life = steer::Announcements::kLife);
+/// The client may come to the VIP's `told`, which leads to the server's `port`.
+bool expect_from_client(Turn& turn, const Control& control, net::Protocol protocol, uint16_t port,
+                        uint16_t told, net::Tick life = steer::Announcements::kLife);
 
 }  // namespace nezu::path

@@ -114,7 +114,7 @@ template <typename Entry>
 bool translation_fits(const Entry& entry) {
   const flow::Track& track = entry.track;
   if (tables::has_relay(track.mode)) return is_mirrored(entry);
-  if (track.mode == Mode::announced && track.snat != 0xffff) return is_of_shard(entry);
+  if (track.mode == Mode::announced && track.snat != flow::kNoSnat) return is_of_shard(entry);
   if (!is_full(track)) {
     return is_kept(entry) && entry.to_client.destination_port == entry.to_server.source_port;
   }

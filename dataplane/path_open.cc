@@ -112,30 +112,37 @@ const Opening::Target& Opening::target(const typename F::Tuple& tuple) {
   return queue.target;
 }
 
-void Opening::begin_track(flow::Track& track, Timeout state, const tables::Service& service) const {
+template <typename F>
+Reason Opening::begin(const typename F::Tuple& tuple, const tables::Service& service, uint8_t shard,
+                      Timeout state, Waiting<F>& out) {
+  if (const Reason full = make_room(*turn_, F::kWide, queue<F>().count); full != Reason::none)
+    return full;
+  out.service = &service;
+  out.tuple = tuple;
+  out.snat_port = 0;
+  out.wants_source = false;
+  flow::Track& track = out.track = {};
+  track.service = static_cast<uint16_t>(index(service.id));
+  track.shard = shard;
   track.state = state;
   track.stage = flow::stage_of(state);
   const uint32_t ticks = service.timeouts[timeout_index(state)];
   track.timeout = ticks != 0 ? ticks : flow::default_timeouts()[timeout_index(state)];
   track.deadline = turn_->tick + track.timeout;
+  return Reason::none;
 }
 
 template <typename F>
 Reason Opening::begin_flow(const typename F::Tuple& tuple, const tables::Service& service,
                            uint8_t shard, const tables::Member* member, Waiting<F>& out) {
-  if (const Reason full = make_room(*turn_, F::kWide, queue<F>().count); full != Reason::none)
-    return full;
-  flow::Track& track = out.track = {};
-  track.service = static_cast<uint16_t>(index(service.id));
-  track.server = member != nullptr ? static_cast<uint16_t>(index(member->server)) : flow::kNoServer;
-  track.shard = shard;
-  track.mode = service.mode;
   const bool connects =
       tuple.protocol == net::Protocol::tcp || tuple.protocol == net::Protocol::sctp;
-  begin_track(track, connects ? Timeout::syn_sent : Timeout::udp_single, service);
-  out.snat_port = 0;
-  out.wants_source = false;
-  return Reason::none;
+  const Reason full =
+      begin<F>(tuple, service, shard, connects ? Timeout::syn_sent : Timeout::udp_single, out);
+  out.track.server =
+      member != nullptr ? static_cast<uint16_t>(index(member->server)) : flow::kNoServer;
+  out.track.mode = service.mode;
+  return full;
 }
 
 /// Both tuples are as the packets have them.
@@ -149,6 +156,14 @@ Reason Opening::decide_redirect(const net::Packet& packet, const typename F::Tup
       turn_->routes.port_of_neighbour(tuple.instance, member->address) == route::kNoPort;
   if (off_link) return Reason::server_off_link;
   return hold_relay(*turn_, packet, service, member, out.track);
+}
+
+template <typename F>
+void Opening::want_source(const tables::Service& service, uint64_t hash, Waiting<F>& one) {
+  one.wants_source = true;
+  one.source_hash = hash;
+  ask_for_source(*turn_, service, one.track.shard, address_of(one.to_client.source).is_v4(),
+                 one.peer(), hash);
 }
 
 template <typename F>
@@ -201,12 +216,9 @@ Reason Opening::decide(const net::Packet& packet, const typename F::Tuple& tuple
                         turn_->routes.share_subnet(tuple.instance, client, member.address));
   if (hairpin && !service.snats.exists()) return Reason::hairpin_refused;
   if (service.mode == tables::Mode::fullnat || hairpin) {
-    const auto slot = static_cast<uint16_t>(index(member.server));
     const bool has_port = net::has_ports(tuple.protocol) || net::is_icmp(tuple.protocol);
     if (has_port) {
-      out.wants_source = true;
-      out.source_hash = source_hash(service, client, packet.hash);
-      ask_for_source(*turn_, service, shard, member.address.is_v4(), slot, out.source_hash);
+      want_source(service, source_hash(service, client, packet.hash), out);
     } else {
       const Source source = take_whole_source<F>(*turn_, service, tuple, member, packet.hash);
       if (source.reason != Reason::none) return source.reason;
@@ -226,20 +238,26 @@ Reason Opening::decide(const net::Packet& packet, const typename F::Tuple& tuple
 }
 
 template <typename F>
+const tables::Member* Opening::pick(net::Packet& packet, const typename F::Tuple& tuple,
+                                    const tables::Service& service, const tables::Pool& pool) {
+  const admit::Client client =
+      pool.hash_destination != 0
+          ? admit::Client{address_of(tuple.destination), net::swap16(tuple.destination_port)}
+          : admit::Client{address_of(tuple.source), net::swap16(tuple.source_port)};
+  const tables::Member* member = turn_->state.scheduling.pick(turn_->view, service, pool, client);
+  if (member == nullptr) {
+    refused(packet, service, pool.ready_count != 0 ? Reason::servers_full : Reason::no_server);
+  }
+  return member;
+}
+
+template <typename F>
 void Opening::prepare(net::Packet& packet, const typename F::Tuple& tuple,
                       const tables::Service& service, uint8_t shard) {
   const tables::Pool* pool = turn_->view.pool(service.pool);
   if (pool == nullptr) return refused(packet, service, Reason::no_server);
-  const admit::Client client =
-      pool->hash_destination != 0
-          ? admit::Client{address_of(tuple.destination), net::swap16(tuple.destination_port)}
-          : admit::Client{address_of(tuple.source), net::swap16(tuple.source_port)};
-  const tables::Member* member = turn_->state.scheduling.pick(turn_->view, service, *pool, client);
-  if (member == nullptr) {
-    return refused(packet, service,
-                   pool->ready_count != 0 ? Reason::servers_full : Reason::no_server);
-  }
-  prepare_for<F>(packet, tuple, service, shard, *member);
+  const tables::Member* member = pick<F>(packet, tuple, service, *pool);
+  if (member != nullptr) prepare_for<F>(packet, tuple, service, shard, *member);
 }
 
 template <typename F>
@@ -269,7 +287,7 @@ void Opening::prepare_entry(net::Packet& packet, const typename F::Tuple& tuple,
   }
   // The next one that asks who has the least load counts this one.
   turn_->state.hold_server(next.track.server);
-  let_wait<F>(packet, tuple, service, next);
+  let_wait<F>(packet, next);
 }
 
 template <typename F>
@@ -283,19 +301,16 @@ void Opening::prepare_returned(net::Packet& packet, const typename F::Tuple& tup
   next.track.mode = tables::Mode::returned;
   if (decide_redirect<F>(packet, tuple, service, member, next) != Reason::none) return;
   if (next.track.server != flow::kNoServer) turn_->state.hold_server(next.track.server);
-  let_wait<F>(packet, tuple, service, next);
+  let_wait<F>(packet, next);
 }
 
 template <typename F>
-void Opening::let_wait(net::Packet& packet, const typename F::Tuple& tuple,
-                       const tables::Service& service, Waiting<F>& next) {
+void Opening::let_wait(net::Packet& packet, Waiting<F>& next) {
   Queue<F>& queue = this->queue<F>();
   flow::Table& flows = turn_->state.flows;
   next.packet = &packet;
-  next.service = &service;
-  next.tuple = tuple;
   if (!next.wants_source) {
-    next.back = flows.hash_of(tuple_to_client(tuple, next.to_client));
+    next.back = flows.hash_of(tuple_to_client(next.tuple, next.to_client));
     flows.prefetch_for_insert(F::kWide, next.back, queue.count);
   }
   note(packet.hash);
@@ -312,41 +327,28 @@ void Opening::prepare_outward(net::Packet& packet, const typename F::Tuple& tupl
   if (const Reason reason = decide_outward<F>(tuple, rule, shard, next); reason != Reason::none) {
     return refused(packet, rule, reason);
   }
-  let_wait<F>(packet, tuple, rule, next);
+  let_wait<F>(packet, next);
 }
 
 template <typename F>
 Reason Opening::decide_outward(const typename F::Tuple& tuple, const tables::Service& rule,
                                uint8_t shard, Waiting<F>& out) {
-  if (const Reason full = make_room(*turn_, F::kWide, queue<F>().count); full != Reason::none)
-    return full;
   const bool spliced = splices_outward(rule, tuple);
   if (spliced && turn_->state.splices.used() + spliced_ >= turn_->state.splices.capacity()) {
     return Reason::splice_table_full;
   }
-  out.wants_source = false;
-  flow::Track& track = out.track = {};
-  track.service = static_cast<uint16_t>(index(rule.id));
-  track.server = flow::kNoServer;
-  track.shard = shard;
-  track.mode = spliced ? tables::Mode::spliced : tables::Mode::masquerade;
-  track.flags = flow::flag::kFullNat;
-  begin_track(track,
-              net::is_icmp(tuple.protocol)           ? Timeout::icmp
-              : tuple.protocol == net::Protocol::udp ? Timeout::udp_single
-                                                     : Timeout::syn_sent,
-              rule);
+  const Timeout state = net::is_icmp(tuple.protocol)           ? Timeout::icmp
+                        : tuple.protocol == net::Protocol::udp ? Timeout::udp_single
+                                                               : Timeout::syn_sent;
+  if (const Reason full = begin<F>(tuple, rule, shard, state, out); full != Reason::none) {
+    return full;
+  }
+  out.track.server = flow::kNoServer;
+  out.track.mode = spliced ? tables::Mode::spliced : tables::Mode::masquerade;
+  out.track.flags = flow::flag::kFullNat;
   out.to_client = {tuple.destination, {}, tuple.destination_port, 0};
   // An inside host keeps to one SNAT address as long as it has ports (RFC 4787 REQ-2).
-  const uint64_t host = tables::key_hash(address_of(tuple.source), index(rule.id), 0);
-  const Source source =
-      take_source(*turn_, rule, shard, !F::kWide,
-                  admit::Peer::outside(outside_hash(out.to_client, tuple.protocol)), host);
-  if (source.port == 0) return source.reason;
-  out.snat_port = source.port;
-  out.to_client.destination = F::raw(source.address);
-  out.to_client.destination_port = net::swap16(source.port);
-  track.snat = source.slot;
+  want_source(rule, tables::key_hash(address_of(tuple.source), index(rule.id), 0), out);
   return Reason::none;
 }
 
@@ -360,6 +362,10 @@ template void Opening::prepare_returned<V4>(net::Packet&, const net::Tuple4&,
                                             const tables::Service&, uint8_t);
 template void Opening::prepare_returned<V6>(net::Packet&, const net::Tuple6&,
                                             const tables::Service&, uint8_t);
+template const tables::Member* Opening::pick<V4>(net::Packet&, const net::Tuple4&,
+                                                 const tables::Service&, const tables::Pool&);
+template const tables::Member* Opening::pick<V6>(net::Packet&, const net::Tuple6&,
+                                                 const tables::Service&, const tables::Pool&);
 template void Opening::prepare_for<V4>(net::Packet&, const net::Tuple4&, const tables::Service&,
                                        uint8_t, const tables::Member&);
 template void Opening::prepare_for<V6>(net::Packet&, const net::Tuple6&, const tables::Service&,

@@ -41,7 +41,7 @@ struct Source {
 Source take_source(Turn& turn, const tables::Service& service, uint8_t shard, bool is_v4,
                    admit::Peer peer, uint64_t hash);
 /// Asks for the memory that `take_source` will look at, if the first address has a port.
-void ask_for_source(Turn& turn, const tables::Service& service, uint8_t shard, bool is_v4,
+void ask_for_source(const Turn& turn, const tables::Service& service, uint8_t shard, bool is_v4,
                     admit::Peer peer, uint64_t hash);
 /// Without ports one address serves one flow to that server: answers tell nothing else. What still
 /// waits in `Opening` is not seen.
@@ -104,7 +104,11 @@ class Opening {
   template <typename F>
   void prepare(net::Packet& packet, const typename F::Tuple& tuple, const tables::Service& service,
                uint8_t shard);
-  /// The same, to that member.
+  /// Who serves a new flow; nobody: the packet is refused.
+  template <typename F>
+  const tables::Member* pick(net::Packet& packet, const typename F::Tuple& tuple,
+                             const tables::Service& service, const tables::Pool& pool);
+  /// As `prepare`, to that member.
   template <typename F>
   void prepare_for(net::Packet& packet, const typename F::Tuple& tuple,
                    const tables::Service& service, uint8_t shard, const tables::Member& member);
@@ -168,6 +172,10 @@ class Opening {
   template <typename F>
   void prepare_entry(net::Packet& packet, const typename F::Tuple& tuple,
                      const tables::Service& service, uint8_t shard, const tables::Member& member);
+  /// What all new flows have, if there is room for one more.
+  template <typename F>
+  net::Reason begin(const typename F::Tuple& tuple, const tables::Service& service, uint8_t shard,
+                    tables::Timeout state, Waiting<F>& out);
   /// What all new flows of services have; `member`: null in `returned`, when nobody knows it.
   template <typename F>
   net::Reason begin_flow(const typename F::Tuple& tuple, const tables::Service& service,
@@ -183,15 +191,16 @@ class Opening {
   template <typename F>
   net::Reason decide_outward(const typename F::Tuple& tuple, const tables::Service& rule,
                              uint8_t shard, Waiting<F>& out);
-  void begin_track(flow::Track& track, tables::Timeout state, const tables::Service& service) const;
   template <typename F>
-  void let_wait(net::Packet& packet, const typename F::Tuple& tuple, const tables::Service& service,
-                Waiting<F>& next);
+  void let_wait(net::Packet& packet, Waiting<F>& next);
   template <typename F>
   void settle_all();
   /// False: none is left, and the packet is refused.
   template <typename F>
   bool take_source_of(Waiting<F>& one);
+  /// An SNAT address and port are to be taken for it, from the address that `hash` chooses on.
+  template <typename F>
+  void want_source(const tables::Service& service, uint64_t hash, Waiting<F>& one);
   /// What a flow holds that is not filed after all.
   template <typename F>
   void give_up(const Waiting<F>& one, net::Reason reason);

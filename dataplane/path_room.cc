@@ -8,22 +8,33 @@ using net::Reason;
 
 namespace {
 
-/// The first of the service's SNAT addresses of that family, from one that `hash` chooses, which
-/// `take` (of address and slot) takes.
+/// The service's SNAT addresses of one family, from one that a hash chooses.
+struct Candidates {
+  const tables::AddressId* ids = nullptr;
+  uint32_t count = 0, from = 0;
+  tables::AddressId at(uint32_t i) const { return ids[(from + i) % count]; }
+};
+Candidates candidates_of(const Turn& turn, const tables::Service& service, bool is_v4,
+                         uint64_t hash) {
+  const tables::SnatSet* set = turn.view.snats(service.snats);
+  if (set == nullptr) return {};
+  Candidates all{set->ids() + (is_v4 ? 0 : set->ipv4_count),
+                 is_v4 ? set->ipv4_count : set->count - set->ipv4_count, 0};
+  all.from = static_cast<uint32_t>((hash & 0xffffffff) * all.count >> 32);
+  return all;
+}
+uint16_t slot_of(tables::AddressId id) { return static_cast<uint16_t>(index(id)); }
+
+/// The first of them that `take` (of address and slot) takes.
 template <typename Take>
 Source find_source(Turn& turn, const tables::Service& service, bool is_v4, uint64_t hash,
                    Take take) {
-  const tables::SnatSet* set = turn.view.snats(service.snats);
-  if (set == nullptr) return {{}, 0, 0, Reason::snat_missing};
-  const uint32_t first = is_v4 ? 0 : set->ipv4_count;
-  const uint32_t count = is_v4 ? set->ipv4_count : set->count - set->ipv4_count;
-  if (count == 0) return {{}, 0, 0, Reason::snat_missing};
-  const auto from = static_cast<uint32_t>((hash & 0xffffffff) * count >> 32);
-  for (uint32_t i = 0; i < count; ++i) {
-    const tables::AddressId id = set->ids()[first + (from + i) % count];
-    const tables::LocalAddress* local = turn.view.address(id);
+  const Candidates all = candidates_of(turn, service, is_v4, hash);
+  if (all.count == 0) return {{}, 0, 0, Reason::snat_missing};
+  for (uint32_t i = 0; i < all.count; ++i) {
+    const tables::LocalAddress* local = turn.view.address(all.at(i));
     if (local == nullptr) continue;
-    const auto slot = static_cast<uint16_t>(index(id));
+    const uint16_t slot = slot_of(all.at(i));
     uint16_t port = 0;
     if (take(*local, slot, port)) return {local->address, slot, port, Reason::none};
   }
@@ -58,13 +69,10 @@ Source take_source(Turn& turn, const tables::Service& service, uint8_t shard, bo
                      });
 }
 
-void ask_for_source(Turn& turn, const tables::Service& service, uint8_t shard, bool is_v4,
+void ask_for_source(const Turn& turn, const tables::Service& service, uint8_t shard, bool is_v4,
                     admit::Peer peer, uint64_t hash) {
-  find_source(turn, service, is_v4, hash,
-              [&](const tables::LocalAddress&, uint16_t slot, uint16_t&) {
-                turn.state.ports.prefetch(slot, shard, peer);
-                return true;
-              });
+  const Candidates all = candidates_of(turn, service, is_v4, hash);
+  if (all.count != 0) turn.state.ports.prefetch(slot_of(all.at(0)), shard, peer);
 }
 
 template <typename F>

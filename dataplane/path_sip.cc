@@ -5,9 +5,9 @@
 // of its own. A flow is filed for each server that the client talks to, in a lane of its own
 // (net::Tuple4::lane), and `admit` looks for the one that the message belongs to:
 //
-//   Call-ID known, its server serves     -> that server
-//   unknown, but within a dialogue       -> the server of one of the client's flows (after a
-//   restart) else                                 -> as the pool's scheduler says
+//   Call-ID known, its server serves   -> that server
+//   unknown, but within a dialogue     -> the server of one of the client's flows (after a restart)
+//   else                               -> as the pool's scheduler says
 //
 // What a server says finds its flow like everything else. Either way the call is remembered from
 // its last message on.
@@ -150,11 +150,8 @@ void admit_message(Turn& turn, Opening& opening, net::Packet& packet,
   if (pool == nullptr) return opening.refused(packet, service, Reason::no_server);
   opening.settle();
   const tables::Member* member = member_for(turn, service, *pool, tuple, message);
-  if (member == nullptr) {
-    const admit::Client client{address_of(tuple.source), net::swap16(tuple.source_port)};
-    member = turn.state.scheduling.pick(turn.view, service, *pool, client);
-  }
-  if (member == nullptr) return opening.refused(packet, service, Reason::no_server);
+  if (member == nullptr) member = opening.pick<F>(packet, tuple, service, *pool);
+  if (member == nullptr) return;
   const auto server = static_cast<uint16_t>(index(member->server));
   FlowId id = flow_to(turn, tuple, server);
   if (!id.exists()) {
@@ -187,10 +184,11 @@ bool tell_stream(Turn& turn, const Control& control, bool to_server, uint16_t po
   if (port < 1024) return true;  // nobody's media
   if (to_server) {
     told = control.is_full() ? told_port(turn, control, port) : port;
-    return told != 0 && expect_from_server(turn, control, port, told, kMediaLife);
+    return told != 0 &&
+           expect_from_server(turn, control, net::Protocol::udp, port, told, kMediaLife);
   }
   told = passive_port(turn, control, net::Protocol::udp, port);
-  return told != 0 && expect_from_client(turn, control, port, told, kMediaLife);
+  return told != 0 && expect_from_client(turn, control, net::Protocol::udp, port, told, kMediaLife);
 }
 
 bool tell_media(Turn& turn, const Control& control, bool to_server, SipMessage& message) {

@@ -286,6 +286,7 @@ void Rig::start() {
     setup.line = &world_.region().worker(worker);
     setup.services = world_.region().services_of(worker);
     setup.servers = world_.region().servers_of(worker);
+    setup.other_servers = path::servers_of_others(world_.region(), worker, options_.workers);
     setup.addresses = world_.region().addresses_of(worker);
     tables_.push_back(std::make_unique<flow::Table>(files_->memory(worker), capacity_,
                                                     steering_->flow_hash(), to_tick(now_)));

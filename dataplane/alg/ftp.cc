@@ -13,10 +13,7 @@ using Kind = FtpLine::Kind;
 
 /// `word` in upper case; what follows it, from behind the spaces on. Nothing: another word.
 std::optional<size_t> behind(std::string_view line, std::string_view word) {
-  if (line.size() < word.size()) return std::nullopt;
-  for (size_t i = 0; i < word.size(); ++i) {
-    if (upper(line[i]) != word[i]) return std::nullopt;
-  }
+  if (!begins_with(line, word)) return std::nullopt;
   size_t at = word.size();
   if (at < line.size() && line[at] != ' ') return std::nullopt;
   while (at < line.size() && line[at] == ' ') ++at;
@@ -127,10 +124,7 @@ bool may_matter(std::string_view begun, bool is_command) {
   static constexpr std::array<std::string_view, 3> kReplies = {"227 ", "229 ", "234 "};
   const auto fits = [begun](std::string_view word) {
     const size_t size = std::min(word.size(), begun.size());
-    for (size_t i = 0; i < size; ++i) {
-      if (upper(begun[i]) != word[i]) return false;
-    }
-    return true;
+    return is_word(begun.substr(0, size), word.substr(0, size));
   };
   return is_command ? std::any_of(kCommands.begin(), kCommands.end(), fits)
                     : std::any_of(kReplies.begin(), kReplies.end(), fits);

@@ -48,6 +48,8 @@ inline constexpr uint16_t kNoHop = 0xffff;
 /// `Track::server` of a flow of source NAT: the other side is no real server. No server has this
 /// slot.
 inline constexpr uint16_t kNoServer = 0xffff;
+/// In Track::snat of a flow that was announced: its server sees no address of ours.
+inline constexpr uint16_t kNoSnat = 0xffff;
 
 /// What both kinds of entry keep beside the tuples. A flow of a mode that is one-way
 /// (tables::is_one_way) is found by its client's tuple alone: `to_client` says who serves it.

@@ -37,7 +37,7 @@ struct Announcement {
   uint16_t near_port = 0, far_port = 0;  ///< host order
   uint16_t server_port = 0;              ///< of the connection that announced it
   uint16_t service = 0, server = 0;      ///< slots
-  uint16_t snat = 0;                     ///< slot of `awaited.destination`; 0xffff: it is none
+  uint16_t snat = 0;                     ///< slot that the server sees; flow::kNoSnat: none
   net::Tick until = 0;
 };
 

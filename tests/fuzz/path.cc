@@ -146,9 +146,7 @@ class Balancer {
       setup.line = &world_.region().worker(number);
       setup.services = world_.region().services_of(number);
       setup.servers = world_.region().servers_of(number);
-      for (uint16_t other = 0; other < kWorkers; ++other) {
-        if (other != number) setup.other_servers.push_back(world_.region().servers_of(other));
-      }
+      setup.other_servers = path::servers_of_others(world_.region(), number, kWorkers);
       setup.addresses = world_.region().addresses_of(number);
       setup.sizes = world_.region().header().sizes;
       setup.snat_lines = 64;

@@ -1,7 +1,7 @@
 // FTP clients behind source NAT: what they announce reaches them from outside, at every worker.
 #include <gtest/gtest.h>
 
-#include "tests/path/wire.h"
+#include "tests/path/ftp_control.h"
 
 namespace nezu::lab {
 namespace {
@@ -36,71 +36,33 @@ struct Inside : Lab {
 };
 
 /// One control connection from inside to outside.
-class Session {
+class Session : public FtpControl {
  public:
   Session(Lab& lab, bool v6 = false, Wires wires = {}, uint32_t seed = 1, uint16_t port = 40000,
           uint16_t size = 1400)
-      : lab_(lab),
-        v6_(v6),
-        talk_(lab, wires, seed,
-              {world::address(v6 ? kHost6 : kHost), world::address(v6 ? kOut6 : kOut), port, 21},
-              TcpEnd(true, seed * 7919, "", size), TcpEnd(false, seed * 104729, "", size)) {
-    talk_.turn_outward();
-    open_ = talk_.run([&] { return talk_.client().is_open() && talk_.server().is_open(); });
-  }
-  bool is_open() const { return open_; }
-  Dialogue& talk() { return talk_; }
-  std::string ask(std::string_view text) { return pass(talk_.client(), talk_.server(), text); }
-  std::string reply(std::string_view text) { return pass(talk_.server(), talk_.client(), text); }
+      : FtpControl(
+            lab, wires, seed,
+            {world::address(v6 ? kHost6 : kHost), world::address(v6 ? kOut6 : kOut), port, 21},
+            size, true),
+        v6_(v6) {}
 
   /// The server comes to the SNAT address from `from`: where it arrives and as whom, once the
   /// client's answer has come back to it; or why not.
   std::string server_reaches(uint16_t port, uint16_t from = 20, uint16_t worker = 0) {
-    const net::Address snat = talk_.at_server().source;
-    const net::Address out = world::address(v6_ ? kOut6 : kOut);
+    const Ends called{world::address(v6_ ? kOut6 : kOut), talk_.at_server().source, from, port};
     TcpSegment syn;
     syn.syn = true;
     syn.sequence = 900;
-    const Fate there = lab_.send(frame_of(syn, {out, snat, from, port}), worker, kFront);
-    if (there.verdict != Verdict::forward) return std::string(net::to_string(there.reason));
-    EXPECT_EQ(there.egress, kBack);
-    const Ends ends = ends_of(there.frame);
-    TcpSegment answer;
-    answer.syn = answer.ack = true;
-    answer.sequence = 70;
-    answer.acknowledgement = 901;
-    const Fate back = lab_.send(
-        frame_of(answer, {ends.destination, ends.source, ends.destination_port, ends.source_port}),
-        static_cast<uint16_t>((worker + 1) % lab_.workers()), kBack);
-    if (back.verdict != Verdict::forward) return std::string(net::to_string(back.reason));
-    const Ends seen = ends_of(back.frame);
-    if (seen.source != snat || seen.source_port != port || seen.destination_port != from) {
-      return "another server";
+    const Fate there = lab_.send(frame_of(syn, called), worker, kFront);
+    if (there.verdict == Verdict::forward) {
+      EXPECT_EQ(there.egress, kBack);
     }
-    return net::to_string(ends.destination, ends.destination_port) + " from " +
-           net::to_string(ends.source, ends.source_port);
+    return answered(there, called, worker, kBack);
   }
 
  private:
-  std::string pass(TcpEnd& from, TcpEnd& to, std::string_view text) {
-    const size_t before = to.heard().size();
-    from.say(text);
-    if (!talk_.run([&] { return from.is_quiet(); })) return "it is stuck: " + talk_.last_drop_;
-    EXPECT_EQ(talk_.complaint(), "");
-    return to.heard().substr(before);
-  }
-  Lab& lab_;
   bool v6_;
-  Dialogue talk_;
-  bool open_ = false;
 };
-
-/// "PORT 203,0,113,1,4,0\r\n" -> 1024.
-uint16_t port_in(const std::string& line) {
-  const size_t low = line.rfind(','), high = line.rfind(',', low - 1);
-  return static_cast<uint16_t>(std::stoi(line.substr(high + 1)) * 256 +
-                               std::stoi(line.substr(low + 1)));
-}
 
 TEST(FtpOutward, AServerOutsideReachesTheClient) {
   for (const uint16_t workers : {1, 2, 3}) {

@@ -1,7 +1,7 @@
 // FTP: what a control connection announces reaches its server or its client, at every worker.
 #include <gtest/gtest.h>
 
-#include "tests/path/wire.h"
+#include "tests/path/ftp_control.h"
 
 namespace nezu::lab {
 namespace {
@@ -27,23 +27,16 @@ world::ServiceSpec ftp(tables::Mode mode, bool client6 = false, bool server6 = f
 }
 
 /// One control connection, and the data connections that it announces.
-class Session {
+class Session : public FtpControl {
  public:
   Session(Lab& lab, const world::ServiceSpec& spec, Wires wires = {}, uint32_t seed = 1,
           uint16_t port = 40000, uint16_t size = 1400)
-      : lab_(lab),
+      : FtpControl(lab, wires, seed,
+                   {world::address(spec.vip == kVip ? kClient : kClient6), world::address(spec.vip),
+                    port, spec.port},
+                   size, false),
         client_(spec.vip == kVip ? kClient : kClient6),
-        vip_(spec.vip),
-        talk_(lab, wires, seed, {world::address(client_), world::address(vip_), port, spec.port},
-              TcpEnd(true, seed * 7919, "", size), TcpEnd(false, seed * 104729, "", size)) {
-    open_ = talk_.run([&] { return talk_.client().is_open() && talk_.server().is_open(); });
-  }
-  bool is_open() const { return open_; }
-  Dialogue& talk() { return talk_; }
-
-  /// What the other side reads of it.
-  std::string ask(std::string_view text) { return pass(talk_.client(), talk_.server(), text); }
-  std::string reply(std::string_view text) { return pass(talk_.server(), talk_.client(), text); }
+        vip_(spec.vip) {}
 
   /// A connection of the client to that port of the VIP: where it leads; nothing: it does not work.
   std::string client_reaches(uint16_t port, uint16_t from = 50000) {
@@ -69,46 +62,15 @@ class Session {
                 : Frame(eth() / ipv6(server, address) / tcp);
     };
     const Fate there = lab_.send(packet(tcp(from, port).syn().seq(900)), worker, 1);
-    if (there.verdict != Verdict::forward) return std::string(net::to_string(there.reason));
-    const Ends ends = ends_of(there.frame);
     // The client's answer comes to the server as from the address that it called.
-    TcpSegment answer;
-    answer.syn = answer.ack = true;
-    answer.sequence = 70;
-    answer.acknowledgement = 901;
-    const Fate back = lab_.send(
-        frame_of(answer, {ends.destination, ends.source, ends.destination_port, ends.source_port}),
-        static_cast<uint16_t>((worker + 1) % lab_.workers()), 0);
-    if (back.verdict != Verdict::forward) return std::string(net::to_string(back.reason));
-    const Ends seen = ends_of(back.frame);
-    if (seen.source != world::address(address) || seen.source_port != port ||
-        seen.destination_port != from) {
-      return "another server";
-    }
-    return net::to_string(ends.destination, ends.destination_port) + " from " +
-           net::to_string(ends.source, ends.source_port);
+    return answered(there, {world::address(server), world::address(address), from, port}, worker,
+                    0);
   }
 
  private:
-  std::string pass(TcpEnd& from, TcpEnd& to, std::string_view text) {
-    const size_t before = to.heard().size();
-    from.say(text);
-    if (!talk_.run([&] { return from.is_quiet(); })) return "it is stuck: " + talk_.last_drop_;
-    EXPECT_EQ(talk_.complaint(), "");
-    return to.heard().substr(before);
-  }
-  Lab& lab_;
   std::string client_, vip_;
-  Dialogue talk_;
-  bool open_ = false;
 };
 
-/// "PORT 10,0,0,1,4,0\r\n" -> 1024.
-uint16_t port_in(const std::string& line) {
-  const size_t low = line.rfind(','), high = line.rfind(',', low - 1);
-  return static_cast<uint16_t>(std::stoi(line.substr(high + 1)) * 256 +
-                               std::stoi(line.substr(low + 1)));
-}
 /// "EPRT |2|fd00::1|1024|\r\n" -> 1024.
 uint16_t extended_port_in(const std::string& line) {
   const size_t end = line.rfind('|'), begin = line.rfind('|', end - 1);

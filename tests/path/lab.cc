@@ -58,9 +58,7 @@ void Lab::start(uint16_t workers) {
     setup.line = &world_.region().worker(worker);
     setup.services = world_.region().services_of(worker);
     setup.servers = world_.region().servers_of(worker);
-    for (uint16_t other = 0; other < workers; ++other) {
-      if (other != worker) setup.other_servers.push_back(world_.region().servers_of(other));
-    }
+    setup.other_servers = path::servers_of_others(world_.region(), worker, workers);
     setup.addresses = world_.region().addresses_of(worker);
     setup.sizes = world_.region().header().sizes;
     setup.snat_lines = 4096;

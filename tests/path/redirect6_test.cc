@@ -1,6 +1,7 @@
 // Mode `redirect` over IPv6, and ICMP errors about what it has redirected.
 #include <gtest/gtest.h>
 
+#include "tests/path/farm.h"
 #include "tests/path/frames.h"
 #include "tests/path/lab.h"
 
@@ -19,21 +20,8 @@ const char* const kOrigin = "2a00:1450::1";
 const char* const kInside = "2001:db8:f::99";
 constexpr std::string_view kClientMac = "02:00:00:00:00:c1", kFirewallMac = "02:00:00:01:00:01";
 
-world::ServiceSpec caches() {
-  world::ServiceSpec spec;
-  spec.vip = "::/0";
-  spec.mode = Mode::redirect;
-  spec.servers = {{"fd00:1::5"}, {"fd00:1::6"}};
-  spec.refusal = tables::Refusal::pass;
-  return spec;
-}
-world::ServiceSpec firewalls() {
-  world::ServiceSpec spec = caches();
-  spec.port = 0;
-  spec.protocol = Protocol::any;
-  spec.return_to_sender = true;
-  return spec;
-}
+world::ServiceSpec caches() { return caches_for("::/0", {{"fd00:1::5"}, {"fd00:1::6"}}); }
+world::ServiceSpec firewalls() { return firewalls_like(caches()); }
 
 struct Rig : Lab {
   explicit Rig(uint16_t workers) : Lab(workers) {

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "dataplane/path_turn.h"
+#include "tests/path/farm.h"
 #include "tests/path/frames.h"
 #include "tests/path/lab.h"
 
@@ -26,21 +27,10 @@ Eth to_server(uint32_t n) {
 Eth to_router() { return eth().from(world::kFrontMac).to(world::kRouterMac); }
 
 world::ServiceSpec caches(std::string_view prefix = "0.0.0.0/0") {
-  world::ServiceSpec spec;
-  spec.vip = prefix;
-  spec.port = 80;
-  spec.mode = Mode::redirect;
-  spec.servers = {{"10.0.1.5"}, {"10.0.1.6"}};
-  spec.refusal = tables::Refusal::pass;
-  return spec;
+  return caches_for(prefix, {{"10.0.1.5"}, {"10.0.1.6"}});
 }
-
-/// Firewalls, for every protocol.
 world::ServiceSpec firewalls() {
-  world::ServiceSpec spec = caches();
-  spec.port = 0;
-  spec.protocol = Protocol::any;
-  spec.return_to_sender = true;
+  world::ServiceSpec spec = firewalls_like(caches());
   spec.refusal = tables::Refusal::drop;
   return spec;
 }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "tests/path/farm.h"
 #include "tests/path/frames.h"
 #include "tests/path/lab.h"
 #include "tests/path/sctp_frames.h"
@@ -23,21 +24,8 @@ constexpr uint16_t kFront = 0, kBack = 1;
 const char* const kOrigin = "93.184.216.34";
 const char* const kClient = "198.51.100.7";
 
-world::ServiceSpec caches() {
-  world::ServiceSpec spec;
-  spec.vip = "0.0.0.0/0";
-  spec.mode = Mode::redirect;
-  spec.servers = {{"10.0.1.5"}};
-  spec.refusal = tables::Refusal::pass;
-  return spec;
-}
-world::ServiceSpec firewalls() {
-  world::ServiceSpec spec = caches();
-  spec.port = 0;
-  spec.protocol = Protocol::any;
-  spec.return_to_sender = true;
-  return spec;
-}
+world::ServiceSpec caches() { return caches_for("0.0.0.0/0", {{"10.0.1.5"}}); }
+world::ServiceSpec firewalls() { return firewalls_like(caches()); }
 world::RuleSpec rule() {
   world::RuleSpec spec;
   spec.networks = {"10.0.1.0/24"};
@@ -324,8 +312,8 @@ TEST(Together, TheHeaderTellsWhichAddressOfAPrefixWasMeant) {
                          5432 & 255}));
 }
 
-TEST(Together, WhatFtpAnnouncesComesBeforeServicesOfEveryPort) {
-  Lab lab(2);
+/// FTP at a VIP that has a service of every port besides.
+world::ServiceSpec ftp_beside_every_port(Lab& lab) {
   world::ServiceSpec every;
   every.port = 1;
   every.last_port = 65535;
@@ -335,7 +323,16 @@ TEST(Together, WhatFtpAnnouncesComesBeforeServicesOfEveryPort) {
   ftp.port = 21;
   ftp.servers = {{"10.0.1.5", 21}};
   ftp.application = tables::Application::ftp;
-  lab.world().put(ftp);
+  return ftp;
+}
+net::Address server_at(Lab& lab, uint16_t port) {
+  const Frame syn = eth() / ipv4(kClient, "203.0.113.10") / tcp(40001, port).syn().seq(1);
+  return ends_of(lab.send(syn).frame).destination;
+}
+
+TEST(Together, WhatFtpAnnouncesComesBeforeServicesOfEveryPort) {
+  Lab lab(2);
+  lab.world().put(ftp_beside_every_port(lab));
   Conversation control(lab, kClient, 40000, "203.0.113.10", 21);
   ASSERT_TRUE(control.open());
   ASSERT_EQ(control.answer(control.tcp_back().psh().seq(501).ack(101)).verdict, Verdict::forward);
@@ -344,37 +341,19 @@ TEST(Together, WhatFtpAnnouncesComesBeforeServicesOfEveryPort) {
                    "227 Passive (10,0,1,5,156,64).\r\n",
                0, kBack);
   ASSERT_EQ(line.verdict, Verdict::forward) << to_string(line.reason);
-  const auto to = [&](uint16_t port) {
-    return ends_of(lab.send(eth() / ipv4(kClient, "203.0.113.10") / tcp(40001, port).syn().seq(1))
-                       .frame)
-        .destination;
-  };
-  EXPECT_EQ(to(40000), world::address("10.0.1.5"));
-  EXPECT_EQ(to(40002), world::address("10.0.1.9"));
+  EXPECT_EQ(server_at(lab, 40000), world::address("10.0.1.5"));
+  EXPECT_EQ(server_at(lab, 40002), world::address("10.0.1.9"));
 }
 
 TEST(Together, DeclaredPortsComeBeforeServicesOfEveryPort) {
   Lab lab(1);
-  world::ServiceSpec every;
-  every.port = 1;
-  every.last_port = 65535;
-  every.servers = {{"10.0.1.9"}};
-  lab.world().put(every);
-  world::ServiceSpec ftp;
-  ftp.port = 21;
-  ftp.servers = {{"10.0.1.5", 21}};
-  ftp.application = tables::Application::ftp;
+  world::ServiceSpec ftp = ftp_beside_every_port(lab);
   ftp.scheduler = tables::Scheduler::sh;
   ftp.passive_first = 10000;
   ftp.passive_last = 10099;
   lab.world().put(ftp);
-  const auto to = [&](uint16_t port) {
-    return ends_of(lab.send(eth() / ipv4(kClient, "203.0.113.10") / tcp(40001, port).syn().seq(1))
-                       .frame)
-        .destination;
-  };
-  EXPECT_EQ(to(10050), world::address("10.0.1.5"));
-  EXPECT_EQ(to(10100), world::address("10.0.1.9"));
+  EXPECT_EQ(server_at(lab, 10050), world::address("10.0.1.5"));
+  EXPECT_EQ(server_at(lab, 10100), world::address("10.0.1.9"));
 }
 
 TEST(Together, AnAddressIsClaimedInItsInstanceOnly) {
