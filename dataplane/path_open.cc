@@ -55,6 +55,7 @@ Path::State::State(const Setup& given)
       ports(given.snat_lines),
       splices(given.flows->splices()),
       relays(given.flows->relay_memory()),
+      ways(given.sizes.servers),
       sender_hops(std::make_unique<route::NextHop[]>(flow::kRelays)),
       opening(std::make_unique<Opening>()) {
   ending.swept_for = std::make_unique<net::Instant[]>(given.sizes.servers);
@@ -115,8 +116,14 @@ const Opening::Target& Opening::target(const typename F::Tuple& tuple) {
 template <typename F>
 Reason Opening::begin(const typename F::Tuple& tuple, const tables::Service& service, uint8_t shard,
                       Timeout state, Waiting<F>& out) {
-  if (const Reason full = make_room(*turn_, F::kWide, queue<F>().count); full != Reason::none)
+  uint32_t& room = room_[F::kWide];
+  if (room == 0) room = room_for(*turn_, F::kWide, queue<F>().count);
+  if (room != 0) [[likely]] {
+    --room;
+  } else if (const Reason full = make_room(*turn_, F::kWide, queue<F>().count);
+             full != Reason::none) {
     return full;
+  }
   out.service = &service;
   out.tuple = tuple;
   out.snat_port = 0;
@@ -209,11 +216,18 @@ Reason Opening::decide(const net::Packet& packet, const typename F::Tuple& tuple
       turn_->routes.port_of_neighbour(tuple.instance, member.address) == route::kNoPort) {
     return Reason::server_off_link;
   }
+  const route::ServerWay& way =
+      turn_->state.ways.to(turn_->routes, index(member.server), tuple.instance, member.address);
+  if (way.hop != route::kNoRoute) [[likely]] {
+    track.routes_version = way.version;
+    track.hops[index(flow::Direction::to_server)] = way.hop;
+  }
   if (service.mode == tables::Mode::tunnel_gue) track.snat = service.gue_port;
   // A server answers a client in its own subnet past us, unless it sees an address of ours.
   const bool hairpin = service.mode == tables::Mode::nat &&
                        (to_client.source == tuple.source ||
-                        turn_->routes.share_subnet(tuple.instance, client, member.address));
+                        (way.may_share_subnet(client) &&
+                         turn_->routes.share_subnet(tuple.instance, client, member.address)));
   if (hairpin && !service.snats.exists()) return Reason::hairpin_refused;
   if (service.mode == tables::Mode::fullnat || hairpin) {
     const bool has_port = net::has_ports(tuple.protocol) || net::is_icmp(tuple.protocol);
@@ -240,11 +254,14 @@ Reason Opening::decide(const net::Packet& packet, const typename F::Tuple& tuple
 template <typename F>
 const tables::Member* Opening::pick(net::Packet& packet, const typename F::Tuple& tuple,
                                     const tables::Service& service, const tables::Pool& pool) {
-  const admit::Client client =
-      pool.hash_destination != 0
-          ? admit::Client{address_of(tuple.destination), net::swap16(tuple.destination_port)}
-          : admit::Client{address_of(tuple.source), net::swap16(tuple.source_port)};
-  const tables::Member* member = turn_->state.scheduling.pick(turn_->view, service, pool, client);
+  const auto client = [&] {
+    return pool.hash_destination != 0
+               ? admit::Client{address_of(tuple.destination), net::swap16(tuple.destination_port)}
+               : admit::Client{address_of(tuple.source), net::swap16(tuple.source_port)};
+  };
+  // Only rings ask who the client is.
+  const tables::Member* member = turn_->state.scheduling.pick(
+      turn_->view, service, pool, tables::has_ring(pool.scheduler) ? client() : admit::Client{});
   if (member == nullptr) {
     refused(packet, service, pool.ready_count != 0 ? Reason::servers_full : Reason::no_server);
   }

@@ -49,6 +49,8 @@ template <typename F>
 Source take_whole_source(Turn& turn, const tables::Service& service, const typename F::Tuple& tuple,
                          const tables::Member& member, uint64_t hash);
 
+/// How many flows may be opened beside those that wait before anybody must be ended for them.
+uint32_t room_for(const Turn& turn, bool wide, uint32_t waiting);
 /// The table's rules for fullness: makes room for one more flow beside those that wait by ending
 /// whoever may be ended, or says why not.
 net::Reason make_room(Turn& turn, bool wide, uint32_t waiting);
@@ -93,6 +95,7 @@ class Opening {
     turn_ = &turn;
     seen_.fill(0);
     v4_.known = v6_.known = false;
+    room_ = {};
   }
 
   /// Where a packet is going to: new flows mostly go where the one before went.
@@ -209,6 +212,7 @@ class Opening {
   Turn* turn_ = nullptr;
   std::array<uint64_t, kSeen> seen_{};  ///< hashes that were prepared since `begin`
   uint32_t spliced_ = 0;                ///< of those that wait
+  std::array<uint32_t, 2> room_{};      ///< by family of the entry: of room_for, what is left
   Queue<V4> v4_;
   Queue<V6> v6_;
 };

@@ -1,4 +1,6 @@
 // What a new flow must find: room in the table, and an SNAT address with its port.
+#include <algorithm>
+
 #include "dataplane/path_open.h"
 
 namespace nezu::path {
@@ -90,6 +92,15 @@ template Source take_whole_source<V4>(Turn&, const tables::Service&, const net::
                                       const tables::Member&, uint64_t);
 template Source take_whole_source<V6>(Turn&, const tables::Service&, const net::Tuple6&,
                                       const tables::Member&, uint64_t);
+
+uint32_t room_for(const Turn& turn, bool wide, uint32_t waiting) {
+  const flow::Table& flows = turn.state.flows;
+  const uint64_t embryonic = flows.count(wide, flow::Stage::embryonic) + waiting,
+                 used = flows.count(wide) + waiting, capacity = flows.capacity(wide),
+                 limit = embryonic_limit(turn.view.settings(), flows.capacity(wide));
+  if (embryonic >= limit || used >= capacity) return 0;
+  return static_cast<uint32_t>(std::min(limit - embryonic, capacity - used));
+}
 
 Reason make_room(Turn& turn, bool wide, uint32_t waiting) {
   if (const Reason full = keep_share(turn, wide, waiting); full != Reason::none) return full;

@@ -13,7 +13,7 @@
 #include "dataplane/forward/client_address.h"
 #include "dataplane/path.h"
 #include "dataplane/path_held.h"
-#include "dataplane/route/routes.h"
+#include "dataplane/route/ways.h"
 #include "dataplane/steer/announcements.h"
 #include "dataplane/steer/steering.h"
 #include "dataplane/steer/trains.h"
@@ -121,6 +121,7 @@ struct Path::State {
   HeldLines held;
   std::array<uint8_t, tables::kShardCount> active_ports{};  ///< FTP: the last one of each slice
   flow::Relays relays;
+  route::ServerWays ways;
   const std::unique_ptr<route::NextHop[]> sender_hops;  ///< by relay; filled when one is used
   const std::unique_ptr<Opening> opening;
   Allowance replies;

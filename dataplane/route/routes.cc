@@ -37,6 +37,24 @@ bool Routes::share_subnet(net::Instance instance, const net::Address& a,
   });
 }
 
+const net::Prefix* Routes::widest_subnet(net::Instance instance,
+                                         const net::Address& address) const {
+  const net::Prefix* widest = nullptr;
+  for (const Subnet& subnet : subnets_) {
+    if (subnet.instance != instance || !subnet.prefix.contains(address)) continue;
+    if (widest == nullptr || subnet.prefix.length < widest->length) widest = &subnet.prefix;
+  }
+  return widest;
+}
+
+Steady Routes::steady(net::Instance instance, const net::Address& destination) const {
+  if ((leaf_of(instance, destination) & Fib::kGroup) != 0) return {kNoRoute, true};
+  const uint32_t hop = find(instance, destination, 0);
+  if (hop == kNoRoute) return {kNoRoute, true};
+  if (at(hop).state() == HopState::link) return {};
+  return {static_cast<uint16_t>(hop), true};
+}
+
 bool Routes::is_mac_of_ours(const net::MacAddress& mac) const {
   return std::any_of(links_.begin(), links_.end(),
                      [&mac](const Link& link) { return link.mac == mac; });

@@ -44,6 +44,12 @@ struct Fib {
   static constexpr uint32_t kOnLink = 0x1'0000u, kTarget = 0x1'ffffu;
 };
 
+/// The next hop of all flows to one destination.
+struct Steady {
+  uint16_t hop = kNoRoute;  ///< kNoRoute: there is none, or each flow has its own
+  bool lasts = false;       ///< as long as the routes' version
+};
+
 class Routes {
  public:
   /// A destination's next hop, an equal-cost one by `flow_hash`; kNoRoute when there is none.
@@ -56,6 +62,7 @@ class Routes {
     return host != Hosts::kNone ? host : link_hops_[link];
   }
   const NextHop& at(uint32_t index) const { return hops_[index]; }
+  Steady steady(net::Instance instance, const net::Address& destination) const;
 
   /// Changes when an index that was found before may be wrong now. Never 0.
   uint32_t version() const { return version_; }
@@ -86,6 +93,8 @@ class Routes {
   uint32_t link_of_neighbour(net::Instance instance, const net::Address& address) const;
   /// Both are neighbours within one prefix of a link: they reach each other past us.
   bool share_subnet(net::Instance instance, const net::Address& a, const net::Address& b) const;
+  /// The shortest prefix of a link that holds the address; null: none.
+  const net::Prefix* widest_subnet(net::Instance instance, const net::Address& address) const;
   /// Which instance a frame belongs to, by its port and VLAN.
   const net::Spaces& spaces() const { return *spaces_; }
   /// The port's MAC; all zeros for a port without a link.
@@ -103,12 +112,16 @@ class Routes {
   static constexpr uint32_t kNothing = 0xffff'ffffu;
   static_assert(Hosts::kNone == kNoPort);
 
+  /// 0: nothing.
+  uint32_t leaf_of(net::Instance instance, const net::Address& destination) const {
+    const Fib* fib = fib_of(instance);
+    if (fib == nullptr) return 0;
+    return destination.is_v4() ? fib->ipv4.find(&destination.bytes[12])
+                               : fib->ipv6.find(destination.bytes.data());
+  }
   uint32_t target_of(net::Instance instance, const net::Address& destination,
                      uint32_t flow_hash) const {
-    const Fib* fib = fib_of(instance);
-    if (fib == nullptr) return kNothing;
-    const uint32_t leaf = destination.is_v4() ? fib->ipv4.find(&destination.bytes[12])
-                                              : fib->ipv6.find(destination.bytes.data());
+    const uint32_t leaf = leaf_of(instance, destination);
     if ((leaf & Fib::kSingle) != 0) return leaf & Fib::kTarget;
     if ((leaf & Fib::kGroup) == 0) return kNothing;
     const Group& group = groups_[leaf & ~Fib::kGroup];
