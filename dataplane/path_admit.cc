@@ -181,6 +181,8 @@ void admit_one(Turn& turn, Opening& opening, net::Packet& packet) {
     if (packet.handed_over) return packet.drop(Reason::handover_again);
     packet.owner = owner;
     packet.verdict = net::Verdict::hand_over;
+    // Not where the port that it came in by has a say.
+    if (target.prefix == nullptr) turn.state.strangers.remember(packet.hash, owner);
     return;
   }
   if (may_be_announced(packet, target.service) &&

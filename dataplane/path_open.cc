@@ -50,6 +50,7 @@ Path::State::State(const Setup& given)
     : setup(given),
       flows(*given.flows),
       steering(*given.steering),
+      strangers(given.steering->workers()),
       line(*given.line),
       scheduling(given.sizes, given.worker, given.steering->workers(), gauges_of(given)),
       ports(given.snat_lines),

@@ -16,28 +16,35 @@ namespace nezu::path {
 inline constexpr std::array<std::string_view, 9> kStageNames = {
     "parse", "answer", "find", "admit", "track", "choose_way", "translate", "dispatch", "count"};
 
-/// Packets that are parsed while memory answers what the slice before asked for; and what the later
-/// stages pass on between them, so that entries and their translations (a core keeps 64) are still
-/// at hand (bench/path: 1.5 cycles a packet at 1 k flows, 5 at 1 M).
-inline constexpr uint32_t kSlice = 16;
-
 /// Parses, and asks the flow table meanwhile. The last slice has not made its guess yet.
-inline uint32_t parse_and_ask(net::Burst& burst, const flow::Table& flows,
-                              const net::Spaces& spaces) {
+inline uint32_t parse_and_ask(Turn& turn) {
+  net::Burst& burst = turn.burst;
+  const flow::Table& flows = turn.state.flows;
+  steer::Strangers& strangers = turn.state.strangers;
+  const bool recalls = strangers.begin(turn.view.generation());
+  const auto recall = [&](uint32_t from, uint32_t to) {
+    if (recalls) turn.strangers[from / kSlice] = strangers.recall(burst, from, to);
+  };
   uint32_t from = 0;
   for (;; from += kSlice) {
     const uint32_t to = std::min(from + kSlice, burst.count);
-    parse::parse(burst, from, to, spaces);
+    parse::parse(burst, from, to, turn.routes.spaces());
     flows.ask(burst, from, to);
-    if (from != 0) flows.guess(burst, from - kSlice, from);
-    if (to == burst.count) return from;
+    if (recalls) strangers.ask(burst, from, to);
+    if (from != 0) {
+      recall(from - kSlice, from);
+      flows.guess(burst, from - kSlice, from);
+    }
+    if (to != burst.count) continue;
+    recall(from, to);
+    return from;
   }
 }
 
 template <typename After>
 inline void run_stages(Turn& turn, After after) {
   const flow::Table& flows = turn.state.flows;
-  const uint32_t rest = parse_and_ask(turn.burst, flows, turn.routes.spaces());
+  const uint32_t rest = parse_and_ask(turn);
   after(0);
   if (!turn.burst.plain) {
     answer(turn);
@@ -51,6 +58,8 @@ inline void run_stages(Turn& turn, After after) {
   after(3);
   for (uint32_t from = 0; from < turn.burst.count; from += kSlice) {
     turn.part = turn.burst.all().subspan(from, std::min(kSlice, turn.burst.count - from));
+    if (turn.strangers[from / kSlice] == turn.part.size())
+      continue;  // they have no more to do here
     track(turn);
     after(4);
     choose_way(turn);

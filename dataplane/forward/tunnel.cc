@@ -104,10 +104,11 @@ void write_ip(uint8_t* at, const Ipv6Tunnel& tunnel, uint8_t protocol, uint8_t s
 }
 
 /// GRE, or UDP and GUE. Answers the number by which the outer header announces it.
-uint8_t write_between(uint8_t* at, Mode mode, uint16_t port, uint64_t hash, Family inner,
+template <Mode kMode>
+uint8_t write_between(uint8_t* at, uint16_t port, uint64_t hash, Family inner,
                       uint32_t inner_length) {
-  if (mode == Mode::tunnel_ipip) return number_of(inner);
-  if (mode == Mode::tunnel_gre) {
+  if constexpr (kMode == Mode::tunnel_ipip) return number_of(inner);
+  if constexpr (kMode == Mode::tunnel_gre) {
     auto& gre = *reinterpret_cast<Gre*>(at);
     gre.flags_version = 0;
     gre.type = ethertype_of(inner);
@@ -141,25 +142,32 @@ void make_room(Packet& p, uint32_t bytes) {
 }
 
 /// All but the checksum of GUE over IPv6. Answers where the outer header begins.
-template <typename Tunnel>
+template <Mode kMode, typename Tunnel>
 uint8_t* put_in_front(Packet& p, const Tunnel& tunnel) {
   constexpr Family kOuter = std::is_same_v<Tunnel, Ipv4Tunnel> ? Family::ipv4 : Family::ipv6;
   constexpr uint32_t kHeader = kOuter == Family::ipv4 ? sizeof(Ipv4) : sizeof(Ipv6);
   const Family inner = p.family;
   const uint32_t inner_length = p.ip_length;
   const uint8_t service = service_of(p);
-  const uint32_t bytes = tunnel_bytes(tunnel.mode, kOuter);
-  make_room(p, bytes);
+  constexpr uint32_t kBytes = tunnel_bytes(kMode, kOuter);
+  make_room(p, kBytes);
   uint8_t* at = p.head + p.l3;
   const uint8_t protocol =
-      write_between(at + kHeader, tunnel.mode, tunnel.port, tunnel.hash, inner, inner_length);
-  write_ip(at, tunnel, protocol, service, bytes + inner_length);
+      write_between<kMode>(at + kHeader, tunnel.port, tunnel.hash, inner, inner_length);
+  write_ip(at, tunnel, protocol, service, kBytes + inner_length);
   store(at - 2, swap16(ethertype_of(kOuter)));
   p.l4 = static_cast<uint16_t>(p.l3 + kHeader);
-  p.ip_length = static_cast<uint16_t>(bytes + inner_length);
+  p.ip_length = static_cast<uint16_t>(kBytes + inner_length);
   p.family = kOuter;
   p.protocol = static_cast<Protocol>(protocol);
   return at;
+}
+
+template <typename Tunnel>
+uint8_t* put_in_front(Packet& p, const Tunnel& tunnel) {
+  if (tunnel.mode == Mode::tunnel_ipip) return put_in_front<Mode::tunnel_ipip>(p, tunnel);
+  if (tunnel.mode == Mode::tunnel_gre) return put_in_front<Mode::tunnel_gre>(p, tunnel);
+  return put_in_front<Mode::tunnel_gue>(p, tunnel);
 }
 
 /// Of all bytes where the headers do not tell; nothing where some lie elsewhere.

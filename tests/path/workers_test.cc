@@ -101,6 +101,34 @@ TEST(Handover, OnceHandedOverNeverAgain) {
   EXPECT_GT(lab.count(net::Reason::handover_again), 0u);
 }
 
+// What a worker remembers of other workers' packets is right as long as the tables are.
+TEST(Handover, WhosePacketsAreFollowsTheTables) {
+  Lab lab(8);
+  lab.world().put(web());
+  world::ServiceSpec other = web();
+  other.vip = "203.0.113.99";
+  other.protocol = net::Protocol::udp;
+  const auto send = [&lab](uint32_t n) {
+    return lab.send(
+        eth() / ipv4(client(n), "203.0.113.99") / udp(static_cast<uint16_t>(5000 + n), 80),
+        static_cast<uint16_t>(n % 8), 0);
+  };
+  for (int again = 0; again < 3; ++again) {
+    for (uint32_t n = 0; n < 64; ++n) EXPECT_EQ(send(n).reason, net::Reason::transit_refused);
+  }
+  lab.world().put(other);  // now the client tells whose they are
+  for (int again = 0; again < 3; ++again) {
+    std::set<uint16_t> owners;
+    for (uint32_t n = 0; n < 64; ++n) {
+      const Fate fate = send(n);
+      ASSERT_EQ(fate.verdict, Verdict::forward) << n << " " << to_string(fate.reason);
+      owners.insert(fate.worker);
+    }
+    EXPECT_EQ(owners.size(), 8u);
+  }
+  EXPECT_EQ(lab.flow_count(), 64u);
+}
+
 TEST(Spread, RandomClientsOverServersAndWorkers) {
   constexpr uint32_t kClients = 65536;
   for (const tables::Scheduler scheduler :
