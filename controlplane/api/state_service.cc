@@ -75,7 +75,8 @@ void put(const health::CheckReport& report, v1::ExplainCheckResponse& to) {
   to.set_good(report.successes);
   to.set_bad(report.failures);
   to.set_broken(report.broken);
-  to.set_held_down(report.recovering);
+  to.set_held_down(report.recovering && !report.awaits_return);
+  to.set_awaits_return(report.awaits_return);
   if (is_known(report.last_change)) {
     *to.mutable_changed() = timestamp_of(report.last_change);
   }
@@ -97,6 +98,9 @@ Status StateService::ListServerStatus(grpc::ServerContext*,
       for (v1::ServerStatus& status : statuses_of(now, store.model())) {
         const auto& pools = status.pools();
         if (pool.empty() || std::find(pools.begin(), pools.end(), pool) != pools.end()) {
+          const auto identity = config::identity_of(status.server());
+          status.set_awaits_return(status.health() == v1::HEALTH_FAILED && identity &&
+                                   health_.awaits_return(*identity));
           *response->add_servers() = std::move(status);
         }
       }
@@ -137,6 +141,62 @@ Status StateService::GetStatistics(grpc::ServerContext*, const v1::GetStatistics
   });
 }
 
+namespace {
+
+/// The checks of the server, of whichever protocol it has when none was given.
+std::vector<health::CheckReport> reports_of(const health::Engine& health,
+                                            const v1::ServerIdentity& wanted,
+                                            tables::ServerIdentity& identity) {
+  std::vector<health::CheckReport> reports = health.explain(identity);
+  for (const v1::Protocol each : config::kProtocols) {
+    if (!reports.empty() || wanted.protocol() != v1::PROTOCOL_UNSPECIFIED) {
+      break;
+    }
+    auto other = identity;
+    other.protocol = config::to_net(each);
+    reports = health.explain(other);
+    if (!reports.empty()) {
+      identity = other;
+    }
+  }
+  return reports;
+}
+
+Status no_check(const tables::ServerIdentity& identity) {
+  return Status(StatusCode::NOT_FOUND,
+                "There is no check of server " + config::to_text(identity) +
+                    "; give its pool a check, or list the servers to see their names.");
+}
+
+}  // namespace
+
+Status StateService::ReturnServer(grpc::ServerContext*, const v1::ReturnServerRequest* request,
+                                  v1::ReturnServerResponse* response) {
+  return guarded([&] {
+    auto identity = config::identity_of(request->server());
+    if (!identity) {
+      return invalid("server.address", request->server().address(),
+                     "This is no IPv4 or IPv6 address.");
+    }
+    const auto reports = reports_of(health_, request->server(), *identity);
+    if (reports.empty()) {
+      return no_check(*identity);
+    }
+    if (!health_.awaits_return(*identity)) {
+      const bool is_bad = std::ranges::any_of(
+          reports, [](const auto& one) { return one.health == health::Health::down; });
+      return Status(StatusCode::FAILED_PRECONDITION,
+                    "Server " + config::to_text(*identity) +
+                        (is_bad ? " is not good yet, or returns by itself (its pool's check has no "
+                                  "manual_return); nezu check explain tells what its check saw."
+                                : " has not failed: there is nothing to return from."));
+    }
+    health_.let_return(*identity);
+    *response->mutable_server() = config::to_proto(*identity);
+    return Status::OK;
+  });
+}
+
 Status StateService::ExplainCheck(grpc::ServerContext*, const v1::ExplainCheckRequest* request,
                                   v1::ExplainCheckResponse* response) {
   return guarded([&] {
@@ -152,16 +212,7 @@ Status StateService::ExplainCheck(grpc::ServerContext*, const v1::ExplainCheckRe
     if (!identity) {
       return invalid("server.address", wanted.address(), "This is no IPv4 or IPv6 address.");
     }
-    std::vector<health::CheckReport> reports = health_.explain(*identity);
-    for (const v1::Protocol each : config::kProtocols) {
-      if (!reports.empty() || wanted.protocol() != v1::PROTOCOL_UNSPECIFIED) {
-        break;
-      }
-      auto other = *identity;
-      other.protocol = config::to_net(each);
-      reports = health_.explain(other);
-    }
-    for (const health::CheckReport& report : reports) {
+    for (const health::CheckReport& report : reports_of(health_, wanted, *identity)) {
       if (request->pool().empty() || report.check.pool == request->pool()) {
         put(report, *response);
         const health::Status status = health_.status();
@@ -169,9 +220,7 @@ Status StateService::ExplainCheck(grpc::ServerContext*, const v1::ExplainCheckRe
         return Status::OK;
       }
     }
-    return Status(StatusCode::NOT_FOUND,
-                  "There is no check of server " + config::to_text(*identity) +
-                      "; give its pool a check, or list the servers to see their names.");
+    return no_check(*identity);
   });
 }
 

@@ -1,4 +1,5 @@
-// nezu.v1.StateService: states of servers, statistics, Watch, ExplainCheck.
+// nezu.v1.StateService: states of servers, statistics, Watch, ExplainCheck,
+// ReturnServer.
 //
 // Called by gRPC's threads; Watch is a callback reactor and pins none.
 #pragma once
@@ -14,7 +15,7 @@ class StateService final
     : public v1::StateService::WithCallbackMethod_Watch<v1::StateService::Service> {
  public:
   StateService(publish::Publisher& publisher, const Committer& committer, const Monitor& monitor,
-               const health::Engine& health, WatchHub& hub)
+               health::Engine& health, WatchHub& hub)
       : publisher_(publisher),
         committer_(committer),
         monitor_(monitor),
@@ -27,6 +28,8 @@ class StateService final
                              v1::Statistics*) override;
   grpc::Status ExplainCheck(grpc::ServerContext*, const v1::ExplainCheckRequest*,
                             v1::ExplainCheckResponse*) override;
+  grpc::Status ReturnServer(grpc::ServerContext*, const v1::ReturnServerRequest*,
+                            v1::ReturnServerResponse*) override;
   grpc::ServerWriteReactor<v1::WatchResponse>* Watch(grpc::CallbackServerContext*,
                                                      const v1::WatchRequest*) override;
 
@@ -34,7 +37,7 @@ class StateService final
   publish::Publisher& publisher_;
   const Committer& committer_;
   const Monitor& monitor_;
-  const health::Engine& health_;
+  health::Engine& health_;
   WatchHub& hub_;
 };
 

@@ -58,6 +58,7 @@ struct Check {
   uint32_t fall = 3;             ///< failures in a row that take it out
   uint32_t jitter_percent = 10;  ///< each interval is varied by up to this much, both ways
   Milliseconds hold_down{0};  ///< a recovered server must stay good for this long before it returns
+  bool manual_return = false;  ///< it returns when somebody lets it (Engine::let_return), only then
 
   bool operator==(const Check&) const = default;
 };

@@ -271,6 +271,22 @@ void Engine::thaw() {
   thread_->post([](Runner& runner) { runner.thaw(); });
 }
 
+void Engine::let_return(const tables::ServerIdentity& server) {
+  thread_->post([server](Runner& runner) { runner.let_return(server); });
+}
+
+bool Engine::awaits_return(const tables::ServerIdentity& server) const {
+  const Memory& memory = thread_->memory();
+  bool any = false;
+  bool all = true;
+  const std::lock_guard lock(memory.mutex);
+  memory.each_of(server, [&](const Entry& entry) {
+    any |= entry.report.awaits_return;
+    all &= entry.report.awaits_return || entry.report.health != Health::down;
+  });
+  return any && all;
+}
+
 std::vector<CheckReport> Engine::explain(const tables::ServerIdentity& server) const {
   const Memory& memory = thread_->memory();
   std::vector<CheckReport> reports;

@@ -44,8 +44,9 @@ struct Change {
 struct CheckReport {
   Check check;
   Health health = Health::unknown;
-  bool recovering = false;  ///< good again, but its hold-down has not passed
-  std::string last_result;  ///< "HTTP 200 in 3 ms", "connection refused"
+  bool recovering = false;     ///< good again, but its hold-down has not passed, or ...
+  bool awaits_return = false;  ///< ... nobody has let it return
+  std::string last_result;     ///< "HTTP 200 in 3 ms", "connection refused"
   bool last_succeeded = false;
   bool last_broken = false;  ///< the probe could not run: nothing was counted
   uint64_t last_bytes = 0;   ///< received from the server
@@ -108,6 +109,11 @@ class Engine {
   /// is not running". `thaw` starts all counts afresh.
   void freeze(std::string reason);
   void thaw();
+
+  /// Whatever checks of the server wait for it (CheckReport::awaits_return) let it return.
+  void let_return(const tables::ServerIdentity& server);
+  /// One of its checks waits for that, and no other finds it bad.
+  bool awaits_return(const tables::ServerIdentity& server) const;
 
   std::vector<CheckReport> explain(const tables::ServerIdentity& server) const;
   std::vector<CheckReport> reports() const;

@@ -67,6 +67,7 @@ Check template_of(const v1::Pool& pool) {
   check.fall = from.fall();
   check.jitter_percent = from.jitter_percent();
   check.hold_down = Milliseconds{from.hold_down_ms()};
+  check.manual_return = from.manual_return();
   return check;
 }
 

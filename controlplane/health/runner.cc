@@ -33,7 +33,9 @@ Health health_of(const Verdict& verdict) {
   return Health::unknown;
 }
 
-Thresholds thresholds_of(const Check& check) { return {check.rise, check.fall, check.hold_down}; }
+Thresholds thresholds_of(const Check& check) {
+  return {check.rise, check.fall, check.hold_down, check.manual_return};
+}
 
 /// Half of this process's descriptors at most: the rest is for those who ask and configure.
 size_t places_in_flight(size_t wanted) {
@@ -153,12 +155,16 @@ void Runner::add(const Memory::Key& key, Check check, const Engine::Adopted& ado
 void Runner::redefine(Entry& entry, Check check) {
   abandon(entry);
   set_broken(entry, false);
-  entry.verdict.forget_counts();
-  entry.report.successes_in_row = entry.report.failures_in_row = 0;
-  entry.report.recovering = false;
+  forget_counts(entry);
   entry.report.check = std::move(check);
   const auto within = std::min<Milliseconds>(entry.check().interval, kFirstWithin);
   schedule(entry, Loop::now() + up_to(within));
+}
+
+void Runner::forget_counts(Entry& entry) {
+  entry.verdict.forget_counts();
+  entry.report.successes_in_row = entry.report.failures_in_row = 0;
+  entry.report.recovering = entry.report.awaits_return = false;
 }
 
 /// After its checks may have changed.
@@ -190,9 +196,18 @@ void Runner::thaw() {
   memory_.freeze_reason.clear();
   for (const auto& [key, entry] : memory_.entries) {
     abandon(*entry);  // a probe of the time before may still see what was wrong then
-    entry->verdict.forget_counts();
+    forget_counts(*entry);
     schedule_first(*entry);
   }
+}
+
+void Runner::let_return(const tables::ServerIdentity& server) {
+  const std::lock_guard lock(memory_.mutex);
+  memory_.each_of(server, [&](Entry& entry) {
+    if (entry.report.awaits_return) {
+      act(entry, entry.verdict.let_return(), "an operator lets it return");
+    }
+  });
 }
 
 /// Of a series: soon if nothing is known yet, whatever the interval.
@@ -306,15 +321,19 @@ void Runner::believe(Entry& entry, Time now) {
 }
 
 void Runner::count(Entry& entry, Verdict::Result result, Time now) {
-  const auto action = entry.verdict.on(result, now, thresholds_of(entry.check()));
+  act(entry, entry.verdict.on(result, now, thresholds_of(entry.check())), entry.report.last_result);
+}
+
+void Runner::act(Entry& entry, Verdict::Action action, const std::string& text) {
   CheckReport& report = entry.report;
   report.successes_in_row = entry.verdict.successes_in_row();
   report.failures_in_row = entry.verdict.failures_in_row();
   report.recovering = entry.verdict.state() == Verdict::State::recovering;
+  report.awaits_return = report.recovering && entry.check().manual_return;
   report.health = health_of(entry.verdict);
   if (action != Verdict::Action::none) {
     report.last_change = SystemClock::now();
-    judge(report.check.server, report.last_result);
+    judge(report.check.server, text);
   }
 }
 

@@ -30,6 +30,7 @@ class Runner {
   void configure(Wanted wanted, const Engine::Adopted& adopted);
   void freeze(std::string reason);
   void thaw();
+  void let_return(const tables::ServerIdentity& server);
 
  private:
   using Servers = std::set<tables::ServerIdentity>;
@@ -39,6 +40,7 @@ class Runner {
   void remove(const Memory::Key& key);
   void add(const Memory::Key& key, Check check, const Engine::Adopted& adopted);
   void redefine(Entry& entry, Check check);
+  static void forget_counts(Entry& entry);
   void settle(const tables::ServerIdentity& server);
 
   Prober& prober(Kind kind) { return *probers_.at(static_cast<size_t>(kind)); }
@@ -52,6 +54,7 @@ class Runner {
   void doubt(Entry& entry);
   void believe(Entry& entry, Time now);
   void count(Entry& entry, Verdict::Result result, Time now);
+  void act(Entry& entry, Verdict::Action action, const std::string& text);
   void set_broken(Entry& entry, bool broken);
   void judge(const tables::ServerIdentity& server, const std::string& text);
   void abandon(Entry& entry);

@@ -36,7 +36,7 @@ Verdict::Action Verdict::on_success(Time now, const Thresholds& thresholds) {
       recovered_at_ = now;
       [[fallthrough]];
     case State::recovering:
-      if (now - recovered_at_ < thresholds.hold_down) {
+      if (thresholds.manual_return || now - recovered_at_ < thresholds.hold_down) {
         return Action::none;
       }
       state_ = State::up;
@@ -63,6 +63,14 @@ Verdict::Action Verdict::on_failure(const Thresholds& thresholds) {
       return Action::take_down;
   }
   return Action::none;
+}
+
+Verdict::Action Verdict::let_return() {
+  if (state_ != State::recovering) {
+    return Action::none;
+  }
+  state_ = State::up;
+  return Action::bring_up;
 }
 
 void Verdict::forget_counts() {

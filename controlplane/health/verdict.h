@@ -5,8 +5,8 @@
 //               success                               success x rise, no hold-down
 //   unknown ---------------> UP <---------------------------------------------+
 //      |                     |  ^                                             |
-//      | failure             |  | success after the hold-down has passed      |
-//      |        failure x fall  |                                             |
+//      | failure             |  | success after the hold-down has passed;     |
+//      |        failure x fall  | manual return: somebody lets it, only then  |
 //      |                     |  +------------- RECOVERING                     |
 //      v                     v                 |    ^                         |
 //     DOWN <-----------------+                 |    | success x rise          |
@@ -14,8 +14,8 @@
 //      | +-------------------------------------+    |                         |
 //      +--------------------------------------------+-------------------------+
 //
-// The first result decides alone: a server that was never seen up has nothing to lose by it and no
-// hold-down to wait for. An adopted verdict (a restart) is left only by its own fall or rise.
+// The first result decides alone: a server that was never seen up has nothing to lose by it and
+// nothing to wait for. An adopted verdict (a restart) is left only by its own fall or rise.
 #pragma once
 
 #include <chrono>
@@ -29,6 +29,7 @@ struct Thresholds {
   uint32_t rise = 2;
   uint32_t fall = 3;
   std::chrono::milliseconds hold_down{0};
+  bool manual_return = false;
 };
 
 class Verdict {
@@ -42,6 +43,8 @@ class Verdict {
   static Verdict adopted(bool up);
 
   Action on(Result result, Time now, const Thresholds& thresholds);
+  /// Somebody lets it return; means something while it is recovering only.
+  Action let_return();
   /// Counts start afresh; the verdict stays (the definition of the check changed, or what was seen
   /// meanwhile means nothing).
   void forget_counts();

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """Who gets new connections: a strong server returns without a burst, servers that are full, backups,
-and checks that all fail at once."""
+a stale master, and checks that all fail at once."""
 import collections
 import time
 
@@ -10,7 +10,7 @@ from services import FAST_CHECK
 from world import ECHO, HTTP, SERVERS, VIP, result, wait_open
 
 SLOW_START = 9  # seconds
-BURST, FULL, STANDBY, PANIC, RESET = 9000, 9001, 9002, 9003, 9004
+BURST, FULL, STANDBY, PANIC, RESET, PAIR = 9000, 9001, 9002, 9003, 9004, 9005
 
 
 def pool(name, check, options, servers):
@@ -152,6 +152,42 @@ class Failed(Servers):
         self.assertEqual(4, report["failed"], "those of web1, and no other")
         self.assertTrue(all("Reset" in text for text in report["failures"]), report["failures"])
         self.fine(kept, 0)
+
+
+class Pair(Servers):
+    """Two nodes of which one must serve: whoever has failed comes back by an operator's word alone."""
+    configuration = configuration(
+        [service("pair", PAIR, ", failed_flows: reset")],
+        pool("pair", FAST_CHECK.format(kind=f"http: {{}}, port: {HTTP}, manual_return: true"), "",
+             {"web1": "", "web2": ", backup: true"}))
+
+    def serving(self):
+        """Who gets new connections."""
+        client = self.hold(PAIR, 4)
+        wait_open(client)
+        return set(self.end(client))
+
+    def awaits_return(self):
+        return self.world.servers_seen()[(SERVERS["web1"][0], ECHO)].get("awaitsReturn", False)
+
+    def test_a_stale_master_stays_out_until_it_is_let(self):
+        world, master = self.world, f"{SERVERS['web1'][0]}:{ECHO}"
+        wait_until("both are ready", lambda: set(self.states().values()) == {"READY"}, 10)
+        self.assertEqual({"web1"}, self.serving())
+        world.servers["web1"].kill_nginx()
+        wait_until("web1 has failed", lambda: "FAILED" in self.states()["web1"], 10)
+        self.assertEqual({"web2"}, self.serving())
+        self.assertIn("not good yet", world.nezu("server", "return", master, check=False).stderr)
+        world.servers["web1"].start_nginx()
+        wait_until("web1 waits", self.awaits_return, 10)
+        self.assertEqual({"web2"}, self.serving())
+        world.controlplane.kill()  # whoever decides anew knows it, too
+        world.start_controlplane()
+        wait_until("web1 waits", self.awaits_return, 10)
+        self.assertEqual({"web2"}, self.serving())
+        self.assertIn("takes new flows again", world.nezu("server", "return", master))
+        wait_until("web1 is ready", lambda: self.states()["web1"] == "READY", 10)
+        self.assertEqual({"web1"}, self.serving())
 
 
 class Panic(Servers):

@@ -13,6 +13,7 @@ void print_explanation(std::ostream& out, const v1::ExplainCheckResponse& check)
   line("check        ", check.check());
   line("health       ",
        name_of(check.health()) + (check.held_down() ? " (good again, held down)" : "") +
+           (check.awaits_return() ? " (good again, waits for nezu server return)" : "") +
            (check.has_changed() ? ", since " + time_text(check.changed(), true) : ""));
   line("last result  ",
        name_of(check.last_result()) + (check.text().empty() ? "" : ": ") + check.text());

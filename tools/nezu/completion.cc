@@ -40,7 +40,7 @@ _nezu() {
     *" snat show" | *" snat update" | *" snat delete") words=$(_nezu_names snat) ;;
     *" source-nat show" | *" source-nat update" | *" source-nat delete")
       words=$(_nezu_names source-nat) ;;
-    *" server show" | *" drain" | *" set weight" | *" check explain")
+    *" server show" | *" server return" | *" drain" | *" set weight" | *" check explain")
       words=$(_nezu_names server) ;;
     *" set state") words="ready drain disabled $(_nezu_names server)" ;;
   esac

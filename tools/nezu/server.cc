@@ -39,7 +39,8 @@ void add_list(CLI::App& parent, Session& session) {
       Table table({"server", "pools", "state", "health", "configured", ">weight", ">flows"});
       for (const v1::ServerStatus& server : response.servers()) {
         table.add({server_text(server.server()), joined(server.pools()),
-                   server.leaving() ? "leaving" : name_of(server.state()), name_of(server.health()),
+                   server.leaving() ? "leaving" : name_of(server.state()),
+                   server.awaits_return() ? "awaits return" : name_of(server.health()),
                    name_of(server.admin_state()), std::to_string(server.weight()),
                    std::to_string(server.flows())});
       }
@@ -83,6 +84,21 @@ void add_show(CLI::App& parent, Session& session) {
   command->add_option("server", state->server, kServer)->required();
   command->add_option("--pool", state->pool, "As this pool has it configured");
   action(command, session, [state, &session] { return show(session, *state); });
+}
+
+void add_return(CLI::App& parent, Session& session) {
+  auto state = std::make_shared<State>();
+  auto* command = parent.add_subcommand(
+      "return", "Let one return that has failed and is good again (checks with manual_return)");
+  command->add_option("server", state->server, kServer)->required();
+  action(command, session, [state, &session] {
+    v1::ReturnServerRequest request;
+    *request.mutable_server() = parse_server(state->server);
+    const auto response = session.client().call<v1::ReturnServerResponse>(request);
+    print(session, response,
+          [&] { session.out << server_text(response.server()) << " takes new flows again\n"; });
+    return Exit::ok;
+  });
 }
 
 /// The member that a create or update is about, with what was assigned.
@@ -152,6 +168,7 @@ void add_server(CLI::App& app, Session& session) {
   parent->require_subcommand(1);
   add_list(*parent, session);
   add_show(*parent, session);
+  add_return(*parent, session);
   add_write(*parent, session, true);
   add_write(*parent, session, false);
   add_delete(*parent, session);

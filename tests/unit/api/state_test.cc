@@ -1,5 +1,9 @@
 // Watching, statistics, flows, facts, through a real channel.
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <future>
 
@@ -346,6 +350,63 @@ TEST_F(Api, ExplainsAChecksLastResult) {
        from<v1::ExplainCheckRequest>("server: {address: 10.0.0.8, port: 1}"));
   EXPECT_THAT(status.error_message(), testing::HasSubstr("server 10.0.0.8:1;"));
   EXPECT_EQ(status.error_code(), StatusCode::NOT_FOUND);
+}
+
+TEST_F(Api, LetsAServerReturnThatWaitsForIt) {
+  v1::Configuration wanted = sample();
+  *wanted.add_pools() = from<v1::Pool>(
+      "{name: local, check: {tcp: , interval_ms: 100, timeout_ms: 100, rise: 1, fall: 1, "
+      "manual_return: true, address: 127.0.0.1, port: 1}, "
+      "servers: [{address: 10.0.0.7, port: 1}]}");
+  apply(wanted);
+  ASSERT_TRUE(status.ok()) << status.error_message();
+  const auto explained = [this] {
+    return call(*state, &StateStub::ExplainCheck,
+                from<v1::ExplainCheckRequest>("server: {address: 10.0.0.7, port: 1}"));
+  };
+  const auto wait = [&](auto wished) {
+    for (int i = 0; i < 200 && !wished(explained()); ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    }
+    return wished(explained());
+  };
+  const auto let = [this](const std::string& server) {
+    return call(*state, &StateStub::ReturnServer,
+                from<v1::ReturnServerRequest>("server: " + server));
+  };
+  ASSERT_TRUE(wait([](const auto& check) { return check.health() == v1::HEALTH_FAILED; }));
+  let("{address: 10.0.0.7, port: 1}");
+  EXPECT_EQ(status.error_code(), StatusCode::FAILED_PRECONDITION);
+  EXPECT_THAT(status.error_message(), HasSubstr("not good yet"));
+  let("{address: 10.0.0.8, port: 1}");
+  EXPECT_EQ(status.error_code(), StatusCode::NOT_FOUND);
+  let("{address: nonsense, port: 1}");
+  EXPECT_EQ(status.error_code(), StatusCode::INVALID_ARGUMENT);
+
+  // From now on the check finds something that listens.
+  const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in at{};
+  at.sin_family = AF_INET;
+  at.sin_addr.s_addr = ::htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof at;
+  ASSERT_EQ(::bind(listener, reinterpret_cast<sockaddr*>(&at), size), 0);
+  ASSERT_EQ(::listen(listener, 128), 0);
+  ASSERT_EQ(::getsockname(listener, reinterpret_cast<sockaddr*>(&at), &size), 0);
+  wanted.mutable_pools(wanted.pools_size() - 1)->mutable_check()->set_port(::ntohs(at.sin_port));
+  apply(wanted);
+  ASSERT_TRUE(wait([](const auto& check) { return check.awaits_return(); }));
+  EXPECT_EQ(explained().health(), v1::HEALTH_FAILED);
+  EXPECT_FALSE(explained().held_down());
+  const auto list =
+      call(*state, &StateStub::ListServerStatus, from<v1::ListServerStatusRequest>("pool: local"));
+  EXPECT_TRUE(list.servers(0).awaits_return());
+  EXPECT_EQ(let("{address: 10.0.0.7, port: 1}").server().address(), "10.0.0.7");
+  ASSERT_TRUE(status.ok()) << status.error_message();
+  ASSERT_TRUE(wait([](const auto& check) { return check.health() == v1::HEALTH_HEALTHY; }));
+  let("{address: 10.0.0.7, port: 1}");
+  EXPECT_EQ(status.error_code(), StatusCode::FAILED_PRECONDITION);
+  EXPECT_THAT(status.error_message(), HasSubstr("has not failed"));
+  ::close(listener);
 }
 
 TEST_F(Api, LetsOnlyOwnerAndGroupIn) {

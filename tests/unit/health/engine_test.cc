@@ -80,6 +80,38 @@ TEST_F(EngineTest, hold_down_delays_the_return) {
   EXPECT_GE(std::chrono::steady_clock::now() - start, milliseconds{500});
 }
 
+TEST_F(EngineTest, a_manual_return_needs_somebody_and_a_good_server) {
+  const uint16_t port = free_port();
+  auto check = check_of(Kind::tcp, port);
+  check.manual_return = true;
+  engine_.configure({check}, {{check.server, false}});
+  ASSERT_TRUE(results(check.server, 3));
+  engine_.let_return(check.server);  // it is bad
+  ASSERT_TRUE(results(check.server, 3));
+  EXPECT_EQ(engine_.health(check.server), Health::down);
+  EXPECT_FALSE(engine_.awaits_return(check.server));
+
+  auto listener = std::make_unique<Listener>(Listener::Manner::accept, "", port);
+  ASSERT_TRUE(eventually([&] { return engine_.awaits_return(check.server); }));
+  ASSERT_TRUE(results(check.server, 5));
+  EXPECT_EQ(engine_.health(check.server), Health::down);
+
+  // Another check that finds it bad: it would not return if it was let.
+  auto other = check_of(Kind::tcp, free_port());
+  other.server = check.server;
+  other.pool = "other";
+  engine_.configure({check, other}, {{check.server, false}});
+  ASSERT_TRUE(eventually([&] { return !engine_.awaits_return(check.server); }));
+  engine_.configure({check});
+  ASSERT_TRUE(eventually([&] { return engine_.awaits_return(check.server); }));
+
+  engine_.let_return(check.server);
+  ASSERT_TRUE(recorder_.wait(check.server, Health::up));
+  EXPECT_FALSE(engine_.awaits_return(check.server));
+  listener.reset();
+  ASSERT_TRUE(recorder_.wait(check.server, Health::down));
+}
+
 TEST_F(EngineTest, unchanged_checks_keep_their_counts) {
   const Listener listener(Listener::Manner::accept);
   const auto kept = check_of(Kind::tcp, listener.port());

@@ -73,6 +73,24 @@ TEST(Verdict, a_failure_while_held_down_starts_the_recovery_anew) {
   EXPECT_EQ(actions(verdict, "++++++++++++", kHeldDown, 600), "...........U");
 }
 
+TEST(Verdict, a_manual_return_waits_for_whoever_lets_it) {
+  constexpr Thresholds kManual{
+      .rise = 2, .fall = 2, .hold_down = milliseconds{100}, .manual_return = true};
+  Verdict verdict = Verdict::adopted(false);
+  EXPECT_EQ(verdict.let_return(), Verdict::Action::none);  // nobody knows that it is good
+  EXPECT_EQ(actions(verdict, "+-++++++++", kManual), "..........");
+  EXPECT_EQ(verdict.state(), Verdict::State::recovering);
+  EXPECT_EQ(actions(verdict, "-", kManual, 1000), ".");
+  EXPECT_EQ(verdict.let_return(), Verdict::Action::none);  // good no more
+  EXPECT_EQ(actions(verdict, "++", kManual, 1100), "..");
+  EXPECT_EQ(verdict.let_return(), Verdict::Action::bring_up);
+  EXPECT_TRUE(verdict.is_up());
+  EXPECT_EQ(verdict.let_return(), Verdict::Action::none);
+  EXPECT_EQ(actions(verdict, "+--", kManual, 1300), "..D");
+  Verdict fresh;
+  EXPECT_EQ(actions(fresh, "+", kManual), "U");
+}
+
 TEST(Verdict, a_server_never_seen_up_has_no_hold_down_to_wait_for) {
   Verdict verdict;
   EXPECT_EQ(actions(verdict, "+", kHeldDown), "U");
