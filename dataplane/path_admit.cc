@@ -33,6 +33,18 @@ Reason why_no_opening(const net::Packet& p) {
 
 namespace {
 
+/// Whether access lists let a client open a flow of the service, or why not.
+Reason why_denied(const Turn& turn, const tables::Service& service, net::Instance instance,
+                  const net::Address& client) {
+  for (const tables::InstanceAccess& one : turn.view.instance_access()) {
+    if (one.instance == instance && !turn.view.at(one.list)->allows(client)) {
+      return Reason::access_denied_here;
+    }
+  }
+  const tables::AccessList* list = turn.view.at(service.access);
+  return list == nullptr || list->allows(client) ? Reason::none : Reason::access_denied;
+}
+
 /// A packet of a client to one of our VIPs, that no flow knows.
 template <typename F>
 void admit_client(Turn& turn, Opening& opening, net::Packet& packet, const typename F::Tuple& tuple,
@@ -200,6 +212,13 @@ void admit_one(Turn& turn, Opening& opening, net::Packet& packet) {
                   target.service != nullptr && target.service->refusal == tables::Refusal::pass
                       ? tables::Refusal::pass
                       : tables::Refusal::drop);
+  }
+  if (target.service != nullptr) {
+    const Reason denied =
+        why_denied(turn, *target.service, tuple.instance, address_of(tuple.source));
+    if (denied != Reason::none) [[unlikely]] {
+      return opening.refused(packet, *target.service, denied, tables::Refusal::drop);
+    }
   }
   if (target.service != nullptr && target.service->application == tables::Application::sip)
       [[unlikely]] {

@@ -79,11 +79,12 @@ void refuse(Turn& turn, net::Packet& packet, Reason reason, tables::Refusal refu
   packet.reason = reason;
 }
 
-void Opening::refused(net::Packet& packet, const tables::Service& service, Reason reason) {
+void Opening::refused(net::Packet& packet, const tables::Service& service, Reason reason,
+                      tables::Refusal refusal) {
   if (index(service.id) < turn_->state.setup.sizes.services) {
     turn_->state.setup.services[index(service.id)].flows_refused.add(1);
   }
-  refuse(*turn_, packet, reason, service.refusal);
+  refuse(*turn_, packet, reason, refusal);
 }
 
 template <typename F>

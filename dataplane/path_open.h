@@ -125,7 +125,11 @@ class Opening {
   void prepare_returned(net::Packet& packet, const typename F::Tuple& tuple,
                         const tables::Service& service, uint8_t shard);
   /// Counts it at the service and tells who sent it.
-  void refused(net::Packet& packet, const tables::Service& service, net::Reason reason);
+  void refused(net::Packet& packet, const tables::Service& service, net::Reason reason) {
+    refused(packet, service, reason, service.refusal);
+  }
+  void refused(net::Packet& packet, const tables::Service& service, net::Reason reason,
+               tables::Refusal refusal);
   /// Files what waits. Flows may have been ended for it: `turn.erased`.
   void settle();
 

@@ -59,6 +59,7 @@ class ConfigurationService final : public v1::ConfigurationService::Service {
                        v1::ListInstancesResponse*) override;
   Status UpdateInstance(Context*, const v1::UpdateInstanceRequest*, Changed*) override;
   Status DeleteInstance(Context*, const v1::DeleteInstanceRequest*, Changed*) override;
+  Status ChangeAccess(Context*, const v1::ChangeAccessRequest*, Changed*) override;
 
   Status ListHistory(Context*, const v1::ListHistoryRequest*, v1::ListHistoryResponse*) override;
   Status GetRevision(Context*, const v1::GetRevisionRequest*, v1::GetResponse*) override;

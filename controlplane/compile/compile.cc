@@ -187,6 +187,9 @@ class Compilation {
     if (touched_.memberships) {
       image_.memberships = compile_memberships(model_);
     }
+    if (touched_.instance_access) {
+      image_.instance_access = compile_instance_access(model_);
+    }
     image_.settings = settings_of(model_.settings());
     return std::move(image_);
   }
@@ -215,6 +218,7 @@ void Compilation::services() {
       continue;
     }
     image_.services.push_back(compile_service(*service));
+    image_.services.back().access = compile_access(service->access());
     need_set(service->snat_set());
   }
 }

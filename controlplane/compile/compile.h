@@ -83,6 +83,8 @@ struct ServiceImage {
   net::PortRange passive_ports;
   bool return_to_sender = false;
   uint32_t call_timeout_s = 0;
+  std::vector<uint8_t>
+      access;  ///< as tables::build_access_list makes it; filled by `compile` alone
 };
 
 /// A source NAT rule's slot: what its flows look at.
@@ -135,6 +137,8 @@ struct Image {
   tables::Settings settings;
   bool has_memberships = false;                 ///< `memberships` are given
   std::vector<tables::Membership> memberships;  ///< all, ordered by port and VLAN
+  /// All, ordered by instance; none: as before.
+  std::optional<std::vector<tables::InstanceAccessSpec>> instance_access;
   struct Gone {
     std::vector<std::string> services, pools, rules;
     std::vector<tables::ServerIdentity> servers;
@@ -168,6 +172,9 @@ std::vector<RuleMatch> compile_matches(const config::Model& model);
 tables::Application application_of(v1::Application from);
 tables::Timeouts timeouts_of(const v1::Timeouts& from);
 std::vector<tables::Membership> compile_memberships(const config::Model& model);
+/// access.cc
+std::vector<uint8_t> compile_access(const v1::AccessList& access);
+std::vector<tables::InstanceAccessSpec> compile_instance_access(const config::Model& model);
 
 Image compile(const config::Model& model, const Touched& touched, const Conditions& conditions,
               int64_t boot_offset);

@@ -25,8 +25,9 @@ void Touched::add_change(const config::Model& after, const store::Edit& edit,
     for (const v1::SourceNat& rule : side->source_nats()) {
       add(rule);
     }
+    instance_access = instance_access || side->has_settings();
     for (const v1::NetworkInstance& instance : side->instances()) {
-      memberships = true;
+      memberships = instance_access = true;
       // Health checks go by the instance's name.
       for (const auto& [name, pool] : after.pools()) {
         if (pool->instance() == instance.number() && instance.number() != 0) {
@@ -47,7 +48,7 @@ void Touched::add_verdict(const config::Model& model, const tables::ServerIdenti
 
 void Touched::add_everything(const config::Model& model) {
   everything = true;
-  memberships = true;
+  memberships = instance_access = true;
   for (const auto& [name, service] : model.services()) {
     add(*service);
   }

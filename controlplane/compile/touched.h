@@ -24,6 +24,7 @@ struct AddressKey {
 struct Touched {
   bool everything = false;   ///< also whatever the region shows
   bool memberships = false;  ///< of links in network instances
+  bool instance_access = false;
   std::set<std::string> services, pools;
   std::set<tables::ServerIdentity> servers;
   std::set<AddressKey> addresses;

@@ -22,16 +22,6 @@ void canonical_prefix(std::string& text) {
   }
 }
 
-/// A prefix, or one address; without the bits behind its length.
-void canonical_network(std::string& text) {
-  if (const auto range = net::parse_range(text); range && text.find('-') == std::string::npos) {
-    const auto prefix = net::parse_prefix(text);
-    const int whole = range->first.is_v4() ? 32 : 128;
-    const auto length = prefix ? prefix->length : static_cast<uint8_t>(whole);
-    text = net::to_string(net::Prefix{range->first, length});
-  }
-}
-
 /// Host bits mean nothing; an address alone is written without its length.
 void canonical_vip(std::string& text) {
   const auto prefix = net::parse_prefix(text);
@@ -125,6 +115,30 @@ void normalise(v1::RealServer& server, v1::Protocol protocol) {
 
 }  // namespace
 
+/// Without the bits behind its length.
+void canonical_network(std::string& text) {
+  if (const auto range = net::parse_range(text); range && text.find('-') == std::string::npos) {
+    const auto prefix = net::parse_prefix(text);
+    const int whole = range->first.is_v4() ? 32 : 128;
+    const auto length = prefix ? prefix->length : static_cast<uint8_t>(whole);
+    text = net::to_string(net::Prefix{range->first, length});
+  }
+}
+
+namespace {
+
+void normalise(v1::AccessList& access) {
+  for (auto* list : {access.mutable_allow(), access.mutable_deny()}) {
+    for (std::string& text : *list) {
+      canonical_network(text);
+    }
+    std::sort(list->begin(), list->end());
+    list->erase(std::unique(list->begin(), list->end()), list->end());
+  }
+}
+
+}  // namespace
+
 void normalise(v1::VirtualService& service) {
   canonical_vip(*service.mutable_address());
   if (service.protocol() == v1::PROTOCOL_UNSPECIFIED) {
@@ -162,6 +176,9 @@ void normalise(v1::VirtualService& service) {
   }
   if (!service.client_prefix().empty()) {
     canonical_prefix(*service.mutable_client_prefix());
+  }
+  if (service.has_access()) {
+    normalise(*service.mutable_access());
   }
   normalise(*service.mutable_timeouts());
 }
@@ -223,6 +240,9 @@ void normalise(v1::SourceNat& rule) {
 
 void normalise(v1::NetworkInstance& instance) {
   std::sort(instance.mutable_links()->begin(), instance.mutable_links()->end());
+  if (instance.has_access()) {
+    normalise(*instance.mutable_access());
+  }
 }
 
 void normalise(v1::Settings& settings) {
@@ -237,6 +257,9 @@ void normalise(v1::Settings& settings) {
   }
   for (std::string& prefix : *settings.mutable_client_prefixes()) {
     canonical_prefix(prefix);
+  }
+  if (settings.has_access()) {
+    normalise(*settings.mutable_access());
   }
 }
 

@@ -13,6 +13,8 @@ void normalise(v1::VirtualService& service);
 void normalise(v1::Pool& pool);
 /// Addresses come out ordered.
 void normalise(v1::SnatSet& set);
+/// A prefix, or one address, as it stands in a normalised access list or source NAT rule.
+void canonical_network(std::string& text);
 /// Lists come out ordered, each entry once, networks without bits behind their length.
 void normalise(v1::SourceNat& rule);
 void normalise(v1::NetworkInstance& instance);

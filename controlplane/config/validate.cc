@@ -278,6 +278,7 @@ void validate(const v1::Settings& settings, Problems& problems) {
       }
     }
   }
+  check_access(settings.access(), "settings.access", problems);
   check_known(settings.transit(), v1::Transit_IsValid, "settings.transit", problems);
   check_range(settings.embryonic_percent(), 1, 100, "%", "settings.embryonic_percent", problems);
 }

@@ -46,6 +46,7 @@ void check_source_nats(const Model& model, const store::Edit& edit, Problems& pr
 void warn_source_nats(const Model& model, const store::Edit& edit, Problems& warnings);
 
 // What several kinds of objects have.
+void check_access(const v1::AccessList& access, const std::string& path, Problems& problems);
 void check_name(const std::string& name, const std::string& path, Problems& problems);
 void check_timeouts(const v1::Timeouts& timeouts, const std::string& path, Problems& problems);
 inline constexpr size_t kLongestDescription = 255;

@@ -213,6 +213,11 @@ void validate(const v1::NetworkInstance& instance, Problems& problems) {
              "kernel's own.");
   }
   check_length(instance.description(), kLongestDescription, path + ".description", problems);
+  check_access(instance.access(), path + ".access", problems);
+  if (instance.number() == 0 && instance.has_access()) {
+    complain(problems, path + ".access", "",
+             "The standard instance's access list stands in settings.access; move it there.");
+  }
   std::set<std::string> seen;
   for (const std::string& link : instance.links()) {
     if (!parse_link(link)) {

@@ -191,6 +191,7 @@ void validate(const v1::VirtualService& service, Problems& problems) {
     complain(problems, path + ".pool", "", "The pool is missing; name the pool that serves it.");
   }
   check_client_prefix_of(service, path, problems);
+  check_access(service.access(), path + ".access", problems);
   check_payload(service, path, problems);
   check_mode(service, path, problems);
 }

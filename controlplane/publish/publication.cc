@@ -46,6 +46,7 @@ void Publication::stage(const compile::Image& image) {
   if (image.matches) stage_matches(*image.matches);
   transaction_.put(image.settings);
   if (image.has_memberships) transaction_.put(image.memberships);
+  if (image.instance_access) transaction_.put(*image.instance_access);
 }
 
 template <typename Id>
@@ -219,7 +220,7 @@ void Publication::stage_services(const compile::Image& image) {
     block.pool = pools_.find(service.pool);
     const auto set = sets.find(service.snat_set);
     const Snats& snats = set != sets.end() ? set->second : kNone;
-    transaction_.put(block, snats.ids, snats.ipv4_count);
+    transaction_.put(block, snats.ids, snats.ipv4_count, service.access);
   }
   for (const std::string& name : image.gone.services) retire_service(name);
 }

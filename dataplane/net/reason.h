@@ -87,7 +87,9 @@ namespace nezu::net {
   X(sip_too_long, "a SIP message longer than we read, or than its packet can become")           \
   X(sip_keep_alive, "a SIP client's keep-alive, which ends here")                               \
   X(sip_media_elsewhere, "SDP named another host than its sender, which was left as it is")     \
-  X(servers_full, "every server that takes new flows has as many as it may")
+  X(servers_full, "every server that takes new flows has as many as it may")                    \
+  X(access_denied, "the service's access list denies the client")                               \
+  X(access_denied_here, "the network instance's access list denies the client")
 
 enum class Reason : uint8_t {
 #define NEZU_REASON_ENUM(name, text) name,

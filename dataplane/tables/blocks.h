@@ -10,6 +10,7 @@
 //                       -> servers    Directory -> Page -> Server
 //                       -> addresses  Directory -> Page -> LocalAddress with its Rules
 //                       -> memberships Memberships
+//                       -> instance_access InstanceAccesses -> AccessList (also of a Service)
 //                       -> service_keys, address_keys   HashDirectory -> HashPage (slots by key)
 //                       -> source_rules                 (tables/source_rules.h)
 #pragma once
@@ -17,11 +18,13 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <type_traits>
 
 #include "dataplane/net/address.h"
 #include "dataplane/net/embedded.h"
 #include "dataplane/net/time.h"
+#include "dataplane/tables/access.h"
 #include "dataplane/tables/ids.h"
 #include "dataplane/tables/rule.h"
 #include "dataplane/tables/source_rules.h"
@@ -172,7 +175,9 @@ struct alignas(64) Service {
   uint16_t passive_first = 0, passive_last = 0;  ///< ftp: declared passive ports; 0: none
   uint32_t call_timeout_s = 0;  ///< sip: how long a call's server is known after its last message
   FailedFlows failed_flows = FailedFlows::keep;
-  std::array<uint8_t, 39> reserved2{};
+  std::array<uint8_t, 7> reserved2{};
+  Ref<AccessList> access;  ///< whose flows it takes; none: everybody's
+  std::array<uint8_t, 24> reserved3{};
   bool operator==(const Service&) const = default;
 };
 static_assert(sizeof(Service) == 320);
@@ -330,6 +335,24 @@ struct alignas(64) Memberships {
   const Membership* all() const { return reinterpret_cast<const Membership*>(this + 1); }
 };
 
+/// Whose flows the services of an instance take.
+struct InstanceAccess {
+  net::Instance instance = net::Instance::standard;
+  std::array<uint8_t, 6> reserved{};
+  Ref<AccessList> list;
+  bool operator==(const InstanceAccess&) const = default;
+};
+static_assert(sizeof(InstanceAccess) == 16);
+
+/// `count` of them follow, ordered by instance.
+struct alignas(64) InstanceAccesses {
+  uint32_t count = 0;
+  std::array<uint32_t, 15> reserved{};
+  std::span<const InstanceAccess> all() const {
+    return {reinterpret_cast<const InstanceAccess*>(this + 1), count};
+  }
+};
+
 // --- how slots and keys are found ---------------------------------------------------------------
 
 inline constexpr uint32_t kPageSlots = 256;
@@ -401,6 +424,7 @@ struct alignas(64) Root {
   Ref<HashDirectory> address_keys;
   Ref<SourceRules> source_rules;  ///< none: no rule
   Ref<Memberships> memberships;
+  Ref<InstanceAccesses> instance_access;
   PrefixLengths prefixes;
   Settings settings;
 };

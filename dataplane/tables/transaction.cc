@@ -13,6 +13,7 @@ Transaction::Transaction(Writer& writer)
   settings_ = live_.settings();
   source_rules_ = live_.root()->source_rules;
   memberships_ = live_.root()->memberships;
+  instance_access_ = live_.root()->instance_access;
 }
 
 Transaction::~Transaction() {
@@ -71,6 +72,12 @@ Ref<SnatSet> Transaction::stage_snats(std::span<const AddressId> snats, uint32_t
                 [&] { return stage(&set, sizeof set, snats.data(), snats.size_bytes()); })};
 }
 
+Ref<AccessList> Transaction::stage_access(std::span<const uint8_t> block) {
+  if (block.empty()) return {};
+  return {share(writer_.access_lists_, net::load<uint64_t>(block.data()),
+                [&] { return stage(block.data(), block.size(), nullptr, 0); })};
+}
+
 void Transaction::release_shared_of(const Pool* pool) {
   for (const Ref<Ring> ring : {pool->ring, pool->sequence}) {
     if (ring.exists()) unshared_.push_back({&writer_.rings_, live_.at(ring)->fingerprint});
@@ -79,6 +86,9 @@ void Transaction::release_shared_of(const Pool* pool) {
 void Transaction::release_shared_of(const Service* service) {
   if (service->snats.exists()) {
     unshared_.push_back({&writer_.snat_sets_, live_.at(service->snats)->fingerprint});
+  }
+  if (service->access.exists()) {
+    unshared_.push_back({&writer_.access_lists_, live_.at(service->access)->fingerprint});
   }
 }
 
@@ -91,14 +101,17 @@ void Transaction::replace(Overlay<T>& overlay, uint32_t slot, Ref<T> block, cons
   }
 }
 
-void Transaction::put(const Service& wanted, std::span<const AddressId> snats,
-                      uint32_t ipv4_count) {
+void Transaction::put(const Service& wanted, std::span<const AddressId> snats, uint32_t ipv4_count,
+                      std::span<const uint8_t> access) {
   Service service = wanted;
   const Service* live = live_.service(service.id);
+  const size_t before = shared_.size();
   service.snats = stage_snats(snats, ipv4_count);
+  service.access = stage_access(access);
   if (full_) return;
   if (live != nullptr && *live == service) {
-    if (service.snats.exists()) unshared_.push_back(shared_.back());
+    unshared_.insert(unshared_.end(), shared_.begin() + static_cast<ptrdiff_t>(before),
+                     shared_.end());
     return;
   }
   const uint32_t slot = index(service.id);
@@ -320,6 +333,7 @@ Commit Transaction::commit(uint64_t revision) {
   root.settings = settings_;
   root.source_rules = source_rules_;
   root.memberships = memberships_;
+  root.instance_access = instance_access_;
   root.prefixes = prefixes_.lengths();
   const auto count = [](auto& counter, const auto& overlay, auto lives) {
     for (const auto& [slot, block] : overlay) {

@@ -30,4 +30,28 @@ void Transaction::put(std::span<const Membership> memberships) {
   memberships_ = {stage(&block, sizeof block, memberships.data(), memberships.size_bytes())};
 }
 
+void Transaction::put(std::span<const InstanceAccessSpec> lists) {
+  const auto live = live_.instance_access();
+  const auto is_live = [this](const InstanceAccessSpec& wanted, const InstanceAccess& one) {
+    return wanted.instance == one.instance &&
+           net::load<uint64_t>(wanted.list.data()) == live_.at(one.list)->fingerprint;
+  };
+  if (std::equal(lists.begin(), lists.end(), live.begin(), live.end(), is_live)) return;
+  for (const InstanceAccess& one : live) {
+    unshared_.push_back({&writer_.access_lists_, live_.at(one.list)->fingerprint});
+  }
+  if (instance_access_.exists()) replaced_.push_back(instance_access_.offset);
+  instance_access_ = {};
+  if (lists.empty()) return;
+  std::vector<InstanceAccess> all;
+  for (const InstanceAccessSpec& wanted : lists) {
+    InstanceAccess& one = all.emplace_back();
+    one.instance = wanted.instance;
+    one.list = stage_access(wanted.list);
+  }
+  InstanceAccesses block;
+  block.count = static_cast<uint32_t>(all.size());
+  instance_access_ = {stage(&block, sizeof block, all.data(), all.size() * sizeof all[0])};
+}
+
 }  // namespace nezu::tables

@@ -53,6 +53,11 @@ class View {
     return {block->all(), block->count};
   }
 
+  std::span<const InstanceAccess> instance_access() const {
+    if (root_ == nullptr || !root_->instance_access.exists()) return {};
+    return at(root_->instance_access)->all();
+  }
+
   const Service* service(ServiceId id) const {
     return root_ != nullptr ? in(root_->services, index(id)) : nullptr;
   }

@@ -14,6 +14,7 @@ namespace {
 uint64_t bytes_of(const Pool& pool) { return sizeof(Pool) + pool.member_count * sizeof(Member); }
 uint64_t bytes_of(const Ring& ring) { return sizeof(Ring) + ring.size * sizeof(uint16_t); }
 uint64_t bytes_of(const SnatSet& set) { return sizeof(SnatSet) + set.count * sizeof(AddressId); }
+uint64_t bytes_of(const AccessList& list) { return list.bytes(); }
 uint64_t bytes_of(const Memberships& block) {
   return sizeof(Memberships) + block.count * sizeof(Membership);
 }
@@ -94,6 +95,16 @@ bool Writer::adopt_memberships(Ref<Memberships> ref) {
          heap_.adopt(ref.offset, bytes_of(*region_.at(ref)));
 }
 
+bool Writer::adopt_instance_access(Ref<InstanceAccesses> ref) {
+  if (!ref.exists()) return true;
+  if (!heap_.contains(ref.offset, sizeof(InstanceAccesses))) return false;
+  const InstanceAccesses& block = *region_.at(ref);
+  if (!heap_.adopt(ref.offset, sizeof block + block.all().size_bytes())) return false;
+  return std::ranges::all_of(block.all(), [this](const InstanceAccess& one) {
+    return one.list.exists() && adopt_shared(access_lists_, one.list);
+  });
+}
+
 template <typename T>
 bool Writer::adopt_shared(SharedBlocks& blocks, Ref<T> ref) {
   if (!ref.exists()) return true;
@@ -122,7 +133,8 @@ std::string Writer::adopt() {
   bool sound = heap_.adopt(live, sizeof(Root)) && root->layout == layout_hash();
   sound = sound && adopt_directory(root->services, [&](uint64_t at, const Service& service) {
             if (is_filed(service)) services_[index(service.id)] = hash_of(service.key, seed);
-            return heap_.adopt(at, sizeof service) && adopt_shared(snat_sets_, service.snats);
+            return heap_.adopt(at, sizeof service) && adopt_shared(snat_sets_, service.snats) &&
+                   adopt_shared(access_lists_, service.access);
           });
   sound = sound && adopt_directory(root->pools, [&](uint64_t at, const Pool& pool) {
             return heap_.adopt(at, bytes_of(pool)) && adopt_shared(rings_, pool.ring) &&
@@ -140,6 +152,7 @@ std::string Writer::adopt() {
           });
   sound = sound && adopt_source_rules(root->source_rules);
   sound = sound && adopt_memberships(root->memberships);
+  sound = sound && adopt_instance_access(root->instance_access);
   sound = sound && adopt_hash(root->service_keys) && adopt_hash(root->address_keys);
   if (!sound || !heap_.finish_adoption(root->generation)) {
     return region_.path() +

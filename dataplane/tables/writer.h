@@ -84,12 +84,13 @@ class Writer {
   bool adopt_hash(Ref<HashDirectory> ref);
   bool adopt_source_rules(Ref<SourceRules> ref);
   bool adopt_memberships(Ref<Memberships> ref);
+  bool adopt_instance_access(Ref<InstanceAccesses> ref);
   template <typename T>
   bool adopt_shared(SharedBlocks& blocks, Ref<T> ref);
 
   const Region& region_;
   Heap heap_;
-  SharedBlocks rings_, snat_sets_;
+  SharedBlocks rings_, snat_sets_, access_lists_;
   Filed services_, addresses_;
   PrefixCounts prefixes_;
 };
@@ -102,8 +103,10 @@ class Transaction {
   Transaction& operator=(const Transaction&) = delete;
 
   // Each slot at most once. What equals the live block stages nothing. `service.snats`,
-  // `pool.ring`, `pool.sequence`, `pool.member_count` and `address.rule_count` are set here.
-  void put(const Service& service, std::span<const AddressId> snats, uint32_t ipv4_count);
+  // `service.access`, `pool.ring`, `pool.sequence`, `pool.member_count` and `address.rule_count`
+  // are set here. `access`: as build_access_list made it.
+  void put(const Service& service, std::span<const AddressId> snats, uint32_t ipv4_count,
+           std::span<const uint8_t> access = {});
   void put(const Pool& pool, std::span<const Member> members, const RingSource* ring,
            const RingSource* sequence);
   void put(const Server& server);
@@ -113,6 +116,8 @@ class Transaction {
   void put_source_rules(std::span<const uint8_t> block);
   /// All of them, ordered by port and VLAN.
   void put(std::span<const Membership> memberships);
+  /// All of them, ordered by instance; lists that deny nobody are left out.
+  void put(std::span<const InstanceAccessSpec> lists);
   void remove(ServiceId id);
   void remove(PoolId id);
   void remove(ServerId id);
@@ -137,6 +142,7 @@ class Transaction {
   void unshare(Writer::SharedBlocks& blocks, uint64_t fingerprint);
   Ref<Ring> stage_ring(const RingSource* source);
   Ref<SnatSet> stage_snats(std::span<const AddressId> snats, uint32_t ipv4_count);
+  Ref<AccessList> stage_access(std::span<const uint8_t> block);
   void release_shared_of(const Pool* pool);
   void release_shared_of(const Service* service);
   template <typename T>
@@ -157,6 +163,7 @@ class Transaction {
   Settings settings_;
   Ref<SourceRules> source_rules_;
   Ref<Memberships> memberships_;  ///< of the new root
+  Ref<InstanceAccesses> instance_access_;
   Overlay<Service> services_;
   Overlay<Pool> pools_;
   Overlay<Server> servers_;

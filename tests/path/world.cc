@@ -302,7 +302,7 @@ ServiceId World::put(const ServiceSpec& spec) {
   for (size_t i = 0; i < service.timeouts.size(); ++i) {
     if (service.timeouts[i] == 0) service.timeouts[i] = flow::default_timeouts()[i];
   }
-  transaction.put(service, snats, ipv4);
+  transaction.put(service, snats, ipv4, tables::build_access_list(spec.access));
   commit(transaction);
   if (new_host) rebuild_routes();
   return service.id;
@@ -397,6 +397,16 @@ void World::drain(ServerId id, net::Instant deadline) {
 void World::settings(const tables::Settings& settings) {
   tables::Transaction transaction(*writer_);
   transaction.put(settings);
+  commit(transaction);
+}
+
+void World::access(const std::vector<std::pair<net::Instance, tables::AccessSpec>>& lists) {
+  std::vector<tables::InstanceAccessSpec> specs;
+  for (const auto& [instance, list] : lists) {
+    specs.push_back({instance, tables::build_access_list(list)});
+  }
+  tables::Transaction transaction(*writer_);
+  transaction.put(specs);
   commit(transaction);
 }
 

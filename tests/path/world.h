@@ -59,6 +59,7 @@ struct ServiceSpec {
   bool reset_when_idle = false;
   tables::FailedFlows failed_flows = tables::FailedFlows::keep;
   bool panics = false;
+  tables::AccessSpec access{};
 };
 
 /// A rule of source NAT.
@@ -101,6 +102,8 @@ class World {
   /// Of the server itself (its pool's member changes with `put`).
   void drain(ServerId id, net::Instant deadline);
   void settings(const tables::Settings& settings);
+  /// Of whole instances, ascending.
+  void access(const std::vector<std::pair<net::Instance, tables::AccessSpec>>& lists);
 
   tables::Region& region() { return *region_; }
   tables::View view() const { return writer_->view(); }

@@ -5,7 +5,7 @@ import time
 from case import Case, tap
 from namespaces import wait_until
 from services import SHIFT
-from world import ECHO, SERVERS, VIP, VIP6, result, wait_open
+from world import CLIENTS, ECHO, HTTP, SERVERS, VIP, VIP6, number, result, wait_open
 
 # Says something, hears it back, and waits for what comes then.
 CONNECT = r"""
@@ -101,6 +101,28 @@ class Operations(Case):
         self.assertEqual(2, sum(int(one.get("flows_reset_when_idle", 0)) for one in workers))
         for name in ("idle4", "idle6", "silent"):
             world.nezu("service", "delete", name)
+
+    def test_a_denied_client_gets_no_answer_until_it_is_allowed(self):
+        world = self.world
+        denied, other = CLIENTS[:2]
+
+        def fetch(client):
+            return world.client.run("curl", "-sgf", "-o", "/dev/null", "--interface", client,
+                                    "--max-time", 1.5, f"http://{VIP}:{HTTP}/", check=False).returncode
+
+        kept = world.traffic("hold", VIP, ECHO, "--flows", 2, sources=[denied])
+        wait_open(kept)
+        for target in (["--service", "http4-nat"], []):
+            world.nezu("access", "deny", *target, f"{denied}/32")
+            self.assertEqual(28, fetch(denied))  # curl's word for no answer in time
+            self.assertEqual(0, fetch(other))
+            world.nezu("access", "remove", *target, denied)
+            self.assertEqual(0, fetch(denied))
+        reasons = {drop["reason"]: number(drop, "packets")
+                   for drop in world.statistics()["drops"]}
+        self.assertGreater(reasons.get("access_denied", 0), 0, reasons)
+        self.assertGreater(reasons.get("access_denied_here", 0), 0, reasons)
+        self.stop(kept)
 
     def test_an_address_of_a_twin_is_refused(self):
         answer = self.world.nezu("service", "create", "clash", "address=192.0.2.1", "port=99",

@@ -22,6 +22,7 @@ void add_snat(CLI::App& app, Session& session);
 void add_source_nat(CLI::App& app, Session& session);
 void add_instance(CLI::App& app, Session& session);
 void add_set(CLI::App& app, Session& session);
+void add_access(CLI::App& app, Session& session);
 void add_drain(CLI::App& app, Session& session);
 // what happens
 void add_stats(CLI::App& app, Session& session);

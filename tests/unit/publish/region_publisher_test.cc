@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <filesystem>
+#include <set>
 #include <thread>
 
 #include "controlplane/config/diff.h"
@@ -383,6 +384,37 @@ TEST_F(RegionPublisherTest, NamesALateReader) {
   EXPECT_EQ(regions[0].readers[0].name, "worker 1");
   EXPECT_TRUE(regions[0].readers[0].late);
   EXPECT_GT(regions[0].heap_retired, 0u);
+}
+
+TEST_F(RegionPublisherTest, AccessListsAreSharedAndFoundAgainByARestart) {
+  auto guarded = configuration(kShop);
+  for (v1::VirtualService& service : *guarded.mutable_services()) {
+    service.mutable_access()->add_deny("198.51.100.0/24");
+  }
+  guarded.mutable_settings()->mutable_access()->add_deny("198.51.100.0/24");
+  guarded.mutable_settings()->mutable_access()->add_allow("198.51.100.7");
+  ASSERT_EQ(publish(guarded, {}, 1).outcome, Outcome::published);
+  std::set<uint64_t> lists;
+  view().each(view().root()->services, [&](const tables::Service& service) {
+    ASSERT_NE(view().at(service.access), nullptr);
+    EXPECT_FALSE(view().at(service.access)->allows(net::Address::v4(0xc6336407)));
+    lists.insert(service.access.offset);
+  });
+  EXPECT_EQ(lists.size(), 1u);
+  ASSERT_EQ(view().instance_access().size(), 1u);
+  const auto* whole = view().at(view().instance_access()[0].list);
+  EXPECT_TRUE(whole->allows(net::Address::v4(0xc6336407)));
+  EXPECT_FALSE(whole->allows(net::Address::v4(0xc6336408)));
+  EXPECT_EQ(publish(guarded, {}, 1).outcome, Outcome::unchanged);
+  open();
+  EXPECT_EQ(publish(guarded, {}, 1).outcome, Outcome::unchanged);
+  guarded.mutable_settings()->clear_access();
+  guarded.mutable_services(0)->clear_access();
+  ASSERT_EQ(publish(guarded, {}, 2).outcome, Outcome::published);
+  EXPECT_TRUE(view().instance_access().empty());
+  EXPECT_EQ(publish(configuration(kShop), {}, 3).outcome, Outcome::published);
+  view().each(view().root()->services,
+              [&](const tables::Service& service) { EXPECT_FALSE(service.access.exists()); });
 }
 
 // --- source NAT

@@ -77,6 +77,29 @@ std::vector<AddressId> snats_at(uint64_t when) {
   return std::vector<AddressId>(1 + when % 4, AddressId{static_cast<uint32_t>(when % 4)});
 }
 
+/// Of a service, at times none; two kinds are shared with instances.
+std::vector<uint8_t> access_at(uint64_t when) {
+  AccessSpec spec;
+  const auto kind = static_cast<uint32_t>(when % 5);
+  for (uint32_t i = 0; i < kind; ++i) {
+    spec.deny.push_back({net::Address::v4(0xc6120000u + (i << 8)), 24});
+  }
+  return build_access_list(spec);
+}
+/// None, one or two instances have some.
+std::vector<InstanceAccessSpec> instance_access_at(uint64_t revision) {
+  std::vector<InstanceAccessSpec> lists;
+  for (uint64_t i = 0; i < revision / 3 % 3; ++i) {
+    lists.push_back({static_cast<net::Instance>(i * 7), access_at(1 + (revision / 3 + i) % 3)});
+  }
+  return lists;
+}
+bool is_list(const View& view, Ref<AccessList> ref, std::span<const uint8_t> wanted) {
+  const AccessList* list = view.at(ref);
+  if (list == nullptr) return wanted.empty();
+  return list->bytes() == wanted.size() && std::memcmp(list, wanted.data(), wanted.size()) == 0;
+}
+
 /// The rules of source NAT change every other revision, and at times there are none.
 std::vector<uint8_t> rules_at(uint64_t revision) {
   std::vector<SourceRuleSpec> rules(revision / 2 % 4);
@@ -103,6 +126,7 @@ std::string fault_of_number(const View& view, uint32_t number, uint64_t when) {
       !std::equal(wanted_snats.begin(), wanted_snats.end(), snats->ids())) {
     return "the SNAT set" + where;
   }
+  if (!is_list(view, service->access, access_at(when))) return "the access list" + where;
   const Pool* pool = view.pool(service->pool);
   const std::vector<Member> members = members_at(when);
   if (pool == nullptr || pool->identity != when || pool->member_count != members.size() ||
@@ -157,7 +181,7 @@ Commit step(Writer& writer, uint64_t revision) {
       continue;
     }
     const RingSource ring = ring_at(revision);
-    change.put(service_at(number, revision), snats_at(revision), 0);
+    change.put(service_at(number, revision), snats_at(revision), 0, access_at(revision));
     change.put(pool_at(number, revision), members_at(revision), &ring, nullptr);
     change.put(server_at(number, revision));
     change.put(address_at(number, revision));
@@ -167,6 +191,7 @@ Commit step(Writer& writer, uint64_t revision) {
   change.put(settings);
   change.put_source_rules(rules_at(revision));
   change.put(memberships_at(revision));
+  change.put(instance_access_at(revision));
   return change.commit(revision);
 }
 
@@ -187,6 +212,14 @@ std::string fault_of(const View& view) {
   const auto shown = view.memberships();
   if (!std::equal(members.begin(), members.end(), shown.begin(), shown.end())) {
     return "the memberships";
+  }
+  const std::vector<InstanceAccessSpec> lists = instance_access_at(root.revision);
+  const auto shown_lists = view.instance_access();
+  if (!std::equal(lists.begin(), lists.end(), shown_lists.begin(), shown_lists.end(),
+                  [&view](const InstanceAccessSpec& wanted, const InstanceAccess& one) {
+                    return wanted.instance == one.instance && is_list(view, one.list, wanted.list);
+                  })) {
+    return "the instances' access lists";
   }
   uint32_t count = 0;
   for (uint32_t number = 0; number < kCount; ++number) {
@@ -248,11 +281,18 @@ uint64_t reachable_bytes(const Region& region) {
   }
   count(root.memberships.offset,
         sizeof(Memberships) + view.memberships().size() * sizeof(Membership));
+  const auto list = [&](Ref<AccessList> ref) {
+    if (ref.exists()) count(ref.offset, view.at(ref)->bytes());
+  };
+  count(root.instance_access.offset,
+        sizeof(InstanceAccesses) + view.instance_access().size_bytes());
+  for (const InstanceAccess& one : view.instance_access()) list(one.list);
   view.each(root.services, [&](const Service& service) {
     count(offset_of(service), sizeof service);
     if (const SnatSet* set = view.snats(service.snats)) {
       count(service.snats.offset, sizeof *set + set->count * sizeof(AddressId));
     }
+    list(service.access);
   });
   view.each(root.pools, [&](const Pool& pool) {
     count(offset_of(pool), sizeof pool + pool.member_count * sizeof(Member));

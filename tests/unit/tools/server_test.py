@@ -143,6 +143,18 @@ def changes_single_resources(world):
     assert member["weight"] == 5 and member["description"] == "a b: c", member
     assert "[2001:db8::53]:53" in world.ok("service", "list")
     assert "used by" in world.refused(1, "pool", "delete", "dns")
+    world.ok("access", "deny", "--service", "dns", "2001:db8:bad::/48", "192.0.2.9")
+    world.ok("access", "allow", "--service", "dns", "2001:db8:bad:1::/64")
+    world.ok("access", "remove", "--service", "dns", "192.0.2.9/32")
+    shown = json.loads(world.ok("service", "show", "dns", "-o", "json"))["access"]
+    assert shown == {"allow": ["2001:db8:bad:1::/64"], "deny": ["2001:db8:bad::/48"]}, shown
+    world.ok("access", "deny", "198.51.100.0/24")
+    assert "198.51.100.0/24" in world.ok("get")
+    refused = world.nezu("access", "remove", "203.0.113.0/24")
+    assert refused.returncode != 0 and "in neither list" in refused.stderr, refused
+    world.ok("access", "remove", "198.51.100.0/24")
+    refused = world.nezu("server", "return", "10.0.0.11:80")
+    assert refused.returncode != 0 and "10.0.0.11:80" in refused.stderr, refused
     world.ok("service", "delete", "dns")
     world.ok("server", "delete", "dns", "[2001:db8:1::21]:53/udp")
     world.ok("pool", "delete", "dns")
