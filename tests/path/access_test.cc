@@ -61,9 +61,10 @@ TEST(Access, OfAnInstanceHoldsForAllItsServices) {
   tables::AccessSpec list;
   list.deny = {prefix("198.51.100.0/24")};
   lab.world().access({{net::Instance::standard, list}});
-  for (const char* vip : {"203.0.113.10", "203.0.113.11"}) {
+  for (const std::string last : {"10", "11"}) {
+    const std::string vip = "203.0.113." + last;
     EXPECT_EQ(open_by(lab, "198.51.100.9", vip).reason, Reason::access_denied_here) << vip;
-    EXPECT_EQ(open_by(lab, "192.0.2.9", vip).verdict, Verdict::forward) << vip;
+    EXPECT_EQ(open_by(lab, "192.0.2." + last, vip).verdict, Verdict::forward) << vip;
   }
   lab.world().access({{net::Instance{7}, list}});  // that of another one is nothing to these
   EXPECT_EQ(open_by(lab, "198.51.100.9").verdict, Verdict::forward);

@@ -168,7 +168,7 @@ class Pair(Servers):
         return set(self.end(client))
 
     def awaits_return(self):
-        return self.world.servers_seen()[(SERVERS["web1"][0], ECHO)].get("awaitsReturn", False)
+        return self.world.servers_seen()[(SERVERS["web1"][0], ECHO)].get("awaits_return", False)
 
     def test_a_stale_master_stays_out_until_it_is_let(self):
         world, master = self.world, f"{SERVERS['web1'][0]}:{ECHO}"

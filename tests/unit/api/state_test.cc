@@ -370,9 +370,9 @@ TEST_F(Api, LetsAServerReturnThatWaitsForIt) {
     }
     return wished(explained());
   };
-  const auto let = [this](const std::string& server) {
+  const auto let = [this](const std::string& identity) {
     return call(*state, &StateStub::ReturnServer,
-                from<v1::ReturnServerRequest>("server: " + server));
+                from<v1::ReturnServerRequest>("server: " + identity));
   };
   ASSERT_TRUE(wait([](const auto& check) { return check.health() == v1::HEALTH_FAILED; }));
   let("{address: 10.0.0.7, port: 1}");

@@ -216,8 +216,8 @@ std::string fault_of(const View& view) {
   const std::vector<InstanceAccessSpec> lists = instance_access_at(root.revision);
   const auto shown_lists = view.instance_access();
   if (!std::equal(lists.begin(), lists.end(), shown_lists.begin(), shown_lists.end(),
-                  [&view](const InstanceAccessSpec& wanted, const InstanceAccess& one) {
-                    return wanted.instance == one.instance && is_list(view, one.list, wanted.list);
+                  [&view](const InstanceAccessSpec& list, const InstanceAccess& one) {
+                    return list.instance == one.instance && is_list(view, one.list, list.list);
                   })) {
     return "the instances' access lists";
   }
