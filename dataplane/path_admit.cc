@@ -31,19 +31,22 @@ Reason why_no_opening(const net::Packet& p) {
   return flow::opens_sctp(p.head + p.l4, end - p.l4) ? Reason::none : Reason::sctp_without_flow;
 }
 
-namespace {
-
-/// Whether access lists let a client open a flow of the service, or why not.
 Reason why_denied(const Turn& turn, const tables::Service& service, net::Instance instance,
                   const net::Address& client) {
-  for (const tables::InstanceAccess& one : turn.view.instance_access()) {
-    if (one.instance == instance && !turn.view.at(one.list)->allows(client)) {
-      return Reason::access_denied_here;
-    }
+  const auto lists = turn.view.instance_access();
+  const auto here = std::lower_bound(lists.begin(), lists.end(), instance,
+                                     [](const tables::InstanceAccess& one, net::Instance wanted) {
+                                       return one.instance < wanted;
+                                     });
+  if (here != lists.end() && here->instance == instance &&
+      !turn.view.at(here->list)->allows(client)) {
+    return Reason::access_denied_here;
   }
   const tables::AccessList* list = turn.view.at(service.access);
   return list == nullptr || list->allows(client) ? Reason::none : Reason::access_denied;
 }
+
+namespace {
 
 /// A packet of a client to one of our VIPs, that no flow knows.
 template <typename F>
@@ -57,6 +60,10 @@ void admit_client(Turn& turn, Opening& opening, net::Packet& packet, const typen
   }
   if (const Reason reason = why_no_opening(packet); reason != Reason::none) {
     return refuse(turn, packet, reason, service->refusal);
+  }
+  if (const Reason denied = why_denied(turn, *service, tuple.instance, address_of(tuple.source));
+      denied != Reason::none) {
+    return opening.refused(packet, *service, denied, tables::Refusal::drop);
   }
   opening.prepare<F>(packet, tuple, *service, shard);
 }
@@ -193,7 +200,8 @@ void admit_one(Turn& turn, Opening& opening, net::Packet& packet) {
     if (packet.handed_over) return packet.drop(Reason::handover_again);
     packet.owner = owner;
     packet.verdict = net::Verdict::hand_over;
-    // Not where the port that it came in by has a say.
+    // Not where the port that it came in by has a say. Nor is any route remembered: an address that
+    // becomes a twin's is found out by the owner, as long as it has no flow.
     if (target.prefix == nullptr) turn.state.strangers.remember(packet.hash, owner);
     return;
   }
@@ -212,13 +220,6 @@ void admit_one(Turn& turn, Opening& opening, net::Packet& packet) {
                   target.service != nullptr && target.service->refusal == tables::Refusal::pass
                       ? tables::Refusal::pass
                       : tables::Refusal::drop);
-  }
-  if (target.service != nullptr) {
-    const Reason denied =
-        why_denied(turn, *target.service, tuple.instance, address_of(tuple.source));
-    if (denied != Reason::none) [[unlikely]] {
-      return opening.refused(packet, *target.service, denied, tables::Refusal::drop);
-    }
   }
   if (target.service != nullptr && target.service->application == tables::Application::sip)
       [[unlikely]] {

@@ -335,6 +335,7 @@ bool open_announced(Turn& turn, Opening& opening, net::Packet& packet,
   if (reason == Reason::none) {
     const bool has_room = state.flows.count(wide) < state.flows.capacity(wide);
     if (has_room) id = insert(turn, d, tuple.instance, tuple.protocol, track);
+    opening.forget_room();
     if (!id.exists()) {
       reason = has_room ? Reason::flow_bucket_full : Reason::flow_table_full;
       if ((track.flags & flow::flag::kFullNat) != 0) {

@@ -58,6 +58,10 @@ net::Reason make_room(Turn& turn, bool wide, uint32_t waiting);
 /// Why a packet without a flow opens none; `none`: it may (path_admit.cc).
 net::Reason why_no_opening(const net::Packet& packet);
 
+/// Whether access lists let a client open a flow of the service; `none`: they do (path_admit.cc).
+net::Reason why_denied(const Turn& turn, const tables::Service& service, net::Instance instance,
+                       const net::Address& client);
+
 /// Ends the packet: `reason` is counted, and if `refusal` says so whoever sent it is told.
 void refuse(Turn& turn, net::Packet& packet, net::Reason reason, tables::Refusal refusal);
 
@@ -133,6 +137,8 @@ class Opening {
   /// Files what waits. Flows may have been ended for it: `turn.erased`.
   void settle();
 
+  /// Others have filed flows: how many may be opened is to be found out again.
+  void forget_room() { room_ = {}; }
   /// A packet of this hash has opened a flow.
   void note(uint64_t hash) { seen_[hash / 64 % kSeen] |= uint64_t{1} << (hash % 64); }
   /// False: no flow of this hash has been prepared here.

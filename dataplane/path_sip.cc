@@ -158,6 +158,10 @@ void admit_message(Turn& turn, Opening& opening, net::Packet& packet,
     if (service.enabled == 0) {
       return refuse(turn, packet, Reason::service_disabled, service.refusal);
     }
+    if (const Reason denied = why_denied(turn, service, tuple.instance, address_of(tuple.source));
+        denied != Reason::none) {
+      return opening.refused(packet, service, denied, tables::Refusal::drop);
+    }
     typename F::Tuple own = tuple;
     own.lane = free_lane(turn, tuple, server);
     if (own.lane == 0) return opening.refused(packet, service, Reason::flow_bucket_full);

@@ -1,5 +1,5 @@
 // Changing some entries of an access list.
-#include <algorithm>
+#include <set>
 
 #include "controlplane/api/configuration_service.h"
 #include "controlplane/api/plans.h"
@@ -18,34 +18,37 @@ Plan refusal(Fault fault, std::string text) {
   return plan;
 }
 
-bool take_out(Entries& list, const std::string& entry) {
-  const auto found = std::find(list.begin(), list.end(), entry);
-  if (found == list.end()) {
-    return false;
+using Set = std::set<std::string>;
+
+Set set_of(const Entries& list) { return {list.begin(), list.end()}; }
+
+void put_back(const Set& set, Entries& list) {
+  list.Clear();
+  for (const std::string& entry : set) {
+    *list.Add() = entry;
   }
-  list.erase(found);
-  return true;
 }
 
 /// The first entry that cannot be removed, as it is not there; else empty.
 std::string change_list(const v1::ChangeAccessRequest& request, v1::AccessList& access) {
-  const auto put = [&](const Entries& from, Entries& to, Entries& other) {
+  Set allow = set_of(access.allow()), deny = set_of(access.deny());
+  const auto put = [](const Entries& from, Set& to, Set& other) {
     for (std::string entry : from) {
       config::canonical_network(entry);
-      take_out(other, entry);
-      if (std::find(to.begin(), to.end(), entry) == to.end()) {
-        *to.Add() = entry;
-      }
+      other.erase(entry);
+      to.insert(std::move(entry));
     }
   };
-  put(request.allow(), *access.mutable_allow(), *access.mutable_deny());
-  put(request.deny(), *access.mutable_deny(), *access.mutable_allow());
+  put(request.allow(), allow, deny);
+  put(request.deny(), deny, allow);
   for (std::string entry : request.remove()) {
     config::canonical_network(entry);
-    if (!take_out(*access.mutable_allow(), entry) && !take_out(*access.mutable_deny(), entry)) {
+    if (allow.erase(entry) + deny.erase(entry) == 0) {
       return entry;
     }
   }
+  put_back(allow, *access.mutable_allow());
+  put_back(deny, *access.mutable_deny());
   return {};
 }
 

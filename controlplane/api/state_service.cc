@@ -162,6 +162,18 @@ std::vector<health::CheckReport> reports_of(const health::Engine& health,
   return reports;
 }
 
+/// Why nobody need or can let it return.
+std::string why_no_return(const std::vector<health::CheckReport>& reports) {
+  const auto any = [&reports](auto is) { return std::ranges::any_of(reports, is); };
+  if (!any([](const auto& one) { return one.health == health::Health::down; })) {
+    return " has not failed: there is nothing to return from.";
+  }
+  if (!any([](const auto& one) { return one.check.manual_return; })) {
+    return " returns by itself when it is good again: no check of it has manual_return.";
+  }
+  return " is not good yet, or checks are frozen; nezu check explain tells what they saw.";
+}
+
 Status no_check(const tables::ServerIdentity& identity) {
   return Status(StatusCode::NOT_FOUND,
                 "There is no check of server " + config::to_text(identity) +
@@ -183,13 +195,8 @@ Status StateService::ReturnServer(grpc::ServerContext*, const v1::ReturnServerRe
       return no_check(*identity);
     }
     if (!health_.awaits_return(*identity)) {
-      const bool is_bad = std::ranges::any_of(
-          reports, [](const auto& one) { return one.health == health::Health::down; });
       return Status(StatusCode::FAILED_PRECONDITION,
-                    "Server " + config::to_text(*identity) +
-                        (is_bad ? " is not good yet, or returns by itself (its pool's check has no "
-                                  "manual_return); nezu check explain tells what its check saw."
-                                : " has not failed: there is nothing to return from."));
+                    "Server " + config::to_text(*identity) + why_no_return(reports));
     }
     health_.let_return(*identity);
     *response->mutable_server() = config::to_proto(*identity);

@@ -201,6 +201,7 @@ class Compilation {
   void addresses();
   void rules();
   void need_set(const std::string& name);
+  const std::vector<uint8_t>& access_of(const v1::VirtualService& service);
   void passive_ports(const config::Names& services, AddressImage& image) const;
 
   const config::Model& model_;
@@ -208,6 +209,8 @@ class Compilation {
   const Conditions& conditions_;
   const int64_t boot_offset_;
   Image image_;
+  std::map<std::string, std::vector<uint8_t>>
+      access_;  ///< by the list: many services have equal ones
 };
 
 void Compilation::services() {
@@ -218,9 +221,17 @@ void Compilation::services() {
       continue;
     }
     image_.services.push_back(compile_service(*service));
-    image_.services.back().access = compile_access(service->access());
+    image_.services.back().access = access_of(*service);
     need_set(service->snat_set());
   }
+}
+
+const std::vector<uint8_t>& Compilation::access_of(const v1::VirtualService& service) {
+  const auto [known, is_new] = access_.try_emplace(service.access().SerializeAsString());
+  if (is_new) {
+    known->second = compile_access(service.access());
+  }
+  return known->second;
 }
 
 void Compilation::need_set(const std::string& name) {

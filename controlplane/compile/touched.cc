@@ -1,11 +1,14 @@
 #include "controlplane/compile/touched.h"
 
 #include "controlplane/compile/compile.h"
+#include "controlplane/config/normalise.h"
 
 namespace nezu::compile {
 
 void Touched::add_change(const config::Model& after, const store::Edit& edit,
                          const store::Edit& undo) {
+  instance_access =
+      instance_access || !config::equal(edit.settings().access(), undo.settings().access());
   for (const store::Edit* side : {&edit, &undo}) {
     for (const v1::VirtualService& service : side->services()) {
       add(service);
@@ -25,9 +28,9 @@ void Touched::add_change(const config::Model& after, const store::Edit& edit,
     for (const v1::SourceNat& rule : side->source_nats()) {
       add(rule);
     }
-    instance_access = instance_access || side->has_settings();
     for (const v1::NetworkInstance& instance : side->instances()) {
-      memberships = instance_access = true;
+      memberships = true;
+      instance_access = instance_access || instance.has_access();
       // Health checks go by the instance's name.
       for (const auto& [name, pool] : after.pools()) {
         if (pool->instance() == instance.number() && instance.number() != 0) {

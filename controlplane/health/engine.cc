@@ -278,8 +278,8 @@ void Engine::let_return(const tables::ServerIdentity& server) {
 bool Engine::awaits_return(const tables::ServerIdentity& server) const {
   const Memory& memory = thread_->memory();
   bool any = false;
-  bool all = true;
   const std::lock_guard lock(memory.mutex);
+  bool all = memory.freeze_reason.empty();
   memory.each_of(server, [&](const Entry& entry) {
     any |= entry.report.awaits_return;
     all &= entry.report.awaits_return || entry.report.health != Health::down;

@@ -112,7 +112,7 @@ class Engine {
 
   /// Whatever checks of the server wait for it (CheckReport::awaits_return) let it return.
   void let_return(const tables::ServerIdentity& server);
-  /// One of its checks waits for that, and no other finds it bad.
+  /// One of its checks waits for that, no other finds it bad, and checks are not frozen.
   bool awaits_return(const tables::ServerIdentity& server) const;
 
   std::vector<CheckReport> explain(const tables::ServerIdentity& server) const;

@@ -139,6 +139,12 @@ void Runner::add(const Memory::Key& key, Check check, const Engine::Adopted& ado
   auto entry = std::make_unique<Entry>();
   const auto before = adopted.find(check.server);
   const bool known = before != adopted.end();
+  // Whoever must be let to return does not do so by another name of its pool.
+  const auto now = memory_.servers.find(check.server);
+  if (!known && check.manual_return && now != memory_.servers.end() &&
+      now->second == Health::down) {
+    entry->verdict = Verdict::adopted(false);
+  }
   if (known) {
     entry->verdict = Verdict::adopted(before->second);
     memory_.servers.try_emplace(check.server, before->second ? Health::up : Health::down);
@@ -203,6 +209,9 @@ void Runner::thaw() {
 
 void Runner::let_return(const tables::ServerIdentity& server) {
   const std::lock_guard lock(memory_.mutex);
+  if (!memory_.freeze_reason.empty()) {
+    return;  // what was good when checks last counted may be so no more
+  }
   memory_.each_of(server, [&](Entry& entry) {
     if (entry.report.awaits_return) {
       act(entry, entry.verdict.let_return(), "an operator lets it return");
@@ -329,7 +338,7 @@ void Runner::act(Entry& entry, Verdict::Action action, const std::string& text) 
   report.successes_in_row = entry.verdict.successes_in_row();
   report.failures_in_row = entry.verdict.failures_in_row();
   report.recovering = entry.verdict.state() == Verdict::State::recovering;
-  report.awaits_return = report.recovering && entry.check().manual_return;
+  report.awaits_return = entry.verdict.awaits_return(thresholds_of(entry.check()));
   report.health = health_of(entry.verdict);
   if (action != Verdict::Action::none) {
     report.last_change = SystemClock::now();

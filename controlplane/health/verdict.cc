@@ -7,6 +7,7 @@ namespace nezu::health {
 Verdict Verdict::adopted(bool up) {
   Verdict verdict;
   verdict.state_ = up ? State::up : State::down;
+  verdict.was_up_ = true;
   return verdict;
 }
 
@@ -26,8 +27,7 @@ Verdict::Action Verdict::on_success(Time now, const Thresholds& thresholds) {
     case State::up:
       return Action::none;
     case State::unknown:
-      state_ = State::up;
-      return Action::bring_up;
+      return bring_up();
     case State::down:
       if (successes_ < std::max(thresholds.rise, 1u)) {
         return Action::none;
@@ -36,11 +36,10 @@ Verdict::Action Verdict::on_success(Time now, const Thresholds& thresholds) {
       recovered_at_ = now;
       [[fallthrough]];
     case State::recovering:
-      if (thresholds.manual_return || now - recovered_at_ < thresholds.hold_down) {
+      if (awaits_return(thresholds) || now - recovered_at_ < thresholds.hold_down) {
         return Action::none;
       }
-      state_ = State::up;
-      return Action::bring_up;
+      return bring_up();
   }
   return Action::none;
 }
@@ -66,10 +65,12 @@ Verdict::Action Verdict::on_failure(const Thresholds& thresholds) {
 }
 
 Verdict::Action Verdict::let_return() {
-  if (state_ != State::recovering) {
-    return Action::none;
-  }
+  return state_ == State::recovering ? bring_up() : Action::none;
+}
+
+Verdict::Action Verdict::bring_up() {
   state_ = State::up;
+  was_up_ = true;
   return Action::bring_up;
 }
 

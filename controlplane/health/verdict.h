@@ -14,8 +14,9 @@
 //      | +-------------------------------------+    |                         |
 //      +--------------------------------------------+-------------------------+
 //
-// The first result decides alone: a server that was never seen up has nothing to lose by it and
-// nothing to wait for. An adopted verdict (a restart) is left only by its own fall or rise.
+// The first result decides alone: a server that was never seen up has nothing to lose by it and no
+// hold-down to wait for. Nor has it a return that anybody would have to allow. An adopted verdict
+// (a restart) is left only by its own fall or rise.
 #pragma once
 
 #include <chrono>
@@ -50,6 +51,10 @@ class Verdict {
   void forget_counts();
 
   State state() const { return state_; }
+  /// Good again, and only `let_return` ends it.
+  bool awaits_return(const Thresholds& thresholds) const {
+    return state_ == State::recovering && thresholds.manual_return && was_up_;
+  }
   bool is_up() const { return state_ == State::up; }
   uint32_t successes_in_row() const { return successes_; }
   uint32_t failures_in_row() const { return failures_; }
@@ -57,8 +62,10 @@ class Verdict {
  private:
   Action on_success(Time now, const Thresholds& thresholds);
   Action on_failure(const Thresholds& thresholds);
+  Action bring_up();
 
   State state_ = State::unknown;
+  bool was_up_ = false;  ///< an adopted one counts as such
   uint32_t successes_ = 0;
   uint32_t failures_ = 0;
   Time recovered_at_{};

@@ -7,7 +7,9 @@
 // round: one that was freed is taken again after all others that are free. No line falls behind the
 // clock, which comes round once in 63 seconds: a server keeps the ports of a connection that has
 // ended for a minute (TIME-WAIT), and may refuse a SYN of another client from them. Lines are cells
-// of an open hash of fixed size; a line without ports is given back. Nothing here outlives the
+// of an open hash of fixed size; a line without ports is given back. (One that more than four flows
+// a second have used and that all of them have left at once begins in the midst of their ports when
+// it is made anew: 64,512 ports are 1,075 flows a second and server.) Nothing here outlives the
 // process: it is rebuilt from the flows.
 #pragma once
 

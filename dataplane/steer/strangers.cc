@@ -1,6 +1,11 @@
 #include "dataplane/steer/strangers.h"
 
+#include "dataplane/tables/layout.h"
+
 namespace nezu::steer {
+
+static_assert(tables::kMaxWorkers <= 256, "an owner is a byte of its cell");
+
 namespace {
 
 /// The first fragment of a packet tells its home the ports, whoever owns the flow; what an ICMP

@@ -11,9 +11,10 @@ namespace {
 /// Where stretches begin, and whether they are denied. IPv4 addresses are mapped ones.
 using Stretches = std::map<net::Address, bool>;
 
-net::Address last_of(const net::Prefix& prefix) {
+// An IPv6 prefix may end at an address that looks like a mapped one: the family is told.
+net::Address last_of(const net::Prefix& prefix, net::Family family) {
   net::Address last = prefix.address;
-  const uint32_t fixed = prefix.length + (last.is_v4() ? 96u : 0u);
+  const uint32_t fixed = prefix.length + (family == net::Family::ipv4 ? 96u : 0u);
   for (uint32_t bit = fixed; bit < 128; ++bit) {
     last.bytes[bit / 8] = static_cast<uint8_t>(last.bytes[bit / 8] | 0x80u >> (bit % 8));
   }
@@ -21,19 +22,18 @@ net::Address last_of(const net::Prefix& prefix) {
 }
 
 /// False: there is none within the family.
-bool next_of(net::Address& address) {
-  const bool v4 = address.is_v4();
-  for (size_t i = 16; i-- > (v4 ? 12u : 0u);) {
+bool next_of(net::Address& address, net::Family family) {
+  for (size_t i = 16; i-- > (family == net::Family::ipv4 ? 12u : 0u);) {
     if (++address.bytes[i] != 0) return true;
   }
   return false;
 }
 
 /// What the prefix says replaces what shorter ones have said.
-void paint(Stretches& stretches, const net::Prefix& prefix, bool denies) {
-  const net::Address last = last_of(prefix);
+void paint(Stretches& stretches, const net::Prefix& prefix, net::Family family, bool denies) {
+  const net::Address last = last_of(prefix, family);
   net::Address behind = last;
-  if (next_of(behind)) {
+  if (next_of(behind, family)) {
     const bool was = std::prev(stretches.upper_bound(behind))->second;
     stretches.emplace(behind, was);
   }
@@ -63,7 +63,7 @@ Painted paint(const AccessSpec& spec, net::Family family) {
   const net::Address lowest =
       family == net::Family::ipv4 ? net::Address::v4_raw(0) : net::Address{};
   stretches[lowest] = spec.deny_others;
-  for (const One& one : all) paint(stretches, one.prefix, one.denies);
+  for (const One& one : all) paint(stretches, one.prefix, family, one.denies);
   Painted painted{stretches.begin()->second, {}};
   bool denies = painted.denies;
   for (const auto& [start, kind] : stretches) {

@@ -277,6 +277,21 @@ TEST(Sip, AServerThatFailsLosesItsCalls) {
   EXPECT_EQ(lab.audit(), "");
 }
 
+TEST(Sip, ACallGoesOnWhenItsClientIsDenied) {
+  Phones lab(2);
+  world::ServiceSpec spec = sip(tables::Mode::nat);
+  lab.world().put(spec);
+  ASSERT_EQ(lab.from_client(request("INVITE", kVip, "198.18.0.7:5060", "one")).verdict,
+            Verdict::forward);
+  spec.access.deny = {*net::parse_prefix("198.18.0.0/24")};
+  lab.world().put(spec);
+  EXPECT_EQ(lab.from_client(request("BYE", kVip, "198.18.0.7:5060", "one")).verdict,
+            Verdict::forward);
+  const Fate other =
+      lab.from_client(request("INVITE", kVip, "198.18.0.9:5060", "two"), 5060, "198.18.0.9");
+  EXPECT_EQ(other.reason, net::Reason::access_denied);
+}
+
 TEST(Sip, WhatCannotBeReadIsCounted) {
   Phones lab(1);
   lab.world().put(sip(tables::Mode::fullnat));

@@ -185,7 +185,7 @@ class Pair(Servers):
         world.start_controlplane()
         wait_until("web1 waits", self.awaits_return, 10)
         self.assertEqual({"web2"}, self.serving())
-        self.assertIn("takes new flows again", world.nezu("server", "return", master))
+        self.assertIn("may take new flows again", world.nezu("server", "return", master))
         wait_until("web1 is ready", lambda: self.states()["web1"] == "READY", 10)
         self.assertEqual({"web1"}, self.serving())
 

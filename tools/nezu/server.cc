@@ -96,7 +96,7 @@ void add_return(CLI::App& parent, Session& session) {
     *request.mutable_server() = parse_server(state->server);
     const auto response = session.client().call<v1::ReturnServerResponse>(request);
     print(session, response,
-          [&] { session.out << server_text(response.server()) << " takes new flows again\n"; });
+          [&] { session.out << server_text(response.server()) << " may take new flows again\n"; });
     return Exit::ok;
   });
 }

@@ -353,12 +353,23 @@ TEST_F(Api, ExplainsAChecksLastResult) {
 }
 
 TEST_F(Api, LetsAServerReturnThatWaitsForIt) {
+  const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in at{};
+  at.sin_family = AF_INET;
+  at.sin_addr.s_addr = ::htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof at;
+  ASSERT_EQ(::bind(listener, reinterpret_cast<sockaddr*>(&at), size), 0);
+  ASSERT_EQ(::listen(listener, 128), 0);
+  ASSERT_EQ(::getsockname(listener, reinterpret_cast<sockaddr*>(&at), &size), 0);
   v1::Configuration wanted = sample();
   *wanted.add_pools() = from<v1::Pool>(
       "{name: local, check: {tcp: , interval_ms: 100, timeout_ms: 100, rise: 1, fall: 1, "
-      "manual_return: true, address: 127.0.0.1, port: 1}, "
-      "servers: [{address: 10.0.0.7, port: 1}]}");
-  apply(wanted);
+      "manual_return: true, address: 127.0.0.1}, servers: [{address: 10.0.0.7, port: 1}]}");
+  const auto check_port = [&](uint16_t port) {
+    wanted.mutable_pools(wanted.pools_size() - 1)->mutable_check()->set_port(port);
+    apply(wanted);
+  };
+  check_port(::ntohs(at.sin_port));
   ASSERT_TRUE(status.ok()) << status.error_message();
   const auto explained = [this] {
     return call(*state, &StateStub::ExplainCheck,
@@ -374,6 +385,8 @@ TEST_F(Api, LetsAServerReturnThatWaitsForIt) {
     return call(*state, &StateStub::ReturnServer,
                 from<v1::ReturnServerRequest>("server: " + identity));
   };
+  ASSERT_TRUE(wait([](const auto& check) { return check.health() == v1::HEALTH_HEALTHY; }));
+  check_port(1);  // where nobody listens
   ASSERT_TRUE(wait([](const auto& check) { return check.health() == v1::HEALTH_FAILED; }));
   let("{address: 10.0.0.7, port: 1}");
   EXPECT_EQ(status.error_code(), StatusCode::FAILED_PRECONDITION);
@@ -383,17 +396,7 @@ TEST_F(Api, LetsAServerReturnThatWaitsForIt) {
   let("{address: nonsense, port: 1}");
   EXPECT_EQ(status.error_code(), StatusCode::INVALID_ARGUMENT);
 
-  // From now on the check finds something that listens.
-  const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in at{};
-  at.sin_family = AF_INET;
-  at.sin_addr.s_addr = ::htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof at;
-  ASSERT_EQ(::bind(listener, reinterpret_cast<sockaddr*>(&at), size), 0);
-  ASSERT_EQ(::listen(listener, 128), 0);
-  ASSERT_EQ(::getsockname(listener, reinterpret_cast<sockaddr*>(&at), &size), 0);
-  wanted.mutable_pools(wanted.pools_size() - 1)->mutable_check()->set_port(::ntohs(at.sin_port));
-  apply(wanted);
+  check_port(::ntohs(at.sin_port));
   ASSERT_TRUE(wait([](const auto& check) { return check.awaits_return(); }));
   EXPECT_EQ(explained().health(), v1::HEALTH_FAILED);
   EXPECT_FALSE(explained().held_down());

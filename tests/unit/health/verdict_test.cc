@@ -89,6 +89,9 @@ TEST(Verdict, a_manual_return_waits_for_whoever_lets_it) {
   EXPECT_EQ(actions(verdict, "+--", kManual, 1300), "..D");
   Verdict fresh;
   EXPECT_EQ(actions(fresh, "+", kManual), "U");
+  Verdict late;  // never up, so that nobody can have taken its place
+  EXPECT_EQ(actions(late, "--+++", kManual), "D...U");
+  EXPECT_EQ(actions(late, "--++++", kManual, 1000), ".D....");
 }
 
 TEST(Verdict, a_server_never_seen_up_has_no_hold_down_to_wait_for) {

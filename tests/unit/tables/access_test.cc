@@ -86,6 +86,19 @@ TEST(AccessList, TheEndsOfTheAddressSpaceAreAddresses) {
   EXPECT_FALSE(last.allows("::1"));
 }
 
+// ::/80 ends where IPv4 addresses stand when they are mapped.
+TEST(AccessList, IPv6GoesOnBehindMappedAddresses) {
+  for (const char* text : {"::/80", "::8000:0:0/81", "::fffe:0:0/95"}) {
+    const Built allow({{prefix(text)}, {}, true});
+    EXPECT_FALSE(allow.allows("2001:db8::1")) << text;
+    EXPECT_FALSE(allow.allows("::1:0:0:0")) << text;
+    const Built deny({{}, {prefix(text)}, false});
+    EXPECT_TRUE(deny.allows("2001:db8::1")) << text;
+    EXPECT_TRUE(deny.allows("::1:0:0:0")) << text;
+    EXPECT_TRUE(deny.allows("192.0.2.1")) << text;
+  }
+}
+
 TEST(AccessList, EqualOnesHaveOneFingerprint) {
   const AccessSpec spec{{prefix("10.1.0.0/16")}, {prefix("10.0.0.0/8")}, false};
   AccessSpec same = spec;
