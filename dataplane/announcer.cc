@@ -39,8 +39,14 @@ void Announcer::link_up(uint16_t port) {
   due_ = 1;
 }
 
-void Announcer::send(const link::Frame& frame, const route::Link& link) {
-  if (link.present) gate_.send_frame(frame, link.port, link.vlan);
+/// On a bridge by both sides; one that is closed is as a host at the clients'.
+void Announcer::send(const link::Frame& frame, const route::Routes& routes,
+                     const route::Link& link) {
+  if (!link.present) return;
+  gate_.send_frame(frame, link.port, link.vlan);
+  if (!link.is_bridged() || !routes.is_open(link.bridge, now_)) return;
+  const route::Link& other = routes.links()[link.other];
+  gate_.send_frame(frame, other.port, other.vlan);
 }
 
 void Announcer::defend(net::Instance instance, const net::Address& address) {
@@ -51,6 +57,7 @@ void Announcer::defend(net::Instance instance, const net::Address& address) {
 }
 
 void Announcer::turn(const route::Routes& routes, net::Instant now) {
+  now_ = now;
   for (const uint16_t link : queries_) report_memberships(routes, link);
   queries_.clear();
   if (due_ == 0) return;
@@ -68,9 +75,9 @@ void Announcer::turn(const route::Routes& routes, net::Instant now) {
     const net::Address& address = key.second;
     if (!address.is_v4()) {
       const net::Address group = link::solicited_node(address);
-      send(link::membership_report({&group, 1}, link.mac, true), link);
+      send(link::membership_report({&group, 1}, link.mac, true), routes, link);
     }
-    send(link::announcement(address, link.mac), link);
+    send(link::announcement(address, link.mac), routes, link);
     announced.next = net::after(now, kBetween);
     --announced.left;
     ++frames;
@@ -84,7 +91,7 @@ void Announcer::report_memberships(const route::Routes& routes, uint16_t number)
   std::vector<net::Address> groups;
   const auto report = [&] {
     if (groups.empty()) return;
-    send(link::membership_report(groups, link.mac, false), link);
+    send(link::membership_report(groups, link.mac, false), routes, link);
     groups.clear();
   };
   for (const auto& [key, announced] : addresses_) {

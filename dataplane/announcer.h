@@ -41,7 +41,7 @@ class Announcer {
     net::Instant next;
   };
   void report_memberships(const route::Routes& routes, uint16_t link);
-  void send(const link::Frame& frame, const route::Link& link);
+  void send(const link::Frame& frame, const route::Routes& routes, const route::Link& link);
 
   device::Gate& gate_;
   using Key = std::pair<net::Instance, net::Address>;
@@ -50,7 +50,7 @@ class Announcer {
   std::vector<uint16_t> queries_;
   uint64_t generation_ = 0;
   uint32_t version_ = 0;
-  net::Instant looked_;
+  net::Instant looked_, now_;
   uint32_t due_ = 0;  ///< addresses with announcements to come
 };
 

@@ -1,9 +1,11 @@
 // Between one worker and the housekeeper: rings with one producer and one consumer each.
 //
 // The way to the kernel is cut in two: what keeps a network together (ARP, NDP, routing daemons,
-// anything over TCP) has a ring of its own, which a flood of other packets cannot fill.
+// anything over TCP) has a ring of its own, which a flood of other packets cannot fill. So have the
+// hellos of other bridges, which end a loop that floods everything else.
 #pragma once
 
+#include "dataplane/link/hello.h"
 #include "dataplane/net/packet.h"
 #include "dataplane/steer/handover.h"
 
@@ -18,6 +20,7 @@ struct Held {
 
 struct Errands {
   // worker -> housekeeper, buffers
+  steer::Ring<void*> hellos{64};    ///< of bridges, before all
   steer::Ring<void*> control{512};  ///< to the twin, first
   steer::Ring<void*> bulk{256};     ///< to the twin
   steer::Ring<Held> held{512};      ///< waiting for a next hop to answer
@@ -25,6 +28,10 @@ struct Errands {
   steer::Ring<net::Reason> refused{1024};  ///< why held packets were dropped: the worker counts
 };
 
+/// Whether it goes by `hellos`.
+inline bool is_hello(const net::Packet& packet) {
+  return packet.shape == net::Shape::other && link::is_hello({packet.head, packet.head_length});
+}
 /// Whether a packet for the twin goes by `control`.
 inline bool is_control(const net::Packet& packet) {
   return packet.shape == net::Shape::other || packet.shape == net::Shape::control ||

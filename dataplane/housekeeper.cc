@@ -8,14 +8,13 @@
 #include <random>
 
 #include "dataplane/link/announce.h"
-#include "dataplane/net/headers.h"
 #include "dataplane/version.h"
 
 namespace nezu::dataplane {
 namespace {
 
 constexpr uint64_t kLookEvery = net::kNanosecondsPerSecond / 10;
-constexpr uint32_t kPacketsPerRing = 64, kPacketsPerTwin = 32;
+constexpr uint32_t kPacketsPerRing = 64;
 
 /// Who forwards by this region now.
 void introduce_us(tables::Header& header, net::Instant now) {
@@ -37,7 +36,9 @@ Housekeeper::Housekeeper(const Options& options, device::Ports& ports,
       gate_(*gates.back()),
       places_(ports, options.twin_prefix),
       bases_(ports.all().size()),
-      rules_refused_(ports.all().size()) {
+      rules_refused_(ports.all().size()),
+      ports_up_(ports.all().size(), true),
+      frame_(device::kMostFrame) {
   for (const device::Port& port : ports.all()) {
     spdlog::info(
         "port {} is {}, MAC {}, MTU {}, twin {}; queues: {} to receive, {} to send; {}; {}",
@@ -62,6 +63,7 @@ void Housekeeper::attach(const tables::Region& region, tables::Reader& reader, E
                            Clerk(region, engine.desks(), *routes_),
                            Watch(region, engine.workers()),
                            Announcer(gate_),
+                           Bridges(region, ports_, gate_, routes_->leases()),
                            {},
                            device::PortRules(ports_.all(), engine.workers()),
                            now,
@@ -81,7 +83,7 @@ void Housekeeper::introduce_ports() {
     bases_[port.number] = {counters_of(line), line.twin_sent.read(), line.twin_received.read(),
                            line.twin_dropped.read()};
     describe_port(line, port, place.twin->name(), ports_.speed_mbps(port.number));
-    line.link_up.store(place.link.up ? 1 : 0, std::memory_order_relaxed);
+    line.link_up.store(ports_up_[port.number] ? 1 : 0, std::memory_order_relaxed);
   }
 }
 
@@ -89,20 +91,35 @@ void Housekeeper::introduce_ports() {
 void Housekeeper::follow(const tables::View& view, net::Instant now) {
   if (view.generation() == followed_) return;
   followed_ = view.generation();
-  if (places_.follow(view.memberships())) routes_->set_links(places_.attachments(), now);
+  bool differs = places_.follow(view.memberships());
+  office_->bridges.follow(view.bridges(), office_->watch, now);
+  if (places_.bridge(office_->bridges.pairs())) {
+    looked_ = {};  // which twins have a carrier
+    differs = true;
+  }
+  // Frames for other hosts come in only while there is somebody who tells them apart.
+  const auto let_in = [this](bool all) {
+    for (const device::Port& port : ports_.all()) {
+      if (office_->bridges.uses(port.number) == all) ports_.let_all_in(port.number, all);
+    }
+  };
+  let_in(false);
+  if (differs) routes_->set_links(places_.attachments(), now);
+  let_in(true);
 }
 
 void Housekeeper::detach() { office_.reset(); }
 
 bool Housekeeper::turn() {
   const net::Instant now = tables::boot_time();
-  uint32_t packets = office_ ? serve_workers(now) : bridge();
-  packets += from_twins();
+  uint32_t packets = office_ ? serve_workers(now) : stand_in();
+  packets += from_twins(now);
   routes_->turn(now);
   settle_neighbours(now);
   if (office_) {
     const tables::View view = office_->reader.latest();
     follow(view, now);
+    turn_bridges(now);
     office_->clerk.turn(now);
     office_->announcer.look(view, routes_->current(), now);
     office_->announcer.turn(routes_->current(), now);
@@ -118,14 +135,14 @@ bool Housekeeper::turn() {
 }
 
 /// Without workers: the ports' packets go to the twins.
-uint32_t Housekeeper::bridge() {
+uint32_t Housekeeper::stand_in() {
   uint32_t packets = 0;
   for (size_t worker = 0; worker + 1 < gates_.size(); ++worker) {
     device::Gate& gate = *gates_[worker];
     for (uint32_t source = 0; source < gate.sources(); ++source) {
       gate.receive(source, burst_);
       packets += burst_.count;
-      for (net::Packet& packet : burst_.all()) to_twin(packet.buffer);
+      for (net::Packet& packet : burst_.all()) to_twin(packet.buffer, {});
     }
     packets += gate.flush();
   }
@@ -140,9 +157,9 @@ uint32_t Housekeeper::serve_workers(net::Instant now) {
   void* buffers[kPacketsPerRing];
   for (uint16_t worker = 0; worker < office_->engine.workers(); ++worker) {
     Errands& errands = office_->engine.errands(worker);
-    for (steer::Ring<void*>* ring : {&errands.control, &errands.bulk}) {
+    for (steer::Ring<void*>* ring : {&errands.hellos, &errands.control, &errands.bulk}) {
       const uint32_t count = ring->pop(buffers);
-      for (uint32_t i = 0; i < count; ++i) to_twin(buffers[i]);
+      for (uint32_t i = 0; i < count; ++i) to_twin(buffers[i], now);
       packets += count;
     }
     Held waiting[kPacketsPerRing];
@@ -154,7 +171,7 @@ uint32_t Housekeeper::serve_workers(net::Instant now) {
   return packets;
 }
 
-void Housekeeper::to_twin(void* buffer) {
+void Housekeeper::to_twin(void* buffer, net::Instant now) {
   const uint16_t port = device::Gate::port_of(buffer);
   const uint16_t vlan = device::Gate::vlan_of(buffer);
   Place* place = places_.find(port, vlan);
@@ -166,6 +183,10 @@ void Housekeeper::to_twin(void* buffer) {
       return device::Gate::release(buffer);
     }
   } else {
+    if (office_ && place->link.is_bridged()) {
+      if (is_for_bridge(buffer, *place, now)) return device::Gate::release(buffer);
+      if (place->link.is_far) place = &places_.all()[place->link.other];
+    }
     device::Gate::untag(buffer);
   }
   if (place->twin->write(buffer)) {
@@ -179,21 +200,27 @@ void Housekeeper::to_twin(void* buffer) {
   device::Gate::release(buffer);
 }
 
-uint32_t Housekeeper::from_twins() {
+uint32_t Housekeeper::from_twins(net::Instant now) {
   uint32_t packets = 0;
   for (Place& place : places_.all()) {
     if (!place.twin) continue;
-    uint32_t length = 1;
-    for (uint32_t i = 0; i < kPacketsPerTwin && length != 0; ++i) {
-      const bool had_buffer =
-          gate_.send_filled(place.link.port, place.link.vlan, [&](std::span<uint8_t> room) {
-            length = place.twin->read(room);
-            return length;
-          });
-      if (!had_buffer) break;
-      if (length != 0) ++packets;
-      if (length != 0) ++place.from_twin;
-    }
+    const bool is_bridged = office_ && place.link.is_bridged();
+    packets += is_bridged ? from_bridge_twin(place, now) : from_twin(place);
+  }
+  return packets;
+}
+
+uint32_t Housekeeper::from_twin(Place& place) {
+  uint32_t packets = 0, length = 1;
+  for (uint32_t i = 0; i < kPacketsPerTwin && length != 0; ++i) {
+    const bool had_buffer =
+        gate_.send_filled(place.link.port, place.link.vlan, [&](std::span<uint8_t> room) {
+          length = place.twin->read(room);
+          return length;
+        });
+    if (!had_buffer) break;
+    if (length != 0) ++packets;
+    if (length != 0) ++place.from_twin;
   }
   return packets;
 }
@@ -252,12 +279,11 @@ void Housekeeper::send_held(void* buffer, const route::NextHop& hop) {
 }
 
 void Housekeeper::look_at_links(net::Instant now) {
-  std::vector<bool> up;
   const auto ports = static_cast<uint16_t>(ports_.all().size());
   for (uint16_t port = 0; port < ports; ++port) {
-    const bool was_up = places_.all()[port].link.up;
+    const bool was_up = ports_up_[port];
     const bool is_up = ports_.link_is_up(port);
-    up.push_back(is_up);
+    ports_up_[port] = is_up;
     ports_.note_link(port, is_up);
     if (is_up == was_up) continue;
     spdlog::warn("port {}: link {}", ports_.all()[port].name, is_up ? "up" : "down");
@@ -269,7 +295,11 @@ void Housekeeper::look_at_links(net::Instant now) {
   }
   std::vector<bool> links_up;
   for (Place& place : places_.all()) {
-    place.link.up = up[place.link.port];
+    place.link.up = ports_up_[place.link.port];
+    if (place.link.is_bridged()) {
+      const uint16_t other = places_.all()[place.link.other].link.port;
+      place.link.up = !place.link.is_far && (place.link.up || ports_up_[other]);
+    }
     if (place.twin) place.twin->set_carrier(place.link.up);
     links_up.push_back(place.link.up);
   }

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "dataplane/announcer.h"
+#include "dataplane/bridges.h"
 #include "dataplane/claims.h"
 #include "dataplane/clerk.h"
 #include "dataplane/device/gate.h"
@@ -47,6 +48,7 @@ class Housekeeper {
   void save() { routes_->save(); }
 
  private:
+  static constexpr uint32_t kPacketsPerTwin = 32;  ///< in a turn
   /// What the region's line of a port showed at first.
   struct Base {
     device::PortCounters port;
@@ -60,6 +62,7 @@ class Housekeeper {
     Clerk clerk;
     Watch watch;
     Announcer announcer;
+    Bridges bridges;
     Claims claims;
     device::PortRules rules;
     net::Instant attached;
@@ -69,10 +72,14 @@ class Housekeeper {
 
   void follow(const tables::View& view, net::Instant now);
   void introduce_ports();
-  uint32_t bridge();
+  uint32_t stand_in();
+  void turn_bridges(net::Instant now);
+  bool is_for_bridge(void* buffer, Place& place, net::Instant now);
+  uint32_t from_twin(Place& place);
+  uint32_t from_bridge_twin(Place& place, net::Instant now);
   uint32_t serve_workers(net::Instant now);
-  uint32_t from_twins();
-  void to_twin(void* buffer);
+  uint32_t from_twins(net::Instant now);
+  void to_twin(void* buffer, net::Instant now);
   void hold(uint16_t worker, const Held& held, net::Instant now);
   void refuse(uint16_t worker, void* buffer, net::Reason reason);
   void settle_neighbours(net::Instant now);
@@ -93,6 +100,8 @@ class Housekeeper {
   std::unique_ptr<RouteKeeper> routes_;
   std::unique_ptr<Office> office_;
   net::Burst burst_;
+  std::vector<bool> ports_up_;
+  std::vector<uint8_t> frame_;  ///< from a twin, to more ports than one
   net::Instant looked_;
 };
 

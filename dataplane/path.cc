@@ -10,9 +10,10 @@ Path::Path(const Setup& setup) : state_(std::make_unique<State>(setup)) {}
 Path::~Path() = default;
 
 void Path::run(net::Burst& burst, const tables::View& view, const route::Routes& routes,
-               net::Instant now) {
+               net::Instant now, bool is_own) {
   state_->turn_at = now;
   Turn turn(*state_, burst, view, routes, now);
+  turn.is_own = is_own;
   run_stages(turn, [](int) {});
 }
 
@@ -35,7 +36,7 @@ void Path::take(net::Burst& burst, const tables::View& view, const route::Routes
 void Path::originate(net::Burst& burst, const tables::View& view, const route::Routes& routes,
                      net::Instant now) {
   for (net::Packet& packet : burst.all()) packet.handed_over = true;
-  run(burst, view, routes, now);
+  run(burst, view, routes, now, true);
 }
 
 void Path::housekeep(const tables::View& view, const route::Routes& routes, net::Instant now) {

@@ -11,6 +11,8 @@
 //   hand_over  worker `owner` owns its flow: steer::Handover::give moves it
 //   hold       its buffer waits in a queue until the next hop towards `awaited` is resolved
 //   kept       an early fragment: the path has its buffer and gives it back by `release`
+//   across     not for us: the other side of a bridge, by `egress`, as it came
+//   both       the same, and to the twin
 //   drop       `reason` says why; counted already
 // `head` may have moved by the four bytes of a VLAN tag that was put in or taken out.
 // The caller frees or moves buffers and counts only what it does itself (sent, transmit_full, ...).
@@ -141,7 +143,7 @@ class Path {
 
  private:
   void run(net::Burst& burst, const tables::View& view, const route::Routes& routes,
-           net::Instant now);
+           net::Instant now, bool is_own = false);
   std::unique_ptr<State> state_;
 };
 

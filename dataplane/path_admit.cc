@@ -172,6 +172,10 @@ bool is_somebodys(Turn& turn, Opening& opening, net::Packet& packet, const typen
          (redirects && goes_on(turn, packet, tuple));
 }
 
+bool is_for_others(const Turn& turn, const net::Packet& packet) {
+  return turn.bridged && way_across(turn, packet) != nullptr;
+}
+
 template <typename F>
 void admit_one(Turn& turn, Opening& opening, net::Packet& packet) {
   const auto tuple = F::tuple(packet);
@@ -190,7 +194,8 @@ void admit_one(Turn& turn, Opening& opening, net::Packet& packet) {
       return answer_echo(packet, *place.local);
     }
     if (place.local == nullptr &&
-        turn.routes.is_twin_address(tuple.instance, address_of(tuple.destination))) {
+        turn.routes.is_twin_address(tuple.instance, address_of(tuple.destination)) &&
+        !is_for_others(turn, packet)) {
       packet.verdict = net::Verdict::twin;
       return;
     }
@@ -211,6 +216,7 @@ void admit_one(Turn& turn, Opening& opening, net::Packet& packet) {
   }
   const bool nobody = target.local == nullptr && target.service == nullptr;
   if (place.direction == Direction::to_client || packet.shape == net::Shape::icmp_error || nobody) {
+    if (place.local == nullptr && passes_across(turn, packet)) return;
     if (place.local == nullptr && is_somebodys<F>(turn, opening, packet, tuple, place.shard))
       return;
     return pass_by(turn, packet, tuple.instance, place.local);

@@ -30,7 +30,7 @@ void answer_or_leave(Turn& turn, net::Packet& packet) {
   if (is_claim(turn, packet)) return;
   if (const auto asked = link::asked_address(packet)) {
     if (turn.view.address(net::instance_of(packet), *asked) != nullptr) {
-      link::answer(packet, turn.routes.mac_of_port(packet.port));
+      link::answer(packet, turn.routes.mac_of(packet.port, packet.vlan));
       return;
     }
   }

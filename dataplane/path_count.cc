@@ -16,12 +16,14 @@ void count_unforwarded(tables::WorkerLine& line, const net::Packet& packet) {
       break;
     }
     case net::Verdict::twin:
+    case net::Verdict::both:
       line.to_twin.add(1);
       break;
     case net::Verdict::undecided:
     case net::Verdict::forward:
     case net::Verdict::hand_over:  // by whoever moves it
     case net::Verdict::kept:       // when it comes back
+    case net::Verdict::across:     // by `pass_across`
     case net::Verdict::hold:
       break;
   }

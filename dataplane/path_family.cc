@@ -22,7 +22,7 @@ forward::HopMtus mtus_of(const Turn& turn, const net::Packet& packet, FlowId id)
   const uint16_t out = turn.hops[static_cast<size_t>(&packet - turn.part.data())]->mtu;
   const uint16_t hop = track.hops[index(flow::opposite(id.direction()))];
   const bool known = track.routes_version == turn.routes.version() && hop != flow::kNoHop;
-  const uint16_t back = known ? turn.routes.at(hop).mtu : uint16_t{0xffff};
+  const uint16_t back = known ? turn.routes.at(hop).mtu.load() : uint16_t{0xffff};
   return is_v4(packet) ? forward::HopMtus{back, out} : forward::HopMtus{out, back};
 }
 

@@ -14,7 +14,8 @@ bool is_decided(Turn& turn, net::Packet& packet) {
   if (local != nullptr && local->kind != tables::AddressKind::snat &&
       net::is_icmp(packet.protocol)) {
     packet.drop(Reason::fragment_unsupported);
-  } else if (turn.routes.is_twin_address(net::instance_of(packet), to)) {
+  } else if (turn.routes.is_twin_address(net::instance_of(packet), to) &&
+             !(turn.bridged && way_across(turn, packet) != nullptr)) {
     packet.verdict = net::Verdict::twin;
   } else {
     return false;
@@ -36,7 +37,7 @@ bool learn_ports(Turn& turn, net::Packet& packet, const net::Tuple6& key, uint64
   } else if (!trains.find(key, hash, turn.tick, packet.ports)) {
     const Reason reason = trains.hold(key, hash, packet.buffer, turn.tick);
     packet.verdict = net::Verdict::kept;
-    if (reason != Reason::none) packet.drop(reason);
+    if (reason != Reason::none && !passes_across(turn, packet)) packet.drop(reason);
     return false;
   }
   packet.knows_ports = true;

@@ -229,7 +229,7 @@ Reason Opening::decide(const net::Packet& packet, const typename F::Tuple& tuple
   const bool hairpin = service.mode == tables::Mode::nat &&
                        (to_client.source == tuple.source ||
                         (way.may_share_subnet(client) &&
-                         turn_->routes.share_subnet(tuple.instance, client, member.address)));
+                         answers_past_us(*turn_, packet, client, member.address)));
   if (hairpin && !service.snats.exists()) return Reason::hairpin_refused;
   if (service.mode == tables::Mode::fullnat || hairpin) {
     const bool has_port = net::has_ports(tuple.protocol) || net::is_icmp(tuple.protocol);

@@ -94,9 +94,9 @@ const route::NextHop* hop_to_sender(Turn& turn, FlowId id) {
     hop.word.store(route::hop_word(relay.sender, route::HopState::ready),
                    std::memory_order_relaxed);
     hop.source = link.mac;
-    hop.port = link.port;
+    hop.port.store(link.port, std::memory_order_relaxed);
     hop.vlan = link.vlan;
-    hop.mtu = link.mtu;
+    hop.mtu.store(link.mtu, std::memory_order_relaxed);
     hop.link = static_cast<uint16_t>(number);
     return &hop;
   }

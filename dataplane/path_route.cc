@@ -142,7 +142,9 @@ void too_big(Turn& turn, net::Packet& packet, uint16_t mtu) {
 }
 
 /// The frame has or lacks a VLAN tag as it came in: make it what the way out carries.
-void set_vlan(net::Packet& packet, uint16_t vlan) {
+void set_vlan(net::Packet& packet, const route::NextHop& hop) {
+  if (hop.state() == route::HopState::across) return;  // also one of a priority alone
+  const uint16_t vlan = hop.vlan;
   constexpr uint32_t kTag = sizeof(net::Vlan), kTagged = sizeof(net::Ethernet) + kTag;
   const bool tagged = packet.l3 == kTagged;
   if (tagged && vlan != 0) {
@@ -172,27 +174,49 @@ net::Address outer_destination_of(const net::Packet& p) {
                   : net::Address::v6(&p.at<net::Ipv6>(p.l3)->destination);
 }
 
-void choose_way(Turn& turn) {
-  if (turn.state.tunnels) ask_for_room(turn);
+namespace {
+
+[[gnu::always_inline]] inline void choose_one(Turn& turn, size_t i) {
+  net::Packet& packet = turn.part[i];
+  if (packet.verdict != net::Verdict::undecided) [[unlikely]]
+    return;
+  const uint32_t index = next_hop(turn, packet);
+  if (index == route::kNoRoute) [[unlikely]] {
+    if (const route::NextHop* hop = hop_to_sender(turn, FlowId(packet.flow))) {
+      if (packet.ip_length <= hop->mtu || fits(turn, packet, hop->mtu)) turn.hops[i] = hop;
+      return;
+    }
+    packet.drop(is_routed_flow(turn, packet) ? Reason::server_off_link : Reason::no_route);
+    return;
+  }
+  const route::NextHop& hop = turn.routes.at(index);
+  const uint16_t mtu = hop.mtu.load(std::memory_order_relaxed);
+  if (packet.ip_length + kMostGrowth > mtu && !fits(turn, packet, mtu)) [[unlikely]] {
+    return;
+  }
+  turn.hops[i] = &hop;
+}
+
+/// Of a bridge: answers of servers go on as their frames say.
+[[gnu::noinline]] void choose_bridged(Turn& turn) {
   for (size_t i = 0; i < turn.part.size(); ++i) {
     net::Packet& packet = turn.part[i];
-    if (packet.verdict != net::Verdict::undecided) [[unlikely]]
-      continue;
-    const uint32_t index = next_hop(turn, packet);
-    if (index == route::kNoRoute) [[unlikely]] {
-      if (const route::NextHop* hop = hop_to_sender(turn, FlowId(packet.flow))) {
-        if (packet.ip_length <= hop->mtu || fits(turn, packet, hop->mtu)) turn.hops[i] = hop;
-        continue;
-      }
-      packet.drop(is_routed_flow(turn, packet) ? Reason::server_off_link : Reason::no_route);
-      continue;
+    if (packet.verdict != net::Verdict::undecided) continue;
+    if (const route::NextHop* hop = hop_across(turn, packet)) {
+      if (fits(turn, packet, hop->mtu)) turn.hops[i] = hop;
+    } else {
+      choose_one(turn, i);
     }
-    const route::NextHop& hop = turn.routes.at(index);
-    if (packet.ip_length + kMostGrowth > hop.mtu && !fits(turn, packet, hop.mtu)) [[unlikely]] {
-      continue;
-    }
-    turn.hops[i] = &hop;
   }
+}
+
+}  // namespace
+
+void choose_way(Turn& turn) {
+  if (turn.state.tunnels) ask_for_room(turn);
+  if (turn.bridged) [[unlikely]]
+    return choose_bridged(turn);
+  for (size_t i = 0; i < turn.part.size(); ++i) choose_one(turn, i);
 }
 
 bool choose_way_to(Turn& turn, net::Packet& packet, const net::Address& to) {
@@ -227,10 +251,12 @@ void dispatch(Turn& turn) {
     }
     const route::NextHop& hop = *turn.hops[i];
     if (hop.vlan != 0 || packet.l3 != sizeof(net::Ethernet)) [[unlikely]] {
-      set_vlan(packet, hop.vlan);
+      set_vlan(packet, hop);
     }
-    packet.egress = hop.port;
+    packet.egress = hop.port.load(std::memory_order_relaxed);
     if (hop.write_addresses(packet.head)) [[likely]] {
+      packet.verdict = net::Verdict::forward;
+    } else if (hop.state() == route::HopState::across) {
       packet.verdict = net::Verdict::forward;
     } else if (!turn.routes.links()[hop.link].up) {
       packet.drop(Reason::port_down);

@@ -46,8 +46,12 @@ inline void run_stages(Turn& turn, After after) {
   const flow::Table& flows = turn.state.flows;
   const uint32_t rest = parse_and_ask(turn);
   after(0);
+  if (turn.routes.has_crossings()) [[unlikely]]
+    look_across(turn);
   if (!turn.burst.plain) {
     answer(turn);
+    if (turn.bridged) [[unlikely]]
+      spread(turn);
     fragments(turn);
   }
   after(1);

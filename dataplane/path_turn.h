@@ -183,18 +183,22 @@ struct Turn {
   uint32_t missing = 0;           ///< packets that found no flow
   /// Of each slice, those that were known to be other workers'.
   std::array<uint32_t, net::kBurstCapacity / kSlice> strangers{};
+  bool is_own = false;   ///< the frames are ours
+  bool bridged = false;  ///< some came in by a bridge that is open
   // Within `admit`:
   bool erased = false;  ///< flows were ended
   bool may_end = true;  ///< flows may be ended to make room
 };
 
 // The stages, in their order.
-void answer(Turn& turn);      ///< path_answer.cc   ARP and NDP for our addresses; the twin's own
-void fragments(Turn& turn);   ///< path_fragments.cc   they meet at their train's home
-void admit(Turn& turn);       ///< path_admit.cc    packets without a flow
-void track(Turn& turn);       ///< path_track.cc    states, deadlines
-void choose_way(Turn& turn);  ///< path_route.cc    next hop, MTU
-void translate(Turn& turn);   ///< path_translate.cc
+void look_across(Turn& turn);  ///< path_bridge.cc  frames that are not ours
+void spread(Turn& turn);       ///< path_bridge.cc  what the twin gets and the other side as well
+void answer(Turn& turn);       ///< path_answer.cc   ARP and NDP for our addresses; the twin's own
+void fragments(Turn& turn);    ///< path_fragments.cc   they meet at their train's home
+void admit(Turn& turn);        ///< path_admit.cc    packets without a flow
+void track(Turn& turn);        ///< path_track.cc    states, deadlines
+void choose_way(Turn& turn);   ///< path_route.cc    next hop, MTU
+void translate(Turn& turn);    ///< path_translate.cc
 void translate_across(Turn& turn, net::Packet& packet);   ///< path_family.cc, for `translate`
 void send_one_way(Turn& turn, net::Packet& packet);       ///< path_one_way.cc, for `translate`
 void send_redirected(Turn& turn, net::Packet& packet);    ///< path_redirect.cc, for `translate`
@@ -250,6 +254,24 @@ const tables::Member* sending_member(const Turn& turn, const net::Packet& packet
 const route::NextHop* hop_to_sender(Turn& turn, flow::FlowId id);
 /// A packet to the server of a flow in `redirect` that comes from the servers' side.
 bool came_back(const Turn& turn, const net::Packet& packet);
+// Bridges (path_bridge.cc).
+/// The way to the other side for a frame that is for another host, if that is open.
+const route::Crossing* way_across(const Turn& turn, const net::Packet& packet);
+/// It passes as it came, or is too long for the other side.
+void pass_across(Turn& turn, net::Packet& packet, const route::Crossing& way);
+/// The same when the frame is for another host. False: it is not.
+inline bool passes_across(Turn& turn, net::Packet& packet) {
+  if (!turn.bridged) [[likely]]
+    return false;
+  const route::Crossing* way = way_across(turn, packet);
+  if (way != nullptr) pass_across(turn, packet, *way);
+  return way != nullptr;
+}
+/// An answer of a server to its client that goes on as its frame says; null: by the routes.
+const route::NextHop* hop_across(const Turn& turn, const net::Packet& packet);
+/// The server's answers to that client do not come by us: both are at one side.
+bool answers_past_us(const Turn& turn, const net::Packet& packet, const net::Address& client,
+                     const net::Address& server);
 /// path_route.cc: another way than the flow's. False: the packet has ended.
 bool choose_way_to(Turn& turn, net::Packet& packet, const net::Address& to);
 

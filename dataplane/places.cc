@@ -82,6 +82,7 @@ bool Places::follow(std::span<const tables::Membership> memberships) {
     return false;
   }
   followed_.assign(memberships.begin(), memberships.end());
+  renewed_ = true;
   bool differs = false;
   const std::vector<Wanted> wanted = wanted_of(memberships);
   for (Place& place : places_) {
@@ -108,6 +109,31 @@ bool Places::follow(std::span<const tables::Membership> memberships) {
     if (find(one.port, one.vlan) == nullptr) differs |= add(one);
   }
   return differs;
+}
+
+bool Places::bridge(const std::vector<Pair>& pairs) {
+  if (pairs == pairs_ && !renewed_) return false;
+  pairs_ = pairs;
+  renewed_ = false;
+  for (Place& place : places_) {
+    const device::Port& port = ports_.all()[place.link.port];
+    place.link.other = route::Link::kNoOther;
+    place.link.is_far = false;
+    place.link.mac = port.mac;
+    place.link.mtu = port.mtu;
+  }
+  for (const Pair& pair : pairs_) {
+    Place* near = find(pair.clients, pair.vlan);
+    Place* far = find(pair.servers, pair.vlan);
+    if (near == nullptr || far == nullptr) continue;
+    near->link.other = static_cast<uint16_t>(far - places_.data());
+    far->link.other = static_cast<uint16_t>(near - places_.data());
+    near->link.bridge = far->link.bridge = pair.bridge;
+    far->link.is_far = true;
+    far->link.mac = near->link.mac;
+    near->link.mtu = far->link.mtu = std::min(near->link.mtu, far->link.mtu);
+  }
+  return true;
 }
 
 std::vector<RouteKeeper::Attachment> Places::attachments() const {

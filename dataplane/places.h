@@ -36,6 +36,15 @@ class Places {
   /// different. A twin that cannot be made is left out, and logged; it is tried again with the next
   /// memberships that differ.
   bool follow(std::span<const tables::Membership> memberships);
+  /// Which of them are the two sides of a bridge: the clients', the servers'.
+  struct Pair {
+    uint16_t clients = 0, servers = 0;  ///< ports
+    uint16_t vlan = 0;
+    uint8_t bridge = 0;
+    bool operator==(const Pair&) const = default;
+  };
+  /// After `follow`, which may have changed a place of theirs. True: something is different.
+  bool bridge(const std::vector<Pair>& pairs);
 
   std::vector<Place>& all() { return places_; }
   const std::vector<Place>& all() const { return places_; }
@@ -57,6 +66,8 @@ class Places {
   std::string prefix_;
   std::vector<Place> places_;
   std::vector<tables::Membership> followed_;
+  bool renewed_ = false;  ///< places have been made since `bridge`
+  std::vector<Pair> pairs_;
   std::set<std::string> unknown_ports_;  ///< that were complained about
 };
 

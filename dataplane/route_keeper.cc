@@ -11,6 +11,7 @@ namespace nezu::dataplane {
 namespace {
 
 constexpr uint64_t kSaveEvery = 2 * net::kNanosecondsPerSecond;
+constexpr size_t kMostSides = 65536;
 constexpr uint64_t kReadAgainAfter = 5'000'000;  // ns, at least
 
 }  // namespace
@@ -49,6 +50,7 @@ void RouteKeeper::turn(net::Instant now) {
   listen(now);
   if (read_due_ && now >= read_after_) read_kernel(now);
   neighbours_.tick(now);
+  probe_unseated(now);
   for (const auto& key : neighbours_.asks) netlink_.ask(key);
   neighbours_.asks.clear();
   if (neighbours_.added || !neighbours_.forgotten.empty()) build_hosts();
@@ -62,7 +64,7 @@ void RouteKeeper::listen(net::Instant now) {
   for (const auto& one : news.neighbours) {
     heard_[one.key] = one;
     if (one.heard == route::Heard::gone) heard_.erase(one.key);
-    neighbours_.hear(one, now);
+    hear(one, now);
     unsaved_ = true;
   }
   read_due_ = read_due_ || news.changed;
@@ -85,7 +87,7 @@ void RouteKeeper::take_over(device::KernelState state, net::Instant now) {
   for (const auto& one : state.neighbours) heard_[one.key] = one;
   state_ = std::move(state);
   if (changed) build_whole(now);
-  for (const auto& one : state_.neighbours) neighbours_.hear(one, now);
+  for (const auto& one : state_.neighbours) hear(one, now);
 }
 
 void RouteKeeper::set_links(std::vector<Attachment> links, net::Instant now) {
@@ -140,6 +142,7 @@ void RouteKeeper::build_hosts() {
 
 std::unique_ptr<const route::Routes> RouteKeeper::build(bool whole) {
   route::Build build(hops_);
+  build.leases(leases_);
   for (const Attachment& one : links_) build.link(one.link);
   for (const auto& own : state_.addresses) build.twin_address(own.link, own.address);
   for (const auto& one : neighbours_.all()) build.neighbour(one.key.link, one.key.address);
@@ -173,9 +176,57 @@ net::Reason RouteKeeper::hold(net::Instance instance, const net::Address& destin
   const net::Reason reason = neighbours_.hold(key, links_[hop.link].link, buffer, now);
   // The kernel does not repeat what it has said.
   if (const auto heard = heard_.find(key); heard != heard_.end()) {
-    neighbours_.hear(heard->second, now);
+    hear(heard->second, now);
   }
   return reason;
+}
+
+/// First the port, then the MAC: no packet leaves by the wrong side.
+void RouteKeeper::hear(const route::NeighbourNews& news, net::Instant now) {
+  if (links_[news.key.link].link.is_bridged() && news.heard == route::Heard::usable) {
+    const auto port = port_of(news.key.link, news.mac);
+    const auto hop = hops_.find(news.key.link, news.key.address);
+    if (port && hop) {
+      hops_.seat(*hop, *port);
+      unseated_.erase(news.key);
+    } else if (hop) {
+      unseated_.try_emplace(news.key, now);
+    }
+  }
+  neighbours_.hear(news, now);
+}
+
+std::optional<uint16_t> RouteKeeper::port_of(uint16_t link, const net::MacAddress& mac) const {
+  const auto found = sides_.find({link, mac});
+  return found != sides_.end() ? std::optional(found->second) : std::nullopt;
+}
+
+void RouteKeeper::see(uint16_t link, const net::MacAddress& mac, uint16_t port) {
+  if (sides_.size() >= kMostSides) sides_.clear();
+  const auto [known, is_new] = sides_.try_emplace({link, mac}, port);
+  if (!is_new && known->second == port) return;
+  known->second = port;
+  for (const auto& one : neighbours_.all()) {
+    if (one.key.link != link || one.mac != mac) continue;
+    if (const auto hop = hops_.find(link, one.key.address)) hops_.seat(*hop, port);
+    unseated_.erase(one.key);
+  }
+}
+
+void RouteKeeper::forget_sides(uint16_t link, net::Instant now) {
+  std::erase_if(sides_, [link](const auto& one) { return one.first.first == link; });
+  for (const auto& one : neighbours_.all()) {
+    if (one.key.link == link && one.state == route::HopState::ready) unseated_[one.key] = now;
+  }
+}
+
+void RouteKeeper::probe_unseated(net::Instant now) {
+  std::erase_if(unseated_, [this](const auto& one) { return !neighbours_.knows(one.first); });
+  for (auto& [key, due] : unseated_) {
+    if (now < due) continue;
+    due = net::after(now, net::kNanosecondsPerSecond);
+    netlink_.probe(key);
+  }
 }
 
 void RouteKeeper::save_when_due(net::Instant now) {

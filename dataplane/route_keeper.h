@@ -8,7 +8,9 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "dataplane/device/netlink.h"
@@ -54,6 +56,15 @@ class RouteKeeper {
                    net::Instant now);
   void save();
 
+  // Bridges: their links' neighbours are at one side or the other.
+  route::Leases& leases() { return leases_; }
+  /// A frame of that host came in by `port`, on a link of a bridge.
+  void see(uint16_t link, const net::MacAddress& mac, uint16_t port);
+  /// By which port a host was seen; nothing when it was not.
+  std::optional<uint16_t> port_of(uint16_t link, const net::MacAddress& mac) const;
+  /// Who is where may be different now: all are asked again.
+  void forget_sides(uint16_t link, net::Instant now);
+
  private:
   static std::vector<device::Watched> watched(const std::vector<Attachment>& links);
   std::vector<std::string> names() const;
@@ -64,10 +75,16 @@ class RouteKeeper {
   void build_hosts();
   std::unique_ptr<const route::Routes> build(bool whole);
   void release_forgotten();
+  void hear(const route::NeighbourNews& news, net::Instant now);
+  void probe_unseated(net::Instant now);
   void save_when_due(net::Instant now);
 
   Options options_;
   route::Hops hops_;
+  route::Leases leases_;
+  using Host = std::pair<uint16_t, net::MacAddress>;      ///< link, MAC
+  std::map<Host, uint16_t> sides_;                        ///< ports
+  std::map<route::NeighbourKey, net::Instant> unseated_;  ///< side unknown; when to ask
   route::Neighbours neighbours_;
   route::Published<route::Routes> published_;
   device::Netlink netlink_;

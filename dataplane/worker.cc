@@ -112,6 +112,7 @@ void Worker::dispose() {
   for (net::Packet& packet : burst_.all()) {
     switch (packet.verdict) {
       case net::Verdict::forward:
+      case net::Verdict::across:
         is_.gate->send(packet, packet.egress);
         break;
       case net::Verdict::reply:
@@ -120,9 +121,14 @@ void Worker::dispose() {
       case net::Verdict::hand_over:  // has gone
       case net::Verdict::kept:       // comes back
         break;
+      case net::Verdict::both:
+        is_.gate->send_copy(packet, packet.egress);
+        [[fallthrough]];
       case net::Verdict::twin:
-        to_housekeeper(is_control(packet) ? errands_.control : errands_.bulk, packet,
-                       net::Reason::twin_full);
+        to_housekeeper(is_hello(packet)     ? errands_.hellos
+                       : is_control(packet) ? errands_.control
+                                            : errands_.bulk,
+                       packet, net::Reason::twin_full);
         break;
       case net::Verdict::hold:
         hold(packet);
@@ -133,6 +139,7 @@ void Worker::dispose() {
         break;
     }
   }
+  errands_.hellos.publish();
   errands_.control.publish();
   errands_.bulk.publish();
   errands_.held.publish();

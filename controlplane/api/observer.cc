@@ -33,6 +33,28 @@ net::MacAddress mac_of(uint64_t value) {
   return mac;
 }
 
+std::string bridge_sentence(uint64_t state) {
+  switch (static_cast<tables::BridgeState>(state)) {
+    case tables::BridgeState::none:
+      return "is configured no more.";
+    case tables::BridgeState::down:
+      return "has stopped: one of its ports has no link.";
+    case tables::BridgeState::listening:
+      return "listens whether there is a better box.";
+    case tables::BridgeState::claiming:
+      return "is about to take over.";
+    case tables::BridgeState::bridging:
+      return "passes packets on.";
+    case tables::BridgeState::standing_by:
+      return "stands by: a better box passes packets on.";
+    case tables::BridgeState::loop:
+      return "has stopped: its own hellos come back, so that something else connects its two "
+             "sides; "
+             "remove that.";
+  }
+  return "is in an unknown state.";
+}
+
 }  // namespace
 
 std::string text_of(const tables::Event& event) {
@@ -66,6 +88,8 @@ std::string text_of(const tables::Event& event) {
       return "Another host says that " + text +
              ", an address of ours, is its own: the one with MAC " +
              net::to_string(mac_of(event.value)) + "; take the address from it.";
+    case tables::EventKind::bridge_changed:
+      return "Bridge " + text + " " + bridge_sentence(event.value);
   }
   return "An event of kind " + std::to_string(static_cast<int>(event.kind)) + more + ".";
 }

@@ -231,6 +231,61 @@ void put_drops(const Reading& now, const Reading& before, double seconds, v1::St
   }
 }
 
+v1::BridgeState state_of(tables::BridgeState state) {
+  switch (state) {
+    case tables::BridgeState::none:
+      return v1::BRIDGE_STATE_UNSPECIFIED;
+    case tables::BridgeState::down:
+      return v1::BRIDGE_STATE_DOWN;
+    case tables::BridgeState::listening:
+      return v1::BRIDGE_STATE_LISTENING;
+    case tables::BridgeState::claiming:
+      return v1::BRIDGE_STATE_CLAIMING;
+    case tables::BridgeState::bridging:
+      return v1::BRIDGE_STATE_BRIDGING;
+    case tables::BridgeState::standing_by:
+      return v1::BRIDGE_STATE_STANDING_BY;
+    case tables::BridgeState::loop:
+      return v1::BRIDGE_STATE_LOOP;
+  }
+  return v1::BRIDGE_STATE_UNSPECIFIED;
+}
+
+/// As configured, with what the data plane shows of it.
+void put_bridges(const Reading& now, const Reading& before, double seconds,
+                 const config::Model& model, v1::Statistics& to) {
+  const auto named = [](const std::vector<publish::BridgeReading>& all, const std::string& name) {
+    const auto found =
+        std::find_if(all.begin(), all.end(), [&name](const auto& one) { return one.name == name; });
+    return found == all.end() ? publish::BridgeReading{} : *found;
+  };
+  for (const auto& [instance_name, instance] : model.instances()) {
+    for (const v1::Bridge& bridge : instance->bridges()) {
+      v1::BridgeStatistics& line = *to.add_bridges();
+      line.set_name(bridge.name());
+      line.set_instance(instance->number());
+      line.set_clients(bridge.clients());
+      line.set_servers(bridge.servers());
+      const publish::BridgeReading reading = named(now.bridges, bridge.name());
+      const publish::BridgeReading earlier = named(before.bridges, bridge.name());
+      line.set_state(state_of(reading.state));
+      if (reading.better != net::MacAddress{}) {
+        line.set_better(net::to_string(reading.better));
+      }
+      line.set_packets_to_servers(reading.packets_to_servers);
+      line.set_bytes_to_servers(reading.bytes_to_servers);
+      line.set_packets_to_clients(reading.packets_to_clients);
+      line.set_bytes_to_clients(reading.bytes_to_clients);
+      line.set_packets_to_servers_per_second(
+          per_second(reading.packets_to_servers, earlier.packets_to_servers, seconds));
+      line.set_packets_to_clients_per_second(
+          per_second(reading.packets_to_clients, earlier.packets_to_clients, seconds));
+    }
+  }
+  std::sort(to.mutable_bridges()->pointer_begin(), to.mutable_bridges()->pointer_end(),
+            [](const auto* a, const auto* b) { return a->name() < b->name(); });
+}
+
 /// The element of `before` with the same number; a reading of zeros when there is none, so that a
 /// worker that has just begun counts from nothing.
 template <typename T>
@@ -288,6 +343,9 @@ v1::Statistics statistics_of(const Reading& now, const Reading& before, const co
   }
   if (wants(v1::STATISTICS_PART_DROPS)) {
     put_drops(now, before, seconds, statistics);
+  }
+  if (wants(v1::STATISTICS_PART_BRIDGES)) {
+    put_bridges(now, before, seconds, model, statistics);
   }
   return statistics;
 }

@@ -186,6 +186,7 @@ class Compilation {
     image_.has_memberships = touched_.memberships;
     if (touched_.memberships) {
       image_.memberships = compile_memberships(model_);
+      image_.bridges = compile_bridges(model_);
     }
     if (touched_.instance_access) {
       image_.instance_access = compile_instance_access(model_);

@@ -139,6 +139,7 @@ struct Image {
   std::vector<tables::Membership> memberships;  ///< all, ordered by port and VLAN
   /// All, ordered by instance; none: as before.
   std::optional<std::vector<tables::InstanceAccessSpec>> instance_access;
+  std::vector<tables::Bridge> bridges;          ///< with them: all, by name
   struct Gone {
     std::vector<std::string> services, pools, rules;
     std::vector<tables::ServerIdentity> servers;
@@ -175,6 +176,7 @@ std::vector<tables::Membership> compile_memberships(const config::Model& model);
 /// access.cc
 std::vector<uint8_t> compile_access(const v1::AccessList& access);
 std::vector<tables::InstanceAccessSpec> compile_instance_access(const config::Model& model);
+std::vector<tables::Bridge> compile_bridges(const config::Model& model);
 
 Image compile(const config::Model& model, const Touched& touched, const Conditions& conditions,
               int64_t boot_offset);

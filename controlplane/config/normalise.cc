@@ -243,6 +243,14 @@ void normalise(v1::NetworkInstance& instance) {
   if (instance.has_access()) {
     normalise(*instance.mutable_access());
   }
+  for (v1::Bridge& bridge : *instance.mutable_bridges()) {
+    if (bridge.priority() == 0) {
+      bridge.set_priority(100);
+    }
+    if (bridge.hold_ms() == 0) {
+      bridge.set_hold_ms(1000);
+    }
+  }
 }
 
 void normalise(v1::Settings& settings) {

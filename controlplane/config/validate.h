@@ -24,6 +24,8 @@ Problems problems_between(const Model& model, const store::Edit& edit);
 
 /// The part of it that is about network instances.
 void check_instances(const Model& model, const store::Edit& edit, Problems& problems);
+/// Those of all instances, when the edit has one (validate_bridges.cc).
+void check_bridges(const Model& model, const store::Edit& edit, Problems& problems);
 
 /// What can be put in force, but is probably not meant; `model` has `edit` applied. The first
 /// kMostWarnings, and how many more there are.
@@ -36,6 +38,7 @@ void validate(const v1::VirtualService& service, Problems& problems);
 void validate(const v1::Pool& pool, Problems& problems);
 void validate(const v1::SnatSet& set, Problems& problems);
 void validate(const v1::NetworkInstance& instance, Problems& problems);
+void validate_bridges(const v1::NetworkInstance& instance, Problems& problems);
 void validate(const v1::Settings& settings, Problems& problems);
 void validate(const v1::SourceNat& rule, Problems& problems);
 void validate(const v1::HealthCheck& check, const std::string& path, Problems& problems);

@@ -232,6 +232,7 @@ void validate(const v1::NetworkInstance& instance, Problems& problems) {
     complain(problems, path + ".links", std::to_string(instance.links_size()),
              "An instance has at most 512 links.");
   }
+  validate_bridges(instance, problems);
 }
 
 void check_instances(const Model& model, const store::Edit& edit, Problems& problems) {
@@ -244,6 +245,7 @@ void check_instances(const Model& model, const store::Edit& edit, Problems& prob
     check_instance(model, instance, problems);
   }
   check_numbers(model, edit, problems);
+  check_bridges(model, edit, problems);
 }
 
 }  // namespace nezu::config

@@ -45,7 +45,7 @@ void Publication::stage(const compile::Image& image) {
   stage_rules(image);
   if (image.matches) stage_matches(*image.matches);
   transaction_.put(image.settings);
-  if (image.has_memberships) transaction_.put(image.memberships);
+  if (image.has_memberships) transaction_.put(image.memberships, image.bridges);
   if (image.instance_access) transaction_.put(*image.instance_access);
 }
 

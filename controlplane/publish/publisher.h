@@ -114,6 +114,15 @@ struct PortReading {
   uint64_t twin_received = 0, twin_sent = 0, twin_dropped = 0;
 };
 
+/// One BridgeLine with what the workers counted.
+struct BridgeReading {
+  std::string name;
+  tables::BridgeState state = tables::BridgeState::none;
+  net::MacAddress better;  ///< all zeros: none
+  uint64_t packets_to_servers = 0, bytes_to_servers = 0;
+  uint64_t packets_to_clients = 0, bytes_to_clients = 0;
+};
+
 struct Reading {
   net::Instant when;  ///< boot time
   uint64_t generation = 0;
@@ -124,6 +133,7 @@ struct Reading {
   std::vector<ServerReading> servers;              ///< also the retired ones
   std::vector<WorkerReading> workers;              ///< those with a shard or a turn
   std::vector<PortReading> ports;                  ///< in use
+  std::vector<BridgeReading> bridges;              ///< that the data plane knows
 };
 
 struct ReaderReading {

@@ -99,6 +99,36 @@ PortReading read_port(const tables::PortLine& line, uint32_t number) {
   return port;
 }
 
+/// First byte highest.
+net::MacAddress mac_of(uint64_t word) {
+  net::MacAddress mac;
+  for (size_t i = 0; i < mac.bytes.size(); ++i) {
+    mac.bytes[i] = static_cast<uint8_t>(word >> (40 - 8 * i));
+  }
+  return mac;
+}
+
+BridgeReading read_bridge(const tables::Region& region, uint32_t number) {
+  const tables::BridgeLine& line = region.header().bridges[number];
+  BridgeReading bridge;
+  bridge.state = static_cast<tables::BridgeState>(line.state.load(std::memory_order_acquire));
+  bridge.name = line.name.data();
+  bridge.better = mac_of(line.better.load(std::memory_order_relaxed));
+  std::array<uint64_t, 4> sums{};
+  for (uint32_t i = 0; i < region.header().sizes.workers; ++i) {
+    const auto& ways = region.worker(i).bridged[number];
+    sums[0] += ways[0].packets.read();
+    sums[1] += ways[0].bytes.read();
+    sums[2] += ways[1].packets.read();
+    sums[3] += ways[1].bytes.read();
+  }
+  bridge.packets_to_servers = sums[0] - line.base[0];
+  bridge.bytes_to_servers = sums[1] - line.base[1];
+  bridge.packets_to_clients = sums[2] - line.base[2];
+  bridge.bytes_to_clients = sums[3] - line.base[3];
+  return bridge;
+}
+
 }  // namespace
 
 /// Calls `look(view, key, id)` for every entry, and lets a publication in between now and then.
@@ -187,6 +217,10 @@ Reading RegionPublisher::read_vitals() const {
     if (line.used.load(std::memory_order_acquire) != 0) {
       reading.ports.push_back(read_port(line, i));
     }
+  }
+  for (uint32_t i = 0; i < tables::kMaxBridges; ++i) {
+    BridgeReading bridge = read_bridge(*region_, i);
+    if (bridge.state != tables::BridgeState::none) reading.bridges.push_back(std::move(bridge));
   }
   return reading;
 }

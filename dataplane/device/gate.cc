@@ -46,8 +46,8 @@ void Gate::count(Reason reason, uint64_t packets) {
 
 bool Gate::is_for_us(const Packet& packet, uint16_t port) const {
   const Port& ours = ports_.all()[port];
-  return ours.plan.filters_mac || packet.head_length < 6 || (packet.head[0] & 1) != 0 ||
-         std::memcmp(packet.head, ours.mac.bytes.data(), 6) == 0;
+  return ours.plan.filters_mac || ports_.lets_all_in(port) || packet.head_length < 6 ||
+         (packet.head[0] & 1) != 0 || std::memcmp(packet.head, ours.mac.bytes.data(), 6) == 0;
 }
 
 void Gate::receive(uint32_t source, net::Burst& burst) {
@@ -107,6 +107,17 @@ void Gate::send(Packet& packet, uint16_t port) {
     }
   }
   add(mbuf_of(packet), port);
+}
+
+bool Gate::send_copy(Packet& packet, uint16_t port) {
+  settle(packet);
+  rte_mbuf* copy = rte_pktmbuf_copy(mbuf_of(packet), ports_.whole_pool(port), 0, UINT32_MAX);
+  if (copy == nullptr) {
+    count(Reason::buffer_missing, 1);
+    return false;
+  }
+  add(copy, port);
+  return true;
 }
 
 void Gate::add(rte_mbuf* buffer, uint16_t port) {

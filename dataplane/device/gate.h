@@ -39,6 +39,8 @@ class Gate {
 
   /// To leave by `port` at the next flush.
   void send(net::Packet& packet, uint16_t port);
+  /// The same of a copy: the packet stays the caller's. False when no buffer is free.
+  bool send_copy(net::Packet& packet, uint16_t port);
   /// A frame of our own, without a tag; it leaves with that of `vlan`, if that is not 0. False when
   /// no buffer is free.
   bool send_frame(std::span<const uint8_t> frame, uint16_t port, uint16_t vlan = 0);

@@ -249,20 +249,30 @@ bool Netlink::read(KernelState& state) {
 }
 
 void Netlink::ask(const route::NeighbourKey& key) {
+  // From Linux 5.16 on it keeps the neighbour by itself; older ones are asked again and again.
+  change(key, NUD_NONE, NTF_USE, NTF_EXT_MANAGED);
+}
+
+void Netlink::probe(const route::NeighbourKey& key) {
+  change(key, NUD_PROBE, 0, 0);
+  ask(key);  // to keep it, which the probe's message has taken back
+}
+
+void Netlink::change(const route::NeighbourKey& key, uint16_t state, uint8_t flags,
+                     uint32_t more_flags) {
   ndmsg header{};
   const bool v4 = key.address.is_v4();
   header.ndm_family = v4 ? AF_INET : AF_INET6;
   if (links_[key.link].interface == 0) return;
   header.ndm_ifindex = static_cast<int>(links_[key.link].interface);
-  header.ndm_state = NUD_NONE;
-  header.ndm_flags = NTF_USE;
+  header.ndm_state = state;
+  header.ndm_flags = flags;
   nl_msg* message = nlmsg_alloc_simple(RTM_NEWNEIGH, NLM_F_REQUEST | NLM_F_CREATE | NLM_F_REPLACE);
   if (message == nullptr) return;
   nlmsg_append(message, &header, sizeof header, NLMSG_ALIGNTO);
   const uint8_t* bytes = key.address.bytes.data() + (v4 ? 12 : 0);
   nla_put(message, NDA_DST, v4 ? 4 : 16, bytes);
-  // From Linux 5.16 on it keeps the neighbour by itself; older ones are asked again and again.
-  nla_put_u32(message, NDA_FLAGS_EXT, NTF_EXT_MANAGED);
+  if (more_flags != 0) nla_put_u32(message, NDA_FLAGS_EXT, more_flags);
   nl_send_auto(asks_, message);
   nlmsg_free(message);
   // Refusals (a full table of neighbours) are read away: the neighbour is asked again anyway.

@@ -56,11 +56,14 @@ class Netlink {
   bool read(KernelState& state);
   /// Asks for a neighbour, and asks the kernel to keep it.
   void ask(const route::NeighbourKey& key);
+  /// Lets the kernel ask one that it knows whether it is still there.
+  void probe(const route::NeighbourKey& key);
 
  private:
   uint16_t link_of(uint32_t interface) const;
   void collect(nl_object* object, KernelState& state) const;
   bool dump(int type, KernelState& state);
+  void change(const route::NeighbourKey& key, uint16_t state, uint8_t flags, uint32_t more_flags);
 
   std::vector<Watched> links_;
   nl_sock* events_ = nullptr;

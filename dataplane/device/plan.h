@@ -60,6 +60,8 @@ struct Plan {
 
 /// What a frame needs besides its MTU: Ethernet, VLAN, FCS.
 inline constexpr uint32_t kFrameOverhead = 14 + 4 + 4;
+/// The longest frame that a port may have: 9,216 bytes and that.
+inline constexpr uint32_t kMostFrame = 9216 + kFrameOverhead;
 
 Plan plan(const Capabilities& device, const Wish& wish, const net::ToeplitzKey& key);
 

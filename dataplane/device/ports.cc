@@ -44,7 +44,8 @@ Ports::Ports(const PortsOptions& options)
     : workers_(options.workers),
       threads_(static_cast<uint16_t>(options.workers + 1)),
       ports_(options.ports.size()),
-      links_(std::make_unique<std::atomic<bool>[]>(options.ports.size())) {
+      links_(std::make_unique<std::atomic<bool>[]>(options.ports.size())),
+      open_(std::make_unique<std::atomic<bool>[]>(options.ports.size())) {
   for (size_t i = 0; i < ports_.size(); ++i) {
     ports_[i].number = static_cast<uint16_t>(i);
     open(ports_[i], options.ports[i]);
@@ -232,6 +233,16 @@ bool Ports::link_is_up(uint16_t port) const {
   rte_eth_link link{};
   return rte_eth_link_get_nowait(ports_[port].device, &link) == 0 &&
          link.link_status == RTE_ETH_LINK_UP;
+}
+
+void Ports::let_all_in(uint16_t port, bool all) {
+  if (all == lets_all_in(port)) return;
+  if (all) {
+    rte_eth_promiscuous_enable(ports_[port].device);
+  } else {
+    rte_eth_promiscuous_disable(ports_[port].device);
+  }
+  open_[port].store(all, std::memory_order_relaxed);
 }
 
 uint32_t Ports::speed_mbps(uint16_t port) const {

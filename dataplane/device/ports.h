@@ -96,6 +96,9 @@ class Ports {
   /// What the housekeeper has found, for all threads: nothing is sent by a port without a link.
   void note_link(uint16_t port, bool up) { links_[port].store(up, std::memory_order_relaxed); }
   bool has_link(uint16_t port) const { return links_[port].load(std::memory_order_relaxed); }
+  /// Frames for other hosts as well, or not any more: the port is a bridge's. The housekeeper.
+  void let_all_in(uint16_t port, bool all);
+  bool lets_all_in(uint16_t port) const { return open_[port].load(std::memory_order_relaxed); }
   uint32_t speed_mbps(uint16_t port) const;
   PortCounters counters(uint16_t port) const;
 
@@ -112,7 +115,7 @@ class Ports {
   std::vector<Port> ports_;
   std::map<std::pair<int, uint32_t>, rte_mempool*> pools_;  ///< by NUMA node and room
   std::vector<rte_mempool*> whole_pools_;                   ///< of each port
-  std::unique_ptr<std::atomic<bool>[]> links_;              // the housekeeper
+  std::unique_ptr<std::atomic<bool>[]> links_, open_;       // the housekeeper
   std::vector<std::unique_ptr<steer::Ring<void*>>> rings_;
 };
 

@@ -25,6 +25,8 @@ enum class Verdict : uint8_t {
   hold,       ///< waits for the link-layer address of `awaited`; a queue takes `buffer`
   reply,      ///< turned into our answer, leaves by the port that it came from
   kept,       ///< the path has taken `buffer` and will give it back (an early fragment)
+  across,     ///< as it came, by `egress`: the other side of a bridge
+  both,       ///< the same, and to the kernel: for everybody
 };
 
 /// Source and destination as they stand in a packet, IPv4. Exactly 16 bytes: one vector register.

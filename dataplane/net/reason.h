@@ -89,7 +89,8 @@ namespace nezu::net {
   X(sip_media_elsewhere, "SDP named another host than its sender, which was left as it is")     \
   X(servers_full, "every server that takes new flows has as many as it may")                    \
   X(access_denied, "the service's access list denies the client")                               \
-  X(access_denied_here, "the network instance's access list denies the client")
+  X(access_denied_here, "the network instance's access list denies the client")                 \
+  X(bridge_closed, "for another host, and the bridge stands by, listens or has lost a link")
 
 enum class Reason : uint8_t {
 #define NEZU_REASON_ENUM(name, text) name,

@@ -105,6 +105,31 @@ void Build::find_spaces() {
   routes_->spaces_ = std::move(spaces);
 }
 
+void Build::find_crossings() {
+  const auto& links = routes_->links_;
+  const auto count = static_cast<size_t>(std::count_if(
+      links.begin(), links.end(), [](const Link& link) { return link.is_bridged(); }));
+  std::vector<Crossing> crossings(count);  // a hop does not move
+  auto next = crossings.begin();
+  for (const Link& link : links) {
+    if (!link.is_bridged()) continue;
+    Crossing& one = *next++;
+    const Link& other = links[link.other];
+    one.port = link.port;
+    one.vlan = link.vlan;
+    one.bridge = link.bridge;
+    one.to_servers = !link.is_far;
+    one.mac = link.mac;
+    one.hop.word.store(hop_word({}, HopState::across), std::memory_order_relaxed);
+    one.hop.port.store(other.port, std::memory_order_relaxed);
+    one.hop.mtu.store(other.mtu, std::memory_order_relaxed);
+    one.hop.vlan = other.vlan;
+    one.hop.instance = other.instance;
+    one.hop.link = link.other;
+  }
+  routes_->crossings_ = std::move(crossings);
+}
+
 std::unique_ptr<const Routes> Build::finish(uint32_t version, uint64_t seed,
                                             const Routes* like) && {
   routes_->version_ = std::max(version, 1u);
@@ -112,6 +137,7 @@ std::unique_ptr<const Routes> Build::finish(uint32_t version, uint64_t seed,
   routes_->neighbours_ = Hosts(neighbours_, seed);
   routes_->twin_addresses_ = Hosts(twin_addresses_, seed);
   find_sources();
+  find_crossings();
   if (like != nullptr) {
     routes_->fibs_ = like->fibs_;
     routes_->spaces_ = like->spaces_;

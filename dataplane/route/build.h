@@ -46,6 +46,8 @@ class Build {
   /// A host of a link gets an index; nothing when no hop is free.
   std::optional<uint16_t> neighbour(uint16_t link, const net::Address& address);
   void twin_address(uint16_t link, const net::Address& address);
+  /// Of the bridges that links are of; they outlive the Routes.
+  void leases(const Leases& leases) { routes_->leases_ = &leases; }
 
   /// Call last. With `like`, the routes of those are taken over (and none may have been given
   /// here): only links, neighbours and addresses are new.
@@ -57,6 +59,7 @@ class Build {
   std::optional<uint32_t> target(const Way& way);
   void find_sources();
   void find_spaces();
+  void find_crossings();
 
   Hops& hops_;
   std::unique_ptr<Routes> routes_;

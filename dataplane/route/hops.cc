@@ -12,16 +12,19 @@ Hops::Hops(uint32_t capacity)
 
 std::optional<uint16_t> Hops::claim(uint16_t link_number, const Link& link,
                                     const net::Address& gateway) {
-  if (const auto known = find(link_number, gateway)) return known;
+  if (const auto known = find(link_number, gateway)) {
+    hops_[*known].mtu.store(link.mtu, std::memory_order_relaxed);
+    return known;
+  }
   if (free_.empty()) return std::nullopt;
   const uint16_t index = free_.back();
   free_.pop_back();
   by_key_.emplace(Key{link_number, gateway}, index);
   NextHop& hop = hops_[index];
   hop.source = link.mac;
-  hop.port = link.port;
+  hop.port.store(link.port, std::memory_order_relaxed);
   hop.vlan = link.vlan;
-  hop.mtu = link.mtu;
+  hop.mtu.store(link.mtu, std::memory_order_relaxed);
   hop.instance = link.instance;
   hop.link = link_number;
   hop.gateway = gateway;
@@ -43,6 +46,10 @@ void Hops::release(uint16_t index) {
 
 void Hops::resolve(uint16_t index, const net::MacAddress& mac) {
   hops_[index].word.store(hop_word(mac, HopState::ready), std::memory_order_relaxed);
+}
+
+void Hops::seat(uint16_t index, uint16_t port) {
+  hops_[index].port.store(port, std::memory_order_relaxed);
 }
 
 void Hops::set_state(uint16_t index, HopState state) {

@@ -24,6 +24,13 @@ struct Link {
   net::Instance instance = net::Instance::standard;
   bool up = true;       ///< false: nobody there can answer
   bool present = true;  ///< false: its VLAN is configured no more; the number stays taken
+  // Of a bridge:
+  uint16_t other = kNoOther;  ///< the link at the other side
+  bool is_far = false;        ///< the servers' side: its twin is the other's
+  uint8_t bridge = 0;         ///< its number
+
+  static constexpr uint16_t kNoOther = 0xffff;
+  bool is_bridged() const { return other != kNoOther; }
 };
 
 class Hops {
@@ -41,6 +48,8 @@ class Hops {
   void release(uint16_t index);
 
   void resolve(uint16_t index, const net::MacAddress& mac);
+  /// On a bridge: the side that the neighbour is at.
+  void seat(uint16_t index, uint16_t port);
   void set_state(uint16_t index, HopState state);  ///< keeps the MAC
   net::MacAddress mac(uint16_t index) const;
 

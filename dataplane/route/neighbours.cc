@@ -43,6 +43,7 @@ net::Reason Neighbours::hold(const NeighbourKey& key, const Link& link, void* bu
       return net::Reason::neighbour_unresolved;
     case HopState::asking:
     case HopState::link:
+    case HopState::across:  // no neighbour's
       break;
   }
   if (host.waiting.size() >= limits_.packets_each || held_ >= limits_.packets) {

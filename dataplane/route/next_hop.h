@@ -1,8 +1,9 @@
 // A way out: the port, and the Ethernet addresses that a frame needs to leave by it.
 //
-// One writer, the housekeeper; read by every worker. All but `word` is written before the index of
-// a hop is published and stays while the index is in use. `word` holds MAC and state together, so
-// that a neighbour that moves is one store: no reader sees half of a change, nothing is rebuilt.
+// One writer, the housekeeper; read by every worker. All but the atomic fields is written before
+// the index of a hop is published and stays while the index is in use. `word` holds MAC and state
+// together, so that a neighbour that moves is one store: no reader sees half of a change, nothing
+// is rebuilt. One that moves to the other side of a bridge has another port, too.
 #pragma once
 
 #include <atomic>
@@ -19,6 +20,7 @@ enum class HopState : uint8_t {
   ready,   ///< the only state to send in
   failed,  ///< it was asked and did not answer: packets are dropped
   link,    ///< stands for all hosts of a link that are not known yet: packets are held
+  across,  ///< to the other side of a bridge, as the frame says already
 };
 
 /// MAC in the lower 48 bits, first byte lowest; state above.
@@ -31,9 +33,9 @@ constexpr uint64_t hop_word(const net::MacAddress& mac, HopState state) {
 struct alignas(64) NextHop {
   std::atomic<uint64_t> word{0};
   net::MacAddress source;  ///< of the port
-  uint16_t port = 0;
-  uint16_t vlan = 0;  ///< 0: untagged
-  uint16_t mtu = 0;   ///< longest IP packet
+  std::atomic<uint16_t> port{0};
+  uint16_t vlan = 0;             ///< 0: untagged
+  std::atomic<uint16_t> mtu{0};  ///< longest IP packet
   net::Instance instance = net::Instance::standard;
   uint16_t link = 0;
   net::Address gateway;  ///< who is asked for by ARP or NDP; unspecified for HopState::link

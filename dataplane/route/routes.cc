@@ -7,6 +7,11 @@ namespace nezu::route {
 net::Address Routes::own_address(uint16_t port, uint16_t vlan, net::Instance instance,
                                  net::Family family) const {
   net::Address best;
+  for (const Link& link : links_) {
+    if (!link.is_far || link.port != port || link.vlan != vlan) continue;
+    port = links_[link.other].port;  // whose twin has the bridge's addresses
+    break;
+  }
   for (const Own& own : owns_) {
     const Link& link = links_[own.link];
     if (own.address.family() != family || own.address.is_link_local()) continue;
@@ -59,11 +64,22 @@ bool Routes::is_mac_of_ours(const net::MacAddress& mac) const {
   return std::any_of(links_.begin(), links_.end(),
                      [&mac](const Link& link) { return link.mac == mac; });
 }
-net::MacAddress Routes::mac_of_port(uint16_t port) const {
+net::MacAddress Routes::mac_of(uint16_t port, uint16_t vlan) const {
   for (const Link& link : links_) {
-    if (link.port == port) return link.mac;
+    if (link.port == port && link.vlan == vlan) return link.mac;
   }
   return {};
+}
+
+const Crossing* Routes::crossing(uint16_t port, uint16_t vlan) const {
+  for (const Crossing& one : crossings_) {
+    if (one.port == port && one.vlan == vlan) return &one;
+  }
+  return nullptr;
+}
+bool Routes::is_bridged(uint16_t port) const {
+  return std::any_of(crossings_.begin(), crossings_.end(),
+                     [port](const Crossing& one) { return one.port == port; });
 }
 
 }  // namespace nezu::route

@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "dataplane/net/spaces.h"
+#include "dataplane/route/crossing.h"
 #include "dataplane/route/hops.h"
 #include "dataplane/route/hosts.h"
 #include "dataplane/route/next_hop.h"
@@ -97,11 +98,21 @@ class Routes {
   const net::Prefix* widest_subnet(net::Instance instance, const net::Address& address) const;
   /// Which instance a frame belongs to, by its port and VLAN.
   const net::Spaces& spaces() const { return *spaces_; }
-  /// The port's MAC; all zeros for a port without a link.
-  net::MacAddress mac_of_port(uint16_t port) const;
+  /// Of the link of that port and VLAN; all zeros when there is none.
+  net::MacAddress mac_of(uint16_t port, uint16_t vlan) const;
   /// Of any port.
   bool is_mac_of_ours(const net::MacAddress& mac) const;
   const std::vector<Link>& links() const { return links_; }
+
+  // Bridges.
+  bool has_crossings() const { return !crossings_.empty(); }
+  /// By which frames of that port and VLAN pass; null: no bridge's.
+  const Crossing* crossing(uint16_t port, uint16_t vlan) const;
+  /// Frames for other hosts come in by that port.
+  bool is_bridged(uint16_t port) const;
+  bool is_open(uint8_t bridge, net::Instant now) const {
+    return leases_ != nullptr && leases_->is_open(bridge, now);
+  }
 
  private:
   friend class Build;
@@ -163,6 +174,8 @@ class Routes {
   std::vector<Subnet> subnets_;                       // of links
   std::vector<Own> owns_;                             // the same in order, for own_address
   std::vector<std::array<net::Address, 2>> sources_;  // by link: IPv4, IPv6; unspecified: none
+  std::vector<Crossing> crossings_;
+  const Leases* leases_ = nullptr;
 };
 
 }  // namespace nezu::route

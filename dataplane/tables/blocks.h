@@ -328,11 +328,27 @@ struct Membership {
 };
 static_assert(sizeof(Membership) == 32);
 
-/// `count` of them follow, ordered by port and VLAN.
+/// One VLAN (or the untagged frames) of two ports that is one network: what is not ours passes
+/// from one to the other.
+struct Bridge {
+  std::array<char, 16> name{};
+  std::array<char, 24> clients{}, servers{};  ///< names of ports
+  uint32_t hold_ms = 1000;
+  uint16_t vlan = 0;  ///< 0: untagged
+  uint8_t priority = 100;
+  uint8_t reserved = 0;
+  bool operator==(const Bridge&) const = default;
+};
+static_assert(sizeof(Bridge) == 72);
+inline constexpr uint32_t kMaxBridges = 16;
+
+/// `count` of the first follow, ordered by port and VLAN, and `bridge_count` bridges, by name.
 struct alignas(64) Memberships {
   uint32_t count = 0;
-  std::array<uint32_t, 15> reserved{};
+  uint32_t bridge_count = 0;
+  std::array<uint32_t, 14> reserved{};
   const Membership* all() const { return reinterpret_cast<const Membership*>(this + 1); }
+  const Bridge* bridges() const { return reinterpret_cast<const Bridge*>(all() + count); }
 };
 
 /// Whose flows the services of an instance take.

@@ -41,8 +41,8 @@ uint64_t layout_hash() {
         sizeof(Rule), offsetof(Service, client_prefix), offsetof(Service, return_to_sender),
         offsetof(ServiceKey, last_port), offsetof(Root, prefixes), offsetof(PortLine, side),
         sizeof(HashCell), sizeof(HashPage), sizeof(HashDirectory), sizeof(Settings),
-        sizeof(Membership), sizeof(Memberships), sizeof(Root), offsetof(Root, settings),
-        sizeof(SourceRules), sizeof(SourceRule), sizeof(SourcePrefix)}) {
+        sizeof(Membership), sizeof(Memberships), sizeof(Bridge), sizeof(BridgeLine), sizeof(Root),
+        offsetof(Root, settings), sizeof(SourceRules), sizeof(SourceRule), sizeof(SourcePrefix)}) {
     hash.add(part);
   }
   return hash.value();

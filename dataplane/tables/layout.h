@@ -42,6 +42,18 @@ enum class RegionState : uint32_t {
   ready = 2,
 };
 
+/// What a bridge is doing: that state of link::BridgeGuard, or `none` for a free line.
+enum class BridgeState : uint32_t { none, down, listening, claiming, bridging, standing_by, loop };
+
+/// Of one bridge, found by its name.
+struct alignas(64) BridgeLine {
+  std::atomic<uint32_t> state{0};   // HK: BridgeState
+  std::array<char, 16> name{};      // HK, while the state is `none`
+  std::atomic<uint64_t> better{0};  // HK: MAC of the box that bridges instead, first byte highest
+  std::array<uint64_t, 4> base{};   // HK, with the name: what workers' counters showed
+};
+static_assert(sizeof(BridgeLine) == 64);
+
 struct alignas(4096) Header {
   uint64_t magic = kMagic;            // CP, once
   uint64_t layout = 0;                // CP, once: layout_hash()
@@ -72,6 +84,7 @@ struct alignas(4096) Header {
   std::array<char, 32> dataplane_version{};  // HK, once at attach
   Counter nat_log_written;                   // the thread of the NAT log
   Counter nat_log_lost;                      // the same: records that the disk did not take
+  std::array<BridgeLine, kMaxBridges> bridges{};
 };
 
 /// One reader thread's line. A reader is dead only when its process is.
@@ -133,8 +146,10 @@ struct alignas(64) WorkerLine {
   Counter announced_capacity;       ///< gauge
   Counter turns_too_long;           ///< turns beyond 100 us
   Counter longest_turn;             ///< gauge: TSC cycles, since the data plane started
+  /// Frames that passed as they came, by Header::bridges: to the servers' side, to the clients'.
+  std::array<std::array<Traffic, 2>, kMaxBridges> bridged{};
 };
-static_assert(sizeof(WorkerLine) == 1536);
+static_assert(sizeof(WorkerLine) == 2048);
 
 /// What a flow takes whose lengths change, beside its entry (flow/splice.h).
 inline constexpr uint64_t kSpliceBytes = 64;
@@ -246,6 +261,7 @@ enum class EventKind : uint16_t {
   flows_dropped_at_start,
   nat_log_lost,
   address_claimed,  ///< text: the address; value: the MAC of the host that claims it
+  bridge_changed,   ///< text: its name; value: BridgeState
 };
 
 /// HK -> CP; when the ring is full the event is lost and counted.

@@ -1,6 +1,7 @@
 // What is published whole and has no slots.
 #include <algorithm>
 #include <cstring>
+#include <vector>
 
 #include "dataplane/tables/writer.h"
 
@@ -19,15 +20,23 @@ void Transaction::put_source_rules(std::span<const uint8_t> block) {
   if (!block.empty()) source_rules_.offset = stage(block.data(), block.size(), nullptr, 0);
 }
 
-void Transaction::put(std::span<const Membership> memberships) {
-  const auto live = live_.memberships();
-  if (std::equal(live.begin(), live.end(), memberships.begin(), memberships.end())) return;
+void Transaction::put(std::span<const Membership> memberships, std::span<const Bridge> bridges) {
+  if (std::ranges::equal(live_.memberships(), memberships) &&
+      std::ranges::equal(live_.bridges(), bridges)) {
+    return;
+  }
   if (memberships_.exists()) replaced_.push_back(memberships_.offset);
   memberships_ = {};
-  if (memberships.empty()) return;
+  if (memberships.empty() && bridges.empty()) return;
   Memberships block;
   block.count = static_cast<uint32_t>(memberships.size());
-  memberships_ = {stage(&block, sizeof block, memberships.data(), memberships.size_bytes())};
+  block.bridge_count = static_cast<uint32_t>(bridges.size());
+  std::vector<uint8_t> lists(memberships.size_bytes() + bridges.size_bytes());
+  if (!memberships.empty()) std::memcpy(lists.data(), memberships.data(), memberships.size_bytes());
+  if (!bridges.empty()) {
+    std::memcpy(lists.data() + memberships.size_bytes(), bridges.data(), bridges.size_bytes());
+  }
+  memberships_ = {stage(&block, sizeof block, lists.data(), lists.size())};
 }
 
 void Transaction::put(std::span<const InstanceAccessSpec> lists) {

@@ -52,6 +52,11 @@ class View {
     const Memberships* block = at(root_->memberships);
     return {block->all(), block->count};
   }
+  std::span<const Bridge> bridges() const {
+    if (root_ == nullptr || !root_->memberships.exists()) return {};
+    const Memberships* block = at(root_->memberships);
+    return {block->bridges(), block->bridge_count};
+  }
 
   std::span<const InstanceAccess> instance_access() const {
     if (root_ == nullptr || !root_->instance_access.exists()) return {};

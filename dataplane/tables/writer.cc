@@ -16,7 +16,8 @@ uint64_t bytes_of(const Ring& ring) { return sizeof(Ring) + ring.size * sizeof(u
 uint64_t bytes_of(const SnatSet& set) { return sizeof(SnatSet) + set.count * sizeof(AddressId); }
 uint64_t bytes_of(const AccessList& list) { return list.bytes(); }
 uint64_t bytes_of(const Memberships& block) {
-  return sizeof(Memberships) + block.count * sizeof(Membership);
+  return sizeof(Memberships) + block.count * sizeof(Membership) +
+         block.bridge_count * sizeof(Bridge);
 }
 uint64_t bytes_of(const LocalAddress& local) {
   return sizeof(LocalAddress) + local.rule_count * sizeof(Rule);

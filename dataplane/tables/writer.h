@@ -115,7 +115,7 @@ class Transaction {
   /// As build_source_rules made it; empty: no rules.
   void put_source_rules(std::span<const uint8_t> block);
   /// All of them, ordered by port and VLAN.
-  void put(std::span<const Membership> memberships);
+  void put(std::span<const Membership> memberships, std::span<const Bridge> bridges = {});
   /// All of them, ordered by instance; lists that deny nobody are left out.
   void put(std::span<const InstanceAccessSpec> lists);
   void remove(ServiceId id);

@@ -112,6 +112,49 @@ void World::rebuild_routes(uint16_t back_vlan, uint16_t front_vlan, bool servers
   routes_ = std::move(build).finish(++routes_version_);
 }
 
+void World::bridge_routes(uint16_t vlan, const std::vector<net::Address>& at_clients) {
+  using net::parse_prefix;
+  route::Build build(hops_);
+  build.leases(leases_);
+  route::Link front, back;
+  front.mac = *net::parse_mac(kFrontMac);
+  back.port = 1;
+  back.mac = *net::parse_mac(kBackMac);
+  uint16_t near = 0, far = 1;
+  const auto connect = [&] {
+    front.vlan = back.vlan = vlan;
+    front.other = far;
+    back.other = near;
+    back.is_far = true;
+    back.mac = front.mac;
+  };
+  if (vlan == 0) {
+    connect();
+    build.link(front);
+    build.link(back);
+  } else {
+    build.link(front);
+    build.link(back);
+    near = 2;
+    far = 3;
+    connect();
+    build.link(front);
+    build.link(back);
+  }
+  build.route({*parse_prefix("10.0.1.0/24"), net::Instance::standard, {{near}}});
+  build.route({*parse_prefix("fd00:1::/64"), net::Instance::standard, {{near}}});
+  build.twin_address(near, address("10.0.1.1"));
+  build.twin_address(near, address("fd00:1::1"));
+  for (const auto& [host, mac] : neighbours_) {
+    const auto hop = build.neighbour(near, host);
+    if (!hop) fail("no next hop is free");
+    const bool is_front = std::find(at_clients.begin(), at_clients.end(), host) != at_clients.end();
+    hops_.seat(*hop, is_front ? 0 : 1);
+    hops_.resolve(*hop, mac);
+  }
+  routes_ = std::move(build).finish(++routes_version_);
+}
+
 void World::add_space(route::Build& build, const InstanceSpec& spec) {
   using net::parse_prefix;
   const uint16_t front =

@@ -117,6 +117,11 @@ class World {
   /// one that the clients' side carries beside the untagged link; 0: none. Without the servers'
   /// subnets, the default route leads to them.
   void rebuild_routes(uint16_t back_vlan = 0, uint16_t front_vlan = 0, bool servers_on_link = true);
+  /// Instead: both ports are one network, 10.0.1.0/24 and fd00:1::/64, untagged or a VLAN of both,
+  /// and there is no other route. Hosts of `neighbour` are at the servers' side, but for those
+  /// given here.
+  void bridge_routes(uint16_t vlan, const std::vector<net::Address>& at_clients = {});
+  route::Leases& leases() { return leases_; }
 
  private:
   struct Server {
@@ -138,6 +143,7 @@ class World {
   std::vector<InstanceSpec> instances_;
   uint64_t revision_ = 0;
   route::Hops hops_;
+  route::Leases leases_;
   std::vector<std::pair<net::Address, net::MacAddress>> neighbours_;
   uint32_t hosts_ = 0;
   uint64_t failures_ = 0;

@@ -1,4 +1,4 @@
-// stats: counters and rates of services, servers, workers, ports and drops.
+// stats: counters and rates of services, servers, workers, ports, drops, source NAT and bridges.
 #include <algorithm>
 
 #include "nezu/v1/state.pb.h"
@@ -20,6 +20,7 @@ constexpr Part kParts[] = {
     {"ports", v1::STATISTICS_PART_PORTS, ports_table},
     {"drops", v1::STATISTICS_PART_DROPS, drops_table},
     {"source-nats", v1::STATISTICS_PART_SOURCE_NATS, source_nats_table},
+    {"bridges", v1::STATISTICS_PART_BRIDGES, bridges_table},
 };
 
 struct State {
@@ -71,9 +72,12 @@ void add_stats(CLI::App& app, Session& session) {
   auto state = std::make_shared<State>();
   auto* command = app.add_subcommand("stats", "Counters and rates");
   command
-      ->add_option("part", state->parts,
-                   "services, servers, workers, ports, drops, source-nats; default: all of them")
-      ->check(CLI::IsMember({"services", "servers", "workers", "ports", "drops", "source-nats"}));
+      ->add_option(
+          "part", state->parts,
+          "services, servers, workers, ports, drops, source-nats, bridges; default: all of "
+          "them")
+      ->check(CLI::IsMember(
+          {"services", "servers", "workers", "ports", "drops", "source-nats", "bridges"}));
   command->add_option("--service", state->service, "Only this service");
   command->add_option("--pool", state->pool, "Only this pool's servers");
   action(command, session, [state, &session] {

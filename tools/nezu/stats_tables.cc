@@ -97,6 +97,19 @@ Table source_nats_table(const v1::Statistics& statistics) {
   return table;
 }
 
+Table bridges_table(const v1::Statistics& statistics) {
+  Table table({"bridge", "clients", "servers", "state", "better box", ">pkt/s to servers",
+               ">pkt/s to clients", ">pkts to servers", ">pkts to clients"});
+  for (const auto& bridge : statistics.bridges()) {
+    table.add({bridge.name(), bridge.clients(), bridge.servers(), name_of(bridge.state()),
+               bridge.better().empty() ? "-" : bridge.better(),
+               scaled(bridge.packets_to_servers_per_second()),
+               scaled(bridge.packets_to_clients_per_second()), number(bridge.packets_to_servers()),
+               number(bridge.packets_to_clients())});
+  }
+  return table;
+}
+
 Table drops_table(const v1::Statistics& statistics) {
   Table table({"reason", ">dropped/s", ">dropped", "what it means"});
   for (const auto& drop : statistics.drops()) {

@@ -12,5 +12,6 @@ Table workers_table(const v1::Statistics& statistics);
 Table ports_table(const v1::Statistics& statistics);
 Table drops_table(const v1::Statistics& statistics);
 Table source_nats_table(const v1::Statistics& statistics);
+Table bridges_table(const v1::Statistics& statistics);
 
 }  // namespace nezu::cli

@@ -98,6 +98,25 @@ TEST(Compile, LinksOfInstancesAreOrderedByPortAndVlan) {
   EXPECT_EQ(text, "back.0:10 front.9:20 front.10:10 front.30:0 front.100:20 ");
 }
 
+TEST(Compile, BridgesAreOrderedByName) {
+  const Image image = all(configuration(R"(
+    instances { name: "red" number: 10 links: "front.10" links: "back.10"
+      bridges { name: "b" clients: "back.10" servers: "front.10" priority: 7 hold_ms: 2000 } }
+    instances { name: "standard" bridges { name: "a" clients: "front" servers: "back" } })"),
+                          {}, 0);
+  ASSERT_EQ(image.bridges.size(), 2u);
+  EXPECT_STREQ(image.bridges[0].name.data(), "a");
+  EXPECT_EQ(image.bridges[0].vlan, 0);
+  EXPECT_EQ(image.bridges[0].priority, 100);
+  EXPECT_EQ(image.bridges[0].hold_ms, 1000u);
+  const tables::Bridge& b = image.bridges[1];
+  EXPECT_STREQ(b.clients.data(), "back");
+  EXPECT_STREQ(b.servers.data(), "front");
+  EXPECT_EQ(b.vlan, 10);
+  EXPECT_EQ(b.priority, 7);
+  EXPECT_EQ(b.hold_ms, 2000u);
+}
+
 TEST(Compile, ServersOfTwoInstancesAreTwo) {
   const Image image = all(configuration(R"(
     instances { name: "red" number: 10 }

@@ -149,7 +149,7 @@ TEST_F(RoutesTest, TwinAddressesAreKnown) {
   EXPECT_EQ(routes_->own_address(1, 0, kInstance, net::Family::ipv4), address("192.0.2.1"));
   EXPECT_EQ(routes_->own_address(0, 0, kInstance, net::Family::ipv6), address("2001:db8::1"));
   EXPECT_EQ(routes_->port_of_neighbour(kInstance, address("192.0.2.10")), 0u);
-  EXPECT_EQ(routes_->mac_of_port(1), kBack);
+  EXPECT_EQ(routes_->mac_of(1, 0), kBack);
 }
 
 }  // namespace

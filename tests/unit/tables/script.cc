@@ -169,6 +169,16 @@ std::vector<Membership> memberships_at(uint64_t revision) {
   return all;
 }
 
+/// None, one or two, of a revision in four.
+std::vector<Bridge> bridges_at(uint64_t revision) {
+  std::vector<Bridge> all(revision / 4 % 3);
+  for (size_t i = 0; i < all.size(); ++i) {
+    all[i].name[0] = static_cast<char>('a' + i);
+    all[i].vlan = static_cast<uint16_t>(revision / 4 % 4000);
+  }
+  return all;
+}
+
 Commit step(Writer& writer, uint64_t revision) {
   Transaction change(writer);
   for (const uint32_t number :
@@ -190,7 +200,7 @@ Commit step(Writer& writer, uint64_t revision) {
   settings.embryonic_percent = static_cast<uint8_t>(revision % 100);
   change.put(settings);
   change.put_source_rules(rules_at(revision));
-  change.put(memberships_at(revision));
+  change.put(memberships_at(revision), bridges_at(revision));
   change.put(instance_access_at(revision));
   return change.commit(revision);
 }
@@ -221,6 +231,7 @@ std::string fault_of(const View& view) {
                   })) {
     return "the instances' access lists";
   }
+  if (!std::ranges::equal(bridges_at(root.revision), view.bridges())) return "the bridges";
   uint32_t count = 0;
   for (uint32_t number = 0; number < kCount; ++number) {
     if (exists(number, root.revision)) {
@@ -280,7 +291,7 @@ uint64_t reachable_bytes(const Region& region) {
     count(root.source_rules.offset, rules->bytes());
   }
   count(root.memberships.offset,
-        sizeof(Memberships) + view.memberships().size() * sizeof(Membership));
+        sizeof(Memberships) + view.memberships().size_bytes() + view.bridges().size_bytes());
   const auto list = [&](Ref<AccessList> ref) {
     if (ref.exists()) count(ref.offset, view.at(ref)->bytes());
   };
