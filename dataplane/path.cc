@@ -33,6 +33,12 @@ void Path::take(net::Burst& burst, const tables::View& view, const route::Routes
   run(burst, view, routes, now);
 }
 
+void Path::resume(net::Burst& burst, const tables::View& view, const route::Routes& routes,
+                  net::Instant now) {
+  for (net::Packet& packet : burst.all()) packet.handed_over = true;
+  run(burst, view, routes, now);
+}
+
 void Path::originate(net::Burst& burst, const tables::View& view, const route::Routes& routes,
                      net::Instant now) {
   for (net::Packet& packet : burst.all()) packet.handed_over = true;

@@ -13,6 +13,9 @@
 //   kept       an early fragment: the path has its buffer and gives it back by `release`
 //   across     not for us: the other side of a bridge, by `egress`, as it came
 //   both       the same, and to the twin
+//   split      IPv4 that is too long for its way and may be fragmented: the caller makes pieces of
+//   at
+//              most `owner` bytes (forward/pieces.h) and gives them to `resume`, with its ports
 //   drop       `reason` says why; counted already
 // `head` may have moved by the four bytes of a VLAN tag that was put in or taken out.
 // The caller frees or moves buffers and counts only what it does itself (sent, transmit_full, ...).
@@ -127,6 +130,9 @@ class Path {
   uint32_t release(std::span<steer::Given> out);
   /// Once a turn, whether packets came or not: expiry, drains, requests; each in a bounded slice.
   void housekeep(const tables::View& view, const route::Routes& routes, net::Instant now);
+  /// Pieces of packets that were too long for their way, as if they had come in so.
+  void resume(net::Burst& burst, const tables::View& view, const route::Routes& routes,
+              net::Instant now);
   /// Frames of our own.
   void originate(net::Burst& burst, const tables::View& view, const route::Routes& routes,
                  net::Instant now);

@@ -19,6 +19,9 @@ void count_unforwarded(tables::WorkerLine& line, const net::Packet& packet) {
     case net::Verdict::both:
       line.to_twin.add(1);
       break;
+    case net::Verdict::split:  // its pieces are counted as packets
+      line.fragmented.add(1);
+      break;
     case net::Verdict::undecided:
     case net::Verdict::forward:
     case net::Verdict::hand_over:  // by whoever moves it

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "dataplane/forward/family.h"
+#include "dataplane/forward/pieces.h"
 #include "dataplane/forward/reply.h"
 #include "dataplane/forward/tunnel.h"
 #include "dataplane/net/headers.h"
@@ -114,9 +115,40 @@ int32_t growth_of(const Turn& turn, const net::Packet& packet) {
   return static_cast<int32_t>(forward::tunnel_bytes(mode, server_of(turn, id).family()));
 }
 
+/// What a flow's mode does to fragments: those that carry the client's address, or whose lengths or
+/// sums over the whole change, cannot be cut.
+bool may_split(const Turn& turn, const net::Packet& packet) {
+  if (packet.shape != net::Shape::transport && packet.shape != net::Shape::fragment) return false;
+  const FlowId id(packet.flow);
+  if (!id.exists()) return true;
+  const tables::Mode mode = turn.state.flows.track(id).mode;
+  if (packet.protocol == net::Protocol::sctp) {
+    return tables::is_one_way(mode) || tables::has_relay(mode);
+  }
+  return mode != tables::Mode::tagged && mode != tables::Mode::prefixed &&
+         mode != tables::Mode::spliced && mode != tables::Mode::spoken;
+}
+
+/// A later fragment knows its ports already.
+void split(Turn& turn, net::Packet& packet, uint16_t longest) {
+  const FlowId id(packet.flow);
+  const bool grows_more =
+      id.exists() && is_mixed(turn, id) && !tables::is_tunnel(turn.state.flows.track(id).mode);
+  // Between the families each piece has a fragment header.
+  if (grows_more) longest = static_cast<uint16_t>(longest - sizeof(net::Ipv6Fragment));
+  if (forward::Pieces(packet, longest).count() == 0) return packet.drop(Reason::too_big);
+  if (packet.shape == net::Shape::transport) {
+    packet.ports = packet.tuple4.source_port | uint32_t{packet.tuple4.destination_port} << 16;
+  }
+  packet.verdict = net::Verdict::split;
+  packet.owner = longest;
+}
+
 void too_big(Turn& turn, net::Packet& packet, uint16_t mtu) {
-  // Whoever lets us fragment is not told (RFC 1191), and we do not fragment.
-  if (may_fragment(packet)) return packet.drop(Reason::too_big);
+  // Whoever lets us fragment is not told (RFC 1191).
+  if (may_fragment(packet)) {
+    return may_split(turn, packet) ? split(turn, packet, mtu) : packet.drop(Reason::too_big);
+  }
   tell(turn, packet, Reason::too_big, [mtu](net::Packet& p, const net::Address& from) {
     return forward::reply_too_big(p, from, mtu);
   });

@@ -64,6 +64,8 @@ void Worker::receive(const tables::View& view, const route::Routes& routes, net:
     is_.path->receive(burst_, view, routes, now);
     is_.handover->give(is_.number, burst_, *is_.line);
     dispose();
+    if (piece_count_ != 0) [[unlikely]]
+      send_pieces(view, routes, now);
   }
 }
 
@@ -86,6 +88,31 @@ void Worker::take(const tables::View& view, const route::Routes& routes, net::In
   is_.path->take(burst_, view, routes, now);
   is_.handover->give(is_.number, burst_, *is_.line);
   dispose();
+  if (piece_count_ != 0) [[unlikely]]
+    send_pieces(view, routes, now);
+}
+
+/// Pieces of packets that were too long go through the stages as if they had come in so. Each fits
+/// its way, unless that has become narrower meanwhile.
+void Worker::send_pieces(const tables::View& view, const route::Routes& routes, net::Instant now) {
+  while (piece_count_ != 0) {
+    steer::Given given[net::kBurstCapacity / 2];
+    const uint32_t count = std::min<uint32_t>(piece_count_, net::kBurstCapacity / 2);
+    std::copy_n(pieces_.begin(), count, given);
+    std::copy(pieces_.begin() + count, pieces_.begin() + piece_count_, pieces_.begin());
+    piece_count_ -= count;
+    is_.gate->take({given, count}, burst_);
+    is_.path->resume(burst_, view, routes, now);
+    dispose();
+  }
+}
+
+void Worker::split(net::Packet& packet) {
+  const uint32_t made =
+      is_.gate->split(packet, packet.owner, std::span(pieces_).subspan(piece_count_));
+  if (made == 0) return refuse(packet, net::Reason::buffer_missing);
+  piece_count_ += made;
+  is_.gate->release(packet);
 }
 
 /// RSTs of our own, through the stages.
@@ -117,6 +144,9 @@ void Worker::dispose() {
         break;
       case net::Verdict::reply:
         is_.gate->send(packet, packet.port);
+        break;
+      case net::Verdict::split:
+        split(packet);
         break;
       case net::Verdict::hand_over:  // has gone
       case net::Verdict::kept:       // comes back

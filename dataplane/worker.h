@@ -4,6 +4,7 @@
 // allowed to. New configuration and new routes enter once a turn, at its beginning.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -49,7 +50,9 @@ class Worker {
                uint64_t began);
   void take(const tables::View& view, const route::Routes& routes, net::Instant now);
   void say_farewells(const tables::View& view, const route::Routes& routes, net::Instant now);
+  void send_pieces(const tables::View& view, const route::Routes& routes, net::Instant now);
   void dispose();
+  void split(net::Packet& packet);
   void to_housekeeper(steer::Ring<void*>& ring, net::Packet& packet, net::Reason full);
   void hold(net::Packet& packet);
   void refuse(net::Packet& packet, net::Reason reason);
@@ -59,6 +62,9 @@ class Worker {
   Parts is_;
   Errands errands_;
   net::Burst burst_;
+  static constexpr uint32_t kPieces = 512;
+  std::array<steer::Given, kPieces> pieces_;  ///< of packets too long for their way
+  uint32_t piece_count_ = 0;
   TurnLoad load_;
   uint32_t idle_turns_ = 0;
   uint32_t next_source_ = 0;  ///< the one that the next turn begins with

@@ -86,6 +86,7 @@ void put(const WorkerReading& now, const WorkerReading& before, double seconds,
   to.set_transit(now.transit);
   to.set_transit_bytes(now.transit_bytes);
   to.set_client_address_left_out(now.client_address_left_out);
+  to.set_fragmented(now.fragmented);
 }
 
 void put(const PortReading& now, const PortReading& before, double seconds,

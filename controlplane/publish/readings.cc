@@ -71,6 +71,7 @@ WorkerReading read_worker(const tables::WorkerLine& line, uint32_t number) {
   worker.transit = line.transit.read();
   worker.transit_bytes = line.transit_bytes.read();
   worker.nat_log_lost = line.nat_log_lost.read();
+  worker.fragmented = line.fragmented.read();
   return worker;
 }
 

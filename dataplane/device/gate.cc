@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "dataplane/device/buffer.h"
+#include "dataplane/forward/pieces.h"
 #include "dataplane/net/headers.h"
 
 namespace nezu::device {
@@ -118,6 +119,33 @@ bool Gate::send_copy(Packet& packet, uint16_t port) {
   }
   add(copy, port);
   return true;
+}
+
+uint32_t Gate::split(Packet& packet, uint16_t longest, std::span<steer::Given> out) {
+  settle(packet);
+  forward::Pieces pieces(packet, longest);
+  if (pieces.count() > out.size()) return 0;
+  for (uint32_t i = 0; i < pieces.count(); ++i) {
+    const forward::Pieces::Piece piece = pieces.piece(i);
+    const auto headers = static_cast<uint32_t>(piece.headers.size());
+    const Blank blank = blank_buffer(packet.port);
+    const bool fits = blank.buffer != nullptr && headers + piece.length <= blank.room;
+    if (!fits) {
+      if (blank.buffer != nullptr) release(blank.buffer);
+      for (const steer::Given& one : out.first(i)) release(one.buffer);
+      return 0;
+    }
+    std::memcpy(blank.bytes, piece.headers.data(), headers);
+    const void* payload =
+        rte_pktmbuf_read(mbuf_of(packet), piece.from, piece.length, blank.bytes + headers);
+    if (payload != blank.bytes + headers) {
+      std::memcpy(blank.bytes + headers, payload, piece.length);
+    }
+    rte_pktmbuf_append(blank.buffer, static_cast<uint16_t>(headers + piece.length));
+    blank.buffer->port = packet.port;
+    out[i] = {blank.buffer, packet.ports, true};
+  }
+  return pieces.count();
 }
 
 void Gate::add(rte_mbuf* buffer, uint16_t port) {

@@ -41,6 +41,9 @@ class Gate {
   void send(net::Packet& packet, uint16_t port);
   /// The same of a copy: the packet stays the caller's. False when no buffer is free.
   bool send_copy(net::Packet& packet, uint16_t port);
+  /// Pieces of a packet, none longer than `longest` (of IP), as if they had come in where it did.
+  /// The packet stays the caller's. 0: there is not room for all, or no buffer.
+  uint32_t split(net::Packet& packet, uint16_t longest, std::span<steer::Given> out);
   /// A frame of our own, without a tag; it leaves with that of `vlan`, if that is not 0. False when
   /// no buffer is free.
   bool send_frame(std::span<const uint8_t> frame, uint16_t port, uint16_t vlan = 0);

@@ -27,6 +27,7 @@ enum class Verdict : uint8_t {
   kept,       ///< the path has taken `buffer` and will give it back (an early fragment)
   across,     ///< as it came, by `egress`: the other side of a bridge
   both,       ///< the same, and to the kernel: for everybody
+  split,      ///< IPv4 too long for its way: device/ makes pieces, which come in again; `owner`
 };
 
 /// Source and destination as they stand in a packet, IPv4. Exactly 16 bytes: one vector register.
@@ -118,7 +119,7 @@ struct alignas(64) Packet {
   Verdict verdict = Verdict::undecided;
   Reason reason = Reason::none;
   uint16_t egress = 0;  ///< port to send by
-  uint16_t owner = 0;   ///< hand_over: the worker
+  uint16_t owner = 0;   ///< hand_over: the worker. split: the longest IP packet to come
   /// By device/: came by another worker's ring, must not leave by one.
   bool handed_over = false;
   /// A fragment whose train told `ports`: it has been at its home.

@@ -138,7 +138,8 @@ struct alignas(64) WorkerLine {
   Counter calls;                  ///< gauge: SIP calls whose server is known
   Counter call_capacity;          ///< gauge
   Counter calls_forgotten;        ///< before their time, for others
-  std::array<Counter, 23> reserved{};
+  Counter fragmented;             ///< packets that left in pieces
+  std::array<Counter, 22> reserved{};
   Counter client_address_left_out;  ///< segments without room for it
   Counter splices;                  ///< gauge: flows whose lengths change
   Counter splice_capacity;          ///< gauge

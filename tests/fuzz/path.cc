@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "dataplane/flow/table.h"
+#include "dataplane/forward/pieces.h"
 #include "dataplane/net/headers.h"
 #include "dataplane/net/text.h"
 #include "dataplane/path.h"
@@ -207,6 +208,7 @@ class Balancer {
       if (packet.verdict == Verdict::drop && packet.reason == Reason::none) fail("no reason");
       if (packet.verdict == Verdict::forward && packet.egress > 1) fail("no such port");
       if (packet.verdict == Verdict::forward && tag_of(packet) != packet.vlan) fail("a leak");
+      if (packet.verdict == Verdict::split) split(packet, worker);
       kept_ += packet.verdict == Verdict::kept;
       if (packet.verdict != Verdict::hand_over) continue;
       if (handed_over == 2 || packet.owner >= kWorkers || packet.owner == worker) {
@@ -300,6 +302,28 @@ class Balancer {
     one->packets[0].knows_ports = given.knows_ports;
     one->packets[0].ports = given.ports;
     receive(*one, worker, handed_over);
+  }
+  /// As device/ does.
+  void split(const Packet& packet, uint16_t worker) {
+    forward::Pieces pieces(packet, packet.owner);
+    if (pieces.count() == 0) fail("nothing to cut");
+    for (uint32_t i = 0; i < pieces.count(); ++i) {
+      const forward::Pieces::Piece piece = pieces.piece(i);
+      std::vector<uint8_t> bytes(piece.headers.begin(), piece.headers.end());
+      if (piece.from + piece.length > packet.length) fail("a piece of nothing");
+      bytes.insert(bytes.end(), packet.head + piece.from, packet.head + piece.from + piece.length);
+      const Input input(bytes, packet.port);
+      auto one = std::make_unique<Burst>();
+      one->count = 1;
+      input.arrive(one->packets[0]);
+      one->packets[0].knows_ports = true;
+      one->packets[0].ports = packet.ports;
+      workers_[worker].path->resume(*one, world_.view(), world_.routes(), now_);
+      const Verdict verdict = one->packets[0].verdict;
+      if (verdict == Verdict::split) fail("a piece that is too long");
+      if (verdict == Verdict::kept || verdict == Verdict::hand_over) fail("a piece that waits");
+      if (verdict == Verdict::undecided) fail("a piece without a verdict");
+    }
   }
   void release(uint16_t worker) {
     steer::Given given;

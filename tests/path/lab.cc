@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "dataplane/flow/table.h"
+#include "dataplane/forward/pieces.h"
 #include "dataplane/net/hash.h"
 
 namespace nezu::lab {
@@ -108,6 +109,9 @@ std::vector<Fate> Lab::run(uint16_t worker, uint16_t port, const std::vector<Way
     case By::ring:
       path.take(burst, view, world_.routes(), now_);
       break;
+    case By::pieces:
+      path.resume(burst, view, world_.routes(), now_);
+      break;
     case By::ourselves:
       path.originate(burst, view, world_.routes(), now_);
       break;
@@ -133,11 +137,24 @@ std::vector<Fate> Lab::run(uint16_t worker, uint16_t port, const std::vector<Way
         fate.awaited_in = packet.awaited_in;
       }
       fate.frame = dsl::Frame(dsl::Bytes(packet.head, packet.head + packet.length));
+      if (packet.verdict == net::Verdict::split) split(packet, worker, port);
     }
     fates.push_back(std::move(fate));
   }
   release(worker);
   return fates;
+}
+
+/// As a worker does after each burst.
+void Lab::split(const net::Packet& packet, uint16_t worker, uint16_t port) {
+  forward::Pieces pieces(packet, packet.owner);
+  for (uint32_t i = 0; i < pieces.count(); ++i) {
+    const forward::Pieces::Piece piece = pieces.piece(i);
+    dsl::Bytes bytes(piece.headers.begin(), piece.headers.end());
+    bytes.insert(bytes.end(), packet.head + piece.from, packet.head + piece.from + piece.length);
+    dsl::Frame frame(std::move(bytes));
+    pieces_.push_back(run(worker, port, {{&frame, true, packet.ports}}, By::pieces)[0]);
+  }
 }
 
 /// As a worker does each turn.

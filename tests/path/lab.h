@@ -49,6 +49,9 @@ class Lab {
                          uint16_t port = 0);
   /// What became of early fragments that waited, since the last call.
   std::vector<Fate> released() { return std::exchange(released_, {}); }
+  /// What became of the pieces of packets that were too long (verdict `split`), since the last
+  /// call.
+  std::vector<Fate> pieces() { return std::exchange(pieces_, {}); }
   /// RSTs of our own that left, since the last call.
   std::vector<Fate> said() { return std::exchange(said_, {}); }
   /// Who sends into a port, from the next start on.
@@ -87,9 +90,10 @@ class Lab {
     bool knows_ports = false;
     uint32_t ports = 0;
   };
-  enum class By : uint8_t { port, ring, ourselves };
+  enum class By : uint8_t { port, ring, pieces, ourselves };
   std::vector<Fate> run(uint16_t worker, uint16_t port, const std::vector<Way>& ways, By by);
   void release(uint16_t worker);
+  void split(const net::Packet& packet, uint16_t worker, uint16_t port);
   void say_farewells(uint16_t worker);
 
   flow::Capacity capacity_;
@@ -111,7 +115,7 @@ class Lab {
     uint16_t port;
   };
   std::vector<std::unique_ptr<Kept>> kept_;  ///< early fragments, by their handles
-  std::vector<Fate> released_, said_;
+  std::vector<Fate> released_, said_, pieces_;
 };
 
 }  // namespace nezu::lab

@@ -84,6 +84,22 @@ class Family(Case):
                    for drop in self.world.statistics()["drops"]}
         self.assertGreater(reasons.get("too_big", 0), 0, reasons)
 
+    def test_what_may_be_fragmented_comes_whole(self):
+        """1,500 bytes of IPv4 without DF: the server's kernel puts two IPv6 fragments together."""
+        script = ("import socket\n"
+                  "s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
+                  "s.setsockopt(socket.IPPROTO_IP, 10, 0)\n"  # IP_MTU_DISCOVER: IP_PMTUDISC_DONT
+                  f"s.bind(('{CLIENTS[10]}', 0)); s.connect(('{VIP}', {ECHO + FULLNAT}))\n"
+                  "s.settimeout(5)\n"
+                  "text = (bytes(range(256)) * 8)\n"
+                  "for length in (1472, 1460):\n"
+                  "    s.send(text[:length])\n"
+                  "    print(s.recv(4096).endswith(text[:length]))\n")
+        out = self.world.client.run("/usr/bin/python3", "-c", script)
+        self.assertEqual(["True", "True"], out.split())
+        workers = self.world.statistics()["workers"]
+        self.assertGreaterEqual(sum(number(one, "fragmented") for one in workers), 2)
+
 
 if __name__ == "__main__":
     tap.main()

@@ -54,7 +54,8 @@ Table servers_table(const v1::Statistics& statistics) {
 Table workers_table(const v1::Statistics& statistics) {
   Table table({">worker", ">load", ">pkt/s in", ">pkt/s out", ">cycles/pkt", ">pkts/burst",
                ">longest turn", ">too long", ">handed over/s", ">new/s", ">live", ">embryonic",
-               ">closed", ">expired", ">dropped/s", ">dropped", ">transit", ">address left out"});
+               ">closed", ">expired", ">dropped/s", ">dropped", ">transit", ">fragmented",
+               ">address left out"});
   for (const auto& worker : statistics.workers()) {
     table.add({std::to_string(worker.worker()), percent(worker.busy_share()),
                scaled(worker.received_per_second()), scaled(worker.sent_per_second()),
@@ -64,7 +65,8 @@ Table workers_table(const v1::Statistics& statistics) {
                number(worker.flows_live()), number(worker.flows_embryonic()),
                number(worker.flows_closed()), number(worker.flows_expired()),
                scaled(worker.dropped_per_second()), number(worker.dropped()),
-               number(worker.transit()), number(worker.client_address_left_out())});
+               number(worker.transit()), number(worker.fragmented()),
+               number(worker.client_address_left_out())});
   }
   return table;
 }
