@@ -65,7 +65,7 @@ void add_options(CLI::App& app, Options& options) {
                  "most IPv6 flows of each worker, and those between IPv4 and IPv6")
       ->capture_default_str();
   app.add_option("--changed-flows", options.engine.flows.splices,
-                 "most TCP flows of each worker whose lengths change (PROXY protocol, FTP)")
+                 "most TCP flows of each worker whose lengths change (PROXY protocol, FTP, RTSP)")
       ->capture_default_str();
   app.add_option("--neighbours", options.housekeeper.hops, "most next hops")
       ->capture_default_str()

@@ -96,8 +96,7 @@ struct Setup {
   std::array<uint64_t, tables::kMaxPorts> ports{};
   std::array<net::Side, tables::kMaxPorts> sides{};  ///< who sends into each port
   NatRing* nat_log = nullptr;                        ///< null: nobody keeps one
-  steer::Announcements* announcements =
-      nullptr;                    ///< all workers'; null: FTP, TFTP and SIP announce none
+  steer::Announcements* announcements = nullptr;     ///< all workers'; null: nothing announces any
   steer::Calls* calls = nullptr;  ///< all workers'; null: no SIP call is known again
 };
 

@@ -11,6 +11,7 @@
 // keeps two connections to one SNAT address and port apart.
 #include "dataplane/path_control.h"
 #include "dataplane/path_ftp.h"
+#include "dataplane/path_lines.h"
 #include "dataplane/path_open.h"
 
 namespace nezu::path {
@@ -89,8 +90,8 @@ FtpVerdict judge_passive(Turn& turn, const Control& control, flow::Splice& splic
   if (read.port == 0) return {};
   const uint16_t port = announce_passive(turn, control, read.port);
   if (port == 0) return wait(Reason::announcement_full);
-  const bool other = control.is_mixed() && (splice.state & ftp::kAsked) != 0;
-  splice.state = static_cast<uint8_t>(splice.state & ~ftp::kAsked);
+  const bool other = control.is_mixed() && (splice.state & lines::kAsked) != 0;
+  splice.state = static_cast<uint8_t>(splice.state & ~lines::kAsked);
   if (other) {
     return whole_line(line, numbers ? FtpForm::waits_here_line : FtpForm::waits_line, port);
   }
@@ -104,10 +105,10 @@ FtpVerdict judge_question(const Control& control, flow::Splice& splice, const Ft
   const bool fits = !control.is_mixed() || (read.kind == Kind::passive) == control.server.is_v4();
   if (read.kind == Kind::all && !fits) return whole_line(line, FtpForm::noop_line);
   if (fits) {
-    splice.state = static_cast<uint8_t>(splice.state & ~ftp::kAsked);
+    splice.state = static_cast<uint8_t>(splice.state & ~lines::kAsked);
     return {};
   }
-  splice.state |= ftp::kAsked;
+  splice.state |= lines::kAsked;
   return whole_line(line, read.kind == Kind::passive ? FtpForm::epsv_line : FtpForm::pasv_line);
 }
 
@@ -131,7 +132,7 @@ FtpVerdict judge_line(Turn& turn, FlowId id, flow::Splice& splice, std::string_v
     return asks ? judge_question(control, splice, read, line) : FtpVerdict{};
   }
   const FtpLine read = alg::read_ftp_reply(line);
-  if (read.kind == Kind::secured) splice.state |= ftp::kOpaque;
+  if (read.kind == Kind::secured) splice.state |= lines::kOpaque;
   if (control.is_outward()) return {};  // a server outside is where it says
   const bool waits = read.kind == Kind::waits || read.kind == Kind::waits_here;
   return waits ? judge_passive(turn, control, splice, read, line) : FtpVerdict{};

@@ -34,12 +34,14 @@ uint16_t passive_candidate(uint16_t port, uint32_t i) {
   return static_cast<uint16_t>(i == 0 && port >= 1024 ? port
                                                       : 1024 + (port + i * kStep) % (65536 - 1024));
 }
-/// The ports of an SNAT address that the client's `port` may be told as.
+/// The ports of an SNAT address that the client's `port` may be told as: those of even ones lie
+/// below those of odd ones, so that RTP comes before RTCP where both are told in one breath.
 uint16_t told_candidate(const Turn& turn, const net::Address& client, uint16_t port, uint32_t i) {
   const uint64_t hash = net::mix64(net::load<uint64_t>(&client.bytes[8]) ^
                                    net::mix64(net::load<uint64_t>(&client.bytes[0]) + port));
+  constexpr uint32_t kHalf = tables::kSnatSlicePorts / 2;
   return tables::snat_port(shard_of(turn, client, port),
-                           static_cast<uint32_t>((hash + i) % tables::kSnatSlicePorts));
+                           static_cast<uint32_t>((hash + i) % kHalf) + (port % 2) * kHalf);
 }
 
 /// Whether `near` and its port were announced for such a packet; nobody: `free`.

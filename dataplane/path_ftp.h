@@ -8,13 +8,7 @@
 
 namespace nezu::path {
 
-/// flow::Splice::state of a control connection.
 namespace ftp {
-inline constexpr uint8_t kReads = 1,  ///< it is one
-    kOpaque = 2,                      ///< what is said cannot be read any more (TLS)
-    kAsked = 4,                       ///< PASV or EPSV was put in place of the other
-    kWithinToServer = 8,              ///< the next byte that way is within a line
-    kWithinToClient = 16;
 /// Where servers outside listen for control connections, and what they come from (RFC 959 8).
 inline constexpr uint16_t kPort = 21, kDataPort = 20;
 }  // namespace ftp
@@ -33,10 +27,5 @@ struct FtpVerdict {
 FtpVerdict judge_line(Turn& turn, flow::FlowId id, flow::Splice& splice, std::string_view line);
 /// The address that stands in lines of that direction.
 net::Address address_said(const Turn& turn, flow::FlowId id, uint16_t port);
-
-/// The whole of path_ftp.cc: a segment of a control connection, all but its addresses. False: it
-/// ends here, with its verdict.
-[[nodiscard]] bool follow_ftp(Turn& turn, net::Packet& packet, flow::FlowId id,
-                              flow::Splice& splice);
 
 }  // namespace nezu::path

@@ -1,4 +1,4 @@
-// Within the path: lines of FTP control connections that wait here.
+// Within the path: lines that wait here (path_lines.cc).
 #pragma once
 
 #include <array>
@@ -9,14 +9,13 @@
 
 namespace nezu::path {
 
-/// Lines that have begun and wait for their end, or were put together so and are not acknowledged
-/// yet. What is in here was acknowledged to its sender: it will not come again. A fixed number;
-/// lost when the process ends.
+/// Lines that have begun and wait for their end: they were acknowledged to their sender, and will
+/// not come again. Or what a change puts that nobody could say again the same way, until its
+/// receiver has it (`is_whole`). A fixed number; lost when the process ends.
 class HeldLines {
  public:
-  static constexpr uint32_t kLines = 64, kMostText = 200;
+  static constexpr uint32_t kLines = 64, kMostText = 1024;
   struct Line {
-    uint32_t at = 0;  ///< the sender's number of its first byte
     uint32_t length = 0;
     bool is_whole = false;             ///< it stands for a change now
     std::array<char, kMostText> text;  // NOLINT: filled up to `length`
@@ -44,6 +43,12 @@ class HeldLines {
     for (uint32_t& one : streams_) {
       if (one == stream.word()) one = net::kNoFlow;
     }
+  }
+
+  /// Its receiver has what it puts.
+  void drop_whole(flow::FlowId stream) {
+    const Line* line = find(stream);
+    if (line != nullptr && line->is_whole) drop(stream);
   }
 
  private:

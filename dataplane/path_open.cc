@@ -2,6 +2,7 @@
 
 #include "dataplane/forward/reply.h"
 #include "dataplane/path_ftp.h"
+#include "dataplane/path_lines.h"
 
 namespace nezu::path {
 
@@ -15,7 +16,7 @@ namespace {
 bool splices_flows(const tables::Service& service, net::Protocol protocol) {
   return protocol == net::Protocol::tcp &&
          (service.client_address == tables::ClientAddress::proxy_v2 ||
-          service.application == tables::Application::ftp);
+          lines::state_of(service.application) != 0);
 }
 
 /// Likewise of a rule of source NAT: control connections are known by their port.
@@ -226,10 +227,10 @@ Reason Opening::decide(const net::Packet& packet, const typename F::Tuple& tuple
   }
   if (service.mode == tables::Mode::tunnel_gue) track.snat = service.gue_port;
   // A server answers a client in its own subnet past us, unless it sees an address of ours.
-  const bool hairpin = service.mode == tables::Mode::nat &&
-                       (to_client.source == tuple.source ||
-                        (way.may_share_subnet(client) &&
-                         answers_past_us(*turn_, packet, client, member.address)));
+  const bool hairpin =
+      service.mode == tables::Mode::nat &&
+      (to_client.source == tuple.source ||
+       (way.may_share_subnet(client) && answers_past_us(*turn_, packet, client, member.address)));
   if (hairpin && !service.snats.exists()) return Reason::hairpin_refused;
   if (service.mode == tables::Mode::fullnat || hairpin) {
     const bool has_port = net::has_ports(tuple.protocol) || net::is_icmp(tuple.protocol);

@@ -1,6 +1,7 @@
 // The second step of opening flows: SNAT ports for all that wait, then all of them filed, by memory
 // that the first step has asked for.
 #include "dataplane/path_ftp.h"
+#include "dataplane/path_lines.h"
 #include "dataplane/path_open.h"
 
 namespace nezu::path {
@@ -14,7 +15,7 @@ namespace {
 void begin_splice(Path::State& state, FlowId id, const tables::Service* service) {
   flow::Splice* splice = state.splices.insert(id);
   if (splice == nullptr) return;
-  if (service->application == tables::Application::ftp) splice->state = ftp::kReads;
+  splice->state = lines::state_of(service->application);
   if (service->client_address != tables::ClientAddress::proxy_v2) return;
   const bool v4 = !id.wide() || flow::is_mapped(state.flows.wide(id).to_server.source);
   const uint32_t bytes = forward::proxy_bytes(v4 ? net::Family::ipv4 : net::Family::ipv6);

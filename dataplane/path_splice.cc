@@ -18,7 +18,7 @@
 #include "dataplane/forward/gap.h"
 #include "dataplane/forward/numbers.h"
 #include "dataplane/forward/translation.h"
-#include "dataplane/path_ftp.h"
+#include "dataplane/path_lines.h"
 
 namespace nezu::path {
 namespace {
@@ -61,8 +61,11 @@ bool renumber_segment(Turn& turn, net::Packet& packet, FlowId id, flow::Splice& 
   Change& theirs = splice.of(opposite(id.direction()));
   const net::Tcp& tcp = *packet.at<net::Tcp>(packet.l4);
   if ((packet.tcp_flags & net::kTcpSyn) != 0) see_syn(packet, own, theirs);
-  if ((packet.tcp_flags & net::kTcpAck) != 0) theirs.hear(tcp.acknowledgement);
-  if ((splice.state & ftp::kReads) != 0 && !follow_ftp(turn, packet, id, splice)) return false;
+  const bool reads = (splice.state & lines::kReads) != 0;
+  if ((packet.tcp_flags & net::kTcpAck) != 0 && theirs.hear(tcp.acknowledgement) && reads) {
+    turn.state.held.drop_whole(id.towards(opposite(id.direction())));
+  }
+  if (reads && !follow_lines(turn, packet, id, splice)) return false;
   const uint32_t sequence = tcp.sequence;
   own.pass(sequence);
   forward::renumber(packet, own.sequence(sequence),

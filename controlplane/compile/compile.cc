@@ -90,6 +90,7 @@ tables::Application application_of(v1::Application from) {
   return from == v1::APPLICATION_FTP    ? tables::Application::ftp
          : from == v1::APPLICATION_TFTP ? tables::Application::tftp
          : from == v1::APPLICATION_SIP  ? tables::Application::sip
+         : from == v1::APPLICATION_RTSP ? tables::Application::rtsp
                                         : tables::Application::none;
 }
 

@@ -139,7 +139,7 @@ struct Image {
   std::vector<tables::Membership> memberships;  ///< all, ordered by port and VLAN
   /// All, ordered by instance; none: as before.
   std::optional<std::vector<tables::InstanceAccessSpec>> instance_access;
-  std::vector<tables::Bridge> bridges;          ///< with them: all, by name
+  std::vector<tables::Bridge> bridges;  ///< with them: all, by name
   struct Gone {
     std::vector<std::string> services, pools, rules;
     std::vector<tables::ServerIdentity> servers;

@@ -74,6 +74,9 @@ Speech speech_of(v1::Application application) {
   if (application == v1::APPLICATION_TFTP) {
     return {"TFTP", true};
   }
+  if (application == v1::APPLICATION_RTSP) {
+    return {"RTSP", false};
+  }
   return application == v1::APPLICATION_SIP ? Speech{"SIP", true} : Speech{"FTP", false};
 }
 

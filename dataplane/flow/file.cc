@@ -18,7 +18,7 @@ namespace nezu::flow {
 namespace {
 
 constexpr uint64_t kMagic = 0x6e657a752d666c31;  // "nezu-fl1"
-constexpr uint64_t kEntryRevision = 2;  ///< another meaning of the same bytes: another number
+constexpr uint64_t kEntryRevision = 3;  ///< another meaning of the same bytes: another number
 constexpr std::string_view kPrefix = "flows-", kAside = ".aside";
 
 uint64_t mixed(uint64_t hash, uint64_t value) {

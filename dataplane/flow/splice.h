@@ -34,25 +34,28 @@ constexpr int32_t ahead_of(uint32_t a, uint32_t b) { return static_cast<int32_t>
 
 struct Change {
   /// What the bytes are: of the client's address, or of an application (alg/).
-  enum class Kind : uint8_t { none, proxy_header, text };
+  enum class Kind : uint16_t { none, proxy_header, text };
+  static constexpr uint32_t kMost = 8191;  ///< bytes that are removed, or put
 
   uint32_t at = 0;  ///< the sender's number of the first changed byte
   int32_t before = 0, after = 0;
-  uint16_t port = 0;             ///< `text`: what it says
-  uint8_t removed = 0, put = 0;  ///< bytes
-  Kind kind = Kind::none;
-  uint8_t acknowledged = 0;         ///< the receiver has all that was put
-  uint8_t form = 0, delimiter = 0;  ///< `text`: how it says it
+  /// Of whoever reads: what FTP says and how (path_ftp.cc); what RTSP still has of a body or has
+  /// read of a length (path_rtsp.cc).
+  uint32_t said = 0;
+  uint16_t removed = 0;  ///< bytes
+  uint16_t put : 13 = 0;
+  uint16_t acknowledged : 1 = 0;  ///< the receiver has all that was put
+  Kind kind : 2 = Kind::none;
 
   bool exists() const { return kind != Kind::none; }
   /// The bytes may be asked for again.
   bool is_pending() const { return exists() && acknowledged == 0; }
-  void begin(Kind what, uint32_t where, uint8_t takes_out, uint8_t puts_in) {
+  void begin(Kind what, uint32_t where, uint32_t takes_out, uint32_t puts_in) {
     before = after;
-    after = before + puts_in - takes_out;
+    after = before + static_cast<int32_t>(puts_in) - static_cast<int32_t>(takes_out);
     at = where;
-    removed = takes_out;
-    put = puts_in;
+    removed = static_cast<uint16_t>(takes_out);
+    put = static_cast<uint16_t>(puts_in & kMost);
     kind = what;
     acknowledged = 0;
   }
@@ -73,11 +76,13 @@ struct Change {
     if (ahead_of(number, begin) <= 0) return number - static_cast<uint32_t>(before);
     return at;
   }
-  /// The receiver acknowledges up to `number`, its own.
-  void hear(uint32_t number) {
-    if (is_pending() && ahead_of(number, at + static_cast<uint32_t>(before) + put) >= 0) {
-      acknowledged = 1;
+  /// The receiver acknowledges up to `number`, its own. True: the first time all that was put.
+  bool hear(uint32_t number) {
+    if (!is_pending() || ahead_of(number, at + static_cast<uint32_t>(before) + put) < 0) {
+      return false;
     }
+    acknowledged = 1;
+    return true;
   }
   /// The sender is that far: a change so long ago that its place would soon seem to lie ahead is
   /// forgotten.
@@ -99,10 +104,11 @@ struct Change {
 struct alignas(64) Splice {
   std::array<Change, 2> changes;  ///< by the stream's direction
   uint32_t flow = net::kNoFlow;   ///< FlowId's word, to_server
-  // Of a stream that is read (FTP), by its direction:
+  // Of a stream that is read (FTP, RTSP), by its direction:
   std::array<uint32_t, 2> read{};   ///< the sender's number of the first byte that is not read yet
   std::array<uint32_t, 2> heard{};  ///< the sender's number up to which it was acknowledged
-  uint8_t state = 0;                ///< of whoever reads (path_ftp.cc)
+  std::array<uint8_t, 2> phase{};   ///< within what `read` lies, of whoever reads
+  uint8_t state = 0;                ///< likewise (path_lines.h)
   uint8_t valid = 0;                ///< 1: everything else is complete
 
   Change& of(Direction direction) { return changes[index(direction)]; }
@@ -111,6 +117,7 @@ struct alignas(64) Splice {
     changes = other.changes;
     read = other.read;
     heard = other.heard;
+    phase = other.phase;
     state = other.state;
   }
 };

@@ -73,12 +73,12 @@ namespace nezu::net {
   X(server_off_link, "mode route, and the server is no neighbour on a link of ours")            \
   X(tunnel_source_missing, "no address of ours of the server's family to send a tunnel from")   \
   X(tunnel_error, "an ICMP error about a tunnel packet of ours: the way to a server is broken") \
-  X(payload_fragment, "a fragment of what carries the client's address, or of an FTP line")     \
+  X(payload_fragment, "a fragment of what carries the client's address, or of a line we read")  \
   X(splice_table_full, "no record is free for a flow whose lengths change")                     \
   X(ftp_out_of_order, "a segment of an FTP control connection before its turn")                 \
   X(ftp_line_waits, "an FTP line, until the one before it is acknowledged")                     \
   X(ftp_address_refused, "an FTP command named another host, which was taken out of it")        \
-  X(announcement_full, "no place for a connection that FTP, TFTP or SIP announces")             \
+  X(announcement_full, "no place for a connection that FTP, TFTP, SIP or RTSP announces")       \
   X(sctp_without_flow, "an SCTP packet of no association that does not open one")               \
   X(sctp_fragment, "a fragment of an SCTP packet whose ports change, and with them its sum")    \
   X(relays_full, "too many different hosts send to services in mode redirect")                  \
@@ -90,7 +90,12 @@ namespace nezu::net {
   X(servers_full, "every server that takes new flows has as many as it may")                    \
   X(access_denied, "the service's access list denies the client")                               \
   X(access_denied_here, "the network instance's access list denies the client")                 \
-  X(bridge_closed, "for another host, and the bridge stands by, listens or has lost a link")
+  X(bridge_closed, "for another host, and the bridge stands by, listens or has lost a link")    \
+  X(rtsp_out_of_order, "a segment of an RTSP connection before its turn")                       \
+  X(rtsp_line_waits, "an RTSP line, until the one before it is acknowledged")                   \
+  X(rtsp_line_too_long, "an RTSP line longer than we read, which was left as it is")            \
+  X(rtsp_transport_left, "an RTSP transport of no sense or of another host, left as it is")     \
+  X(rtsp_unreadable, "what is no RTSP on such a connection, of which no more is read")
 
 enum class Reason : uint8_t {
 #define NEZU_REASON_ENUM(name, text) name,

@@ -1,4 +1,5 @@
-// Connections that an earlier one has announced (FTP, TFTP, SIP) and that may come to any worker.
+// Connections that an earlier one has announced (FTP, TFTP, SIP, RTSP) and that may come to any
+// worker.
 //
 // One board for each worker: only it writes there, all read, nobody waits. What is on a board
 // before the announcement leaves is seen by whoever receives what answers it. A reader copies an

@@ -99,7 +99,7 @@ enum class ServerState : uint8_t {
 /// How servers behind `fullnat` learn who the client is.
 enum class ClientAddress : uint8_t { none, proxy_v2, tcp_option };
 /// What is said on a service's connections, where it matters to the way of others.
-enum class Application : uint8_t { none, ftp, tftp, sip };
+enum class Application : uint8_t { none, ftp, tftp, sip, rtsp };
 
 enum class Ping : uint8_t { always, any, all };
 /// Silence; RST, ABORT or an ICMP error; `redirect`: on to where the client wanted.

@@ -280,6 +280,10 @@ class Balancer {
       spec.port = mode == tables::Mode::nat ? 87 : 88;
       spec.application = tables::Application::ftp;
       world_.put(spec);
+      spec.port = static_cast<uint16_t>(spec.port + 4);  // 91, 92
+      spec.application = tables::Application::rtsp;
+      world_.put(spec);
+      spec.port = static_cast<uint16_t>(spec.port - 4);
       spec.protocol = Protocol::udp;
       spec.application = tables::Application::tftp;
       world_.put(spec);

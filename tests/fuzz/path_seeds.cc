@@ -227,6 +227,27 @@ int main(int count, char** arguments) {
          {kOther, eth() / kTo / tcp(40001, 20).syn().seq(9).ack(8)},
          {kServers, eth() / kFrom / say(532, 139) / "229 Extended (|||40002|)\r\n234 x\r\n"},
          {kLater, eth() / kTo / tcp(40000, 87).fin().seq(139).ack(560)}});
+  // RTSP in nat and in fullnat: a transport in pieces, its media, frames and a body.
+  for (const uint16_t port : {91, 92}) {
+    const auto ask = [port](uint32_t seq) { return tcp(40000, port).psh().seq(seq).ack(501); };
+    const std::string said =
+        "RTSP/1.0 200 OK\r\nTransport: RTP/AVP;source=10.0.1.5;server_port=6000-6001\r\n\r\n";
+    const std::string frame("$\0\0\4abcd", 8);
+    write(corpus / ("rtsp_" + std::to_string(port)),
+          {{0, eth() / kTo / tcp(40000, port).syn().seq(100)},
+           {kServers, eth() / kFrom / tcp(8080, 40000).syn().seq(500).ack(101)},
+           {0, eth() / kTo / ask(101) / "SETUP x RTSP/1.0\r\nTransp"},
+           {0, eth() / kTo / ask(119) / "Transp"},
+           {0, eth() / kTo / ask(125) / "ort: RTP/AVP;client_port=4000-4001\r\n\r\n"},
+           {kServers, eth() / kFrom / say(501, 163) / said},
+           {kServers, eth() / kFrom / say(501, 163) / said.substr(0, 40)},
+           {kOther, eth() / kTo / udp(4000, 6000) / "voice"},
+           {kServers, eth() / kFrom / udp(6001, 4001) / "report"},
+           {0, eth() / kTo / ask(163) / frame},
+           {0, eth() / kTo / ask(171) / "A * RTSP/1.0\r\nContent-Length: 9\r\n\r\n123"},
+           {0, eth() / kTo / ask(300) / "456789GET / HTTP/1.0\r\n"},
+           {kLater, eth() / kTo / tcp(40000, port).fin().seq(163).ack(560)}});
+  }
   write(corpus / "tftp", {{0, eth() / kTo / udp(40000, 87) / "read"},
                           {kServers | kOther, eth() / kFrom / udp(3333, 40000) / "data"},
                           {kOther, eth() / kTo / udp(40000, 3333) / "ack"}});
