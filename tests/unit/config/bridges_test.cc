@@ -57,7 +57,7 @@ TEST(Bridges, EachFieldIsChecked) {
   EXPECT_THAT(problems_of_tagged([](v1::Bridge& b) { b.set_clients("front.0"); }),
               HasSubstr("instances[\"red\"].bridges[\"tagged\"].clients: front.0: A bridge needs"));
   EXPECT_THAT(problems_of_tagged([](v1::Bridge& b) { b.clear_servers(); }),
-              HasSubstr(".servers: A bridge needs two links"));
+              HasSubstr(".servers: : A bridge needs two links"));
   EXPECT_THAT(problems_of_tagged([](v1::Bridge& b) { b.set_priority(256); }),
               HasSubstr(".priority: 256"));
   EXPECT_THAT(problems_of_tagged([](v1::Bridge& b) { b.set_hold_ms(499); }),
