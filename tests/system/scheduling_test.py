@@ -167,12 +167,18 @@ class Pair(Servers):
         wait_open(client)
         return set(self.end(client))
 
+    def healths(self):
+        seen = self.world.servers_seen()
+        return {seen[(SERVERS[name][0], ECHO)]["health"].upper().removeprefix("HEALTH_")
+                for name in ("web1", "web2")}
+
     def awaits_return(self):
         return self.world.servers_seen()[(SERVERS["web1"][0], ECHO)].get("awaits_return", False)
 
     def test_a_stale_master_stays_out_until_it_is_let(self):
         world, master = self.world, f"{SERVERS['web1'][0]}:{ECHO}"
-        wait_until("both are ready", lambda: set(self.states().values()) == {"READY"}, 10)
+        # Ready is also who was not checked yet; who was never good waits for nobody.
+        wait_until("both are healthy", lambda: self.healths() == {"HEALTHY"}, 10)
         self.assertEqual({"web1"}, self.serving())
         world.servers["web1"].kill_nginx()
         wait_until("web1 has failed", lambda: "FAILED" in self.states()["web1"], 10)
