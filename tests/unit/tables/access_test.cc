@@ -17,7 +17,7 @@ class Built {
  public:
   explicit Built(const AccessSpec& spec) : block_(build_access_list(spec)) {
     memory_.resize(block_.size() / sizeof(Line) + 1);
-    std::memcpy(memory_.data(), block_.data(), block_.size());
+    if (!block_.empty()) std::memcpy(memory_.data(), block_.data(), block_.size());
   }
   bool is_void() const { return block_.empty(); }
   const AccessList* operator->() const {
