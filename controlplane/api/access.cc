@@ -4,19 +4,11 @@
 #include "controlplane/api/configuration_service.h"
 #include "controlplane/api/plans.h"
 #include "controlplane/config/normalise.h"
-#include "controlplane/config/validate.h"
 
 namespace nezu::api {
 namespace {
 
 using Entries = google::protobuf::RepeatedPtrField<std::string>;
-
-Plan refusal(Fault fault, std::string text) {
-  Plan plan;
-  plan.fault = fault;
-  plan.text = std::move(text);
-  return plan;
-}
 
 using Set = std::set<std::string>;
 
@@ -62,8 +54,8 @@ Plan changed(const v1::ChangeAccessRequest& request, Object object,
              Object* (*put)(store::Edit& edit)) {
   const std::string unknown = change_list(request, *object.mutable_access());
   if (!unknown.empty()) {
-    return refusal(Fault::not_found,
-                   "Prefix " + unknown + " is in neither list; nothing was changed.");
+    return fault(Fault::not_found,
+                 "Prefix " + unknown + " is in neither list; nothing was changed.");
   }
   if (is_empty(object.access())) {
     object.clear_access();
@@ -75,15 +67,13 @@ Plan changed(const v1::ChangeAccessRequest& request, Object object,
 
 Plan plan_of(const config::Model& model, const v1::ChangeAccessRequest& request) {
   if (request.service().empty() == request.instance().empty()) {
-    Plan plan;
-    config::complain(plan.problems, request.service().empty() ? "service" : "instance",
-                     request.instance(), "Name a service or a network instance, one of the two.");
-    return plan;
+    return fault(request.service().empty() ? "service" : "instance", request.instance(),
+                 "Name a service or a network instance, one of the two.");
   }
   if (!request.service().empty()) {
     const auto* service = model.services().find(request.service());
     return service == nullptr
-               ? refusal(Fault::not_found, missing("service", request.service()))
+               ? fault(Fault::not_found, missing("service", request.service()))
                : changed<v1::VirtualService>(request, *service,
                                              [](store::Edit& edit) { return edit.add_services(); });
   }
@@ -93,7 +83,7 @@ Plan plan_of(const config::Model& model, const v1::ChangeAccessRequest& request)
   }
   const auto* instance = model.instances().find(request.instance());
   return instance == nullptr
-             ? refusal(Fault::not_found, missing("network instance", request.instance()))
+             ? fault(Fault::not_found, missing("network instance", request.instance()))
              : changed<v1::NetworkInstance>(request, *instance,
                                             [](store::Edit& edit) { return edit.add_instances(); });
 }

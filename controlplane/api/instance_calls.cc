@@ -10,13 +10,6 @@ namespace {
 
 using grpc::Status;
 
-Plan refusal(Fault fault, std::string text) {
-  Plan plan;
-  plan.fault = fault;
-  plan.text = std::move(text);
-  return plan;
-}
-
 /// Somebody in that network instance; empty when it is nobody's.
 std::string user_of(const config::Model& model, uint32_t instance) {
   const auto first = [instance](const auto& objects, const char* what) -> std::string {
@@ -40,13 +33,13 @@ Planner plan_delete_instance(std::string name) {
   return [name = std::move(name)](const config::Store& store) {
     const v1::NetworkInstance* instance = store.model().instances().find(name);
     if (instance == nullptr) {
-      return refusal(Fault::not_found, missing("network instance", name));
+      return fault(Fault::not_found, missing("network instance", name));
     }
     const std::string user = user_of(store.model(), instance->number());
     if (instance->number() != 0 && !user.empty()) {
-      return refusal(Fault::in_use, "Network instance " + name + " is used by " + user +
-                                        "; remove all services, pools and SNAT sets in it, or " +
-                                        "move them to another one, first.");
+      return fault(Fault::in_use, "Network instance " + name + " is used by " + user +
+                                      "; remove all services, pools and SNAT sets in it, or " +
+                                      "move them to another one, first.");
     }
     Plan plan;
     plan.edit.add_removed_instances(name);

@@ -9,8 +9,6 @@
 #include "controlplane/config/validate.h"
 
 namespace nezu::api {
-namespace {
-
 Plan fault(Fault what, std::string text) {
   Plan plan;
   plan.fault = what;
@@ -23,6 +21,8 @@ Plan fault(const std::string& field, const std::string& value, const std::string
   config::complain(plan.problems, field, value, text);
   return plan;
 }
+
+namespace {
 
 // What differs between the kinds of named objects.
 const auto& table_of(const config::Model& model, const v1::VirtualService*) {

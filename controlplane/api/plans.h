@@ -38,6 +38,10 @@ Planner plan_state(v1::SetServerStateRequest request);
 /// The member of `pool` with this identity; -1 when there is none.
 int find_server(const v1::Pool& pool, const v1::ServerIdentity& server);
 
+/// What cannot be planned, and why; of the request itself with the field that is wrong.
+Plan fault(Fault what, std::string text);
+Plan fault(const std::string& field, const std::string& value, const std::string& text);
+
 std::string missing(const std::string& what, const std::string& name);
 
 }  // namespace nezu::api

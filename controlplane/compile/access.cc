@@ -2,23 +2,9 @@
 #include <algorithm>
 
 #include "controlplane/compile/compile.h"
+#include "controlplane/compile/prefixes.h"
 
 namespace nezu::compile {
-namespace {
-
-std::vector<net::Prefix> prefixes_of(const google::protobuf::RepeatedPtrField<std::string>& list) {
-  std::vector<net::Prefix> prefixes;
-  prefixes.reserve(static_cast<size_t>(list.size()));
-  for (const std::string& text : list) {
-    if (const auto prefix = net::parse_prefix(text)) {
-      prefixes.push_back(*prefix);
-    }
-  }
-  return prefixes;
-}
-
-}  // namespace
-
 std::vector<uint8_t> compile_access(const v1::AccessList& access) {
   return tables::build_access_list(
       {prefixes_of(access.allow()), prefixes_of(access.deny()), access.deny_others()});

@@ -3,22 +3,13 @@
 #include <set>
 
 #include "controlplane/compile/compile.h"
+#include "controlplane/compile/prefixes.h"
 #include "dataplane/net/range.h"
 
 namespace nezu::compile {
 namespace {
 
 constexpr size_t kMostSnatAddresses = 4096;
-
-std::vector<net::Prefix> prefixes_of(const google::protobuf::RepeatedPtrField<std::string>& list) {
-  std::vector<net::Prefix> prefixes;
-  for (const std::string& text : list) {
-    if (const auto prefix = net::parse_prefix(text)) {
-      prefixes.push_back(*prefix);
-    }
-  }
-  return prefixes;
-}
 
 std::vector<tables::Interface> interfaces_of(
     const google::protobuf::RepeatedPtrField<std::string>& list) {

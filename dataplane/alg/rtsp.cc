@@ -16,17 +16,6 @@ std::string_view trimmed(std::string_view text) {
   return text;
 }
 
-/// All of `text`; nothing: no number, or above `most`.
-std::optional<uint32_t> number_of(std::string_view text, uint32_t most) {
-  uint32_t value = 0;
-  if (text.empty() || text.size() > 9) return std::nullopt;
-  for (const char c : text) {
-    if (!is_digit(c)) return std::nullopt;
-    value = value * 10 + static_cast<uint32_t>(c - '0');
-  }
-  return value <= most ? std::optional(value) : std::nullopt;
-}
-
 constexpr std::string_view kLength = "CONTENT-LENGTH", kTransport = "TRANSPORT";
 
 /// `begun` is a begin of `word`, or that and more behind blanks and a colon.

@@ -90,17 +90,6 @@ inline std::optional<Field> field_of(std::string_view line) {
   return Field{header_of(trimmed(line.substr(0, colon))), line.substr(colon + 1)};
 }
 
-/// All of `text`; nothing: no number, or above `most`.
-inline std::optional<uint32_t> number_of(std::string_view text, uint32_t most) {
-  uint32_t value = 0;
-  if (text.empty() || text.size() > 9) return std::nullopt;
-  for (const char c : text) {
-    if (!is_digit(c)) return std::nullopt;
-    value = value * 10 + static_cast<uint32_t>(c - '0');
-  }
-  return value <= most ? std::optional(value) : std::nullopt;
-}
-
 /// The next word of a line of SDP; `rest` begins behind it.
 inline std::string_view word(std::string_view& rest) {
   const size_t space = std::min(rest.find(' '), rest.size());

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <cstdint>
 #include <cstring>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -87,5 +88,16 @@ class Writer {
   size_t length_ = 0;
   bool is_short_ = false;
 };
+
+/// All of `text`; nothing: no number, or above `most`.
+inline std::optional<uint32_t> number_of(std::string_view text, uint32_t most) {
+  uint32_t value = 0;
+  if (text.empty() || text.size() > 9) return std::nullopt;
+  for (const char c : text) {
+    if (!is_digit(c)) return std::nullopt;
+    value = value * 10 + static_cast<uint32_t>(c - '0');
+  }
+  return value <= most ? std::optional(value) : std::nullopt;
+}
 
 }  // namespace nezu::alg

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/path/ftp_control.h"
+#include "tests/path/read_service.h"
 
 namespace nezu::lab {
 namespace {
@@ -10,20 +11,8 @@ using namespace dsl;
 using net::Reason;
 using net::Verdict;
 
-constexpr const char* kVip = "203.0.113.10";
-constexpr const char* kVip6 = "2001:db8::10";
-constexpr const char* kClient = "198.18.0.7";
-constexpr const char* kClient6 = "2001:db8:c::7";
-
 world::ServiceSpec ftp(tables::Mode mode, bool client6 = false, bool server6 = false) {
-  world::ServiceSpec spec;
-  spec.vip = client6 ? kVip6 : kVip;
-  spec.port = 21;
-  spec.mode = mode;
-  spec.servers = {{server6 ? "fd00:1::5" : "10.0.1.5", 21}};
-  if (mode == tables::Mode::fullnat) spec.snats = {"10.0.0.1", "fd00::1"};
-  spec.application = tables::Application::ftp;
-  return spec;
+  return read_service(tables::Application::ftp, 21, 21, mode, client6, server6);
 }
 
 /// One control connection, and the data connections that it announces.

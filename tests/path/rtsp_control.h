@@ -7,24 +7,13 @@
 #include <string_view>
 #include <utility>
 
+#include "tests/path/read_service.h"
 #include "tests/path/wire.h"
 
 namespace nezu::lab {
 
-inline constexpr const char* kVip = "203.0.113.10";
-inline constexpr const char* kVip6 = "2001:db8::10";
-inline constexpr const char* kClient = "198.18.0.7";
-inline constexpr const char* kClient6 = "2001:db8:c::7";
-
 inline world::ServiceSpec rtsp(tables::Mode mode, bool client6 = false, bool server6 = false) {
-  world::ServiceSpec spec;
-  spec.vip = client6 ? kVip6 : kVip;
-  spec.port = 554;
-  spec.mode = mode;
-  spec.servers = {{server6 ? "fd00:1::5" : "10.0.1.5", 8554}};
-  if (mode == tables::Mode::fullnat) spec.snats = {"10.0.0.1", "fd00::1"};
-  spec.application = tables::Application::rtsp;
-  return spec;
+  return read_service(tables::Application::rtsp, 554, 8554, mode, client6, server6);
 }
 
 inline std::string setup(const std::string& transport, int number = 1) {

@@ -80,8 +80,7 @@ class Family(Case):
                   "s.send(b'x' * 1400); print(len(s.recv(2048)) > 1400)\n")
         out = self.world.client.run("/usr/bin/python3", "-c", script)
         self.assertEqual(["1480", "True"], out.split())
-        reasons = {drop["reason"]: number(drop, "packets")
-                   for drop in self.world.statistics()["drops"]}
+        reasons = self.world.drops()
         self.assertGreater(reasons.get("too_big", 0), 0, reasons)
 
     def test_what_may_be_fragmented_comes_whole(self):

@@ -2,7 +2,7 @@
 """Servers that are themselves clients of a VIP, in their own subnet."""
 from case import Case, tap
 from services import SHIFT, configuration, pool, service
-from world import HTTP, SERVERS, VIP, VIP6, number
+from world import HTTP, SERVERS, VIP, VIP6
 
 BARE = 1000  # the ports without an SNAT set
 
@@ -40,8 +40,7 @@ class Hairpin(Case):
         answer = server.namespace.run("curl", "-sgf", "--max-time", 5,
                                       f"http://{VIP}:{HTTP + BARE}/", check=False)
         self.assertEqual(7, answer.returncode, "curl: connection refused")
-        reasons = {drop["reason"]: number(drop, "packets")
-                   for drop in self.world.statistics()["drops"]}
+        reasons = self.world.drops()
         self.assertGreater(reasons.get("hairpin_refused", 0), 0, reasons)
 
 

@@ -8,7 +8,7 @@ import time
 
 from case import Case, tap
 from services import SHIFT
-from world import HTTP, VIP, VIP6, number
+from world import HTTP, VIP, VIP6
 
 SECONDS = float(os.environ.get("NEZU_SOAK_SECONDS", 180))
 # Without its neighbour each connection would wait for an answer to a question, or, lost, for a second.
@@ -55,9 +55,8 @@ class Neighbours(Case):
         self.assertGreater(len(times), SECONDS * 20)
         slow = sorted(took for took in times if took > GAP)
         self.assertLess(len(slow), FEW * len(times), slow)
-        self.assertEqual({}, {drop["reason"]: number(drop, "packets")
-                              for drop in world.statistics().get("drops", [])
-                              if drop["reason"].startswith("neighbour")})
+        self.assertEqual({}, {reason: packets for reason, packets in world.drops().items()
+                              if reason.startswith("neighbour")})
         # Servers keep the SNAT ports of closed connections for a minute: a SYN of another client from
         # such a port would be refused at first.
         self.assertLess(tcp_counter(world.client, "TCPSynRetrans") - retransmitted,

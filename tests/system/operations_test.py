@@ -5,7 +5,7 @@ import time
 from case import Case, tap
 from namespaces import wait_until
 from services import SHIFT
-from world import CLIENTS, ECHO, HTTP, SERVERS, VIP, VIP6, number, result, wait_open
+from world import CLIENTS, ECHO, HTTP, SERVERS, VIP, VIP6, result, wait_open
 
 # Says something, hears it back, and waits for what comes then.
 CONNECT = r"""
@@ -118,8 +118,7 @@ class Operations(Case):
             self.assertEqual(0, fetch(other))
             world.nezu("access", "remove", *target, denied)
             self.assertEqual(0, fetch(denied))
-        reasons = {drop["reason"]: number(drop, "packets")
-                   for drop in world.statistics()["drops"]}
+        reasons = world.drops()
         self.assertGreater(reasons.get("access_denied", 0), 0, reasons)
         self.assertGreater(reasons.get("access_denied_here", 0), 0, reasons)
         self.stop(kept)

@@ -68,10 +68,6 @@ class PortCase(Case):
             print(cls.world.explain())
             raise
 
-    def drops(self):
-        return {one["reason"]: number(one, "packets")
-                for one in self.world.statistics().get("drops", [])}
-
     def log(self):
         return self.world.dataplane.log.read_text()
 
@@ -94,7 +90,7 @@ class Fragments(PortCase):
         # Homes of trains are spread, and so are the owners of flows.
         self.assertGreater(sum_of("handed_over") - handed_over, received / 2)
         # What the capture itself loses on a busy machine leaves pieces behind that wait in vain.
-        drops = self.drops()
+        drops = self.world.drops()
         lost = sum(packets for reason, packets in drops.items() if reason.startswith("fragment"))
         self.assertLess(lost, received / 100, drops)
 
@@ -193,17 +189,17 @@ class Link(PortCase):
         client = world.traffic("ask", VIP, ECHO, "--interval", 0.05, "--flows", 32, "--tolerant",
                                "--patience", 30, "--seconds", 12)
         wait_until("all flows are open", lambda: "all flows are open" in client.log.read_text())
-        self.assertNotIn("port_down", self.drops())
+        self.assertNotIn("port_down", self.world.drops())
         world.switch.ip("link", "set", "lb", "down")
-        wait_until("packets end for want of a link", lambda: self.drops().get("port_down", 0) > 10)
+        wait_until("packets end for want of a link", lambda: self.world.drops().get("port_down", 0) > 10)
         state = {one["name"]: one for one in world.statistics()["ports"]}
         self.assertFalse(state["back"].get("link_up", False), state)
         world.switch.ip("link", "set", "lb", "up")
         report = self.fine(client)
         self.assertGreater(report["answers"], 32)
-        before = self.drops()["port_down"]
+        before = self.world.drops()["port_down"]
         self.fine(world.traffic("ask", VIP, ECHO, "--flows", 16, "--seconds", 1))
-        self.assertEqual(before, self.drops()["port_down"], "the link is there again")
+        self.assertEqual(before, self.world.drops()["port_down"], "the link is there again")
 
 
 class OwnDriver(unittest.TestCase):

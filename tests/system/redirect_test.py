@@ -8,7 +8,7 @@
 """
 from case import Case, tap
 from namespaces import wait_until, wire
-from world import CLIENTS, FRONT, SERVERS, number
+from world import CLIENTS, FRONT, SERVERS
 
 ORIGINS, ROUTER = "198.51.100.0/24", "192.0.2.101"
 CACHES = ("web1", "web2")
@@ -141,9 +141,6 @@ class Redirect(Case):
         log = (self.world.folder / "origin-access.log").read_text()
         return [line.split()[0] for line in log.splitlines() if f" {path} " in line]
 
-    def drops(self):
-        return {one["reason"]: number(one, "packets") for one in self.world.statistics()["drops"]}
-
     def test_1_a_miss_asks_the_origin_once(self):
         used = set()
         for origin in range(1, 13):
@@ -159,7 +156,7 @@ class Redirect(Case):
         # Each origin has one cache, and both have some.
         self.assertEqual(12, len(used))
         self.assertEqual(set(CACHES), {name for _, name in used})
-        self.assertEqual(0, self.drops().get("ttl_exceeded", 0), "something ran in a circle")
+        self.assertEqual(0, self.world.drops().get("ttl_exceeded", 0), "something ran in a circle")
 
     def test_2_one_dies_then_all_then_they_return(self):
         self.world.servers["web1"].kill_nginx()
@@ -199,10 +196,10 @@ class Redirect(Case):
         watch = self.world.process("watch", self.world.program("nezu"), *self.world.cli_options,
                                    "watch")
         wait_until("the watch shows something", lambda: watch.log.read_text())
-        before = self.drops().get("address_claimed", 0)
+        before = self.world.drops().get("address_claimed", 0)
         self.world.client.run("/usr/bin/python3", "-c", ANNOUNCE)
         wait_until("the claim is counted",
-                   lambda: self.drops().get("address_claimed", 0) > before)
+                   lambda: self.world.drops().get("address_claimed", 0) > before)
         wait_until("an alarm says so",
                    lambda: "says that 192.0.2.10" in watch.log.read_text())
         watch.stop()

@@ -8,7 +8,7 @@ import pathlib
 from case import Case, tap
 from namespaces import wait_until
 from services import SHIFT, configuration, pool, service
-from world import SERVERS, VIP, VIP6, number
+from world import SERVERS, VIP, VIP6
 
 RTSP, ACROSS, SECONDS = 8554, 9554, 12
 HERE = pathlib.Path(__file__).resolve().parent
@@ -97,20 +97,14 @@ class Rtsp(Case):
                          {one["server"] for one in self.flows_of("rtsp4-nat")})
 
     def test_what_is_no_rtsp_is_counted(self):
-        before = self.reasons()
+        before = self.world.drops()
         self.world.client.run("/usr/bin/python3", "-c", (
             "import socket\n"
             f"s = socket.create_connection(('{VIP}', {RTSP}))\n"
             "s.sendall(b'GET / HTTP/1.0\\r\\n\\r\\n')\n"
             "s.recv(99)\n"))
-        wait_until("it is counted", lambda: self.reasons().get("rtsp_unreadable", 0) >
+        wait_until("it is counted", lambda: self.world.drops().get("rtsp_unreadable", 0) >
                    before.get("rtsp_unreadable", 0))
-
-    def reasons(self):
-        counted = {}
-        for one in self.world.statistics()["drops"]:
-            counted[one["reason"]] = counted.get(one["reason"], 0) + number(one, "packets")
-        return counted
 
     def test_services_are_refused_in_words(self):
         for words, wanted in ((("protocol=udp",), "RTSP is spoken over TCP"),

@@ -187,20 +187,14 @@ class Sip(Case):
         self.assertGreaterEqual(sum(number(worker, "calls") for worker in workers), 6)
 
     def test_what_is_no_message_is_refused_by_name(self):
-        before = self.reasons()
+        before = self.world.drops()
         self.world.client.run("/usr/bin/python3", "-c", (
             "import socket\n"
             "s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
             f"for text in (b'hello', b'\\r\\n\\r\\n'): s.sendto(text, ('{VIP}', {SIP}))\n"))
         wait_until("both are counted", lambda: all(
-            self.reasons().get(one, 0) > before.get(one, 0)
+            self.world.drops().get(one, 0) > before.get(one, 0)
             for one in ("sip_message_broken", "sip_keep_alive")))
-
-    def reasons(self):
-        counted = {}
-        for one in self.world.statistics()["drops"]:
-            counted[one["reason"]] = counted.get(one["reason"], 0) + number(one, "packets")
-        return counted
 
     def test_services_are_refused_in_words(self):
         for words, wanted in ((("protocol=tcp",), "SIP is read over UDP alone"),

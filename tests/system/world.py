@@ -274,6 +274,11 @@ class World:
     def flows(self, service):
         return self.nezu_json("flows", "--service", service, "--limit", 100000)["flows"]
 
+    def drops(self):
+        """Reason -> packets that were dropped for it."""
+        return {one["reason"]: number(one, "packets")
+                for one in self.statistics().get("drops", [])}
+
     def say_drops(self):
         """Drop reasons and their counts, for the log of a failed test."""
         done = self.nezu("stats", check=False)

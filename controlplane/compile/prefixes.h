@@ -1,0 +1,25 @@
+// Within compile/: lists of prefixes as configurations write them.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "dataplane/net/address.h"
+#include "nezu/v1/configuration.pb.h"
+
+namespace nezu::compile {
+
+/// What is none is left out; validation has seen to it that nothing is.
+inline std::vector<net::Prefix> prefixes_of(
+    const google::protobuf::RepeatedPtrField<std::string>& list) {
+  std::vector<net::Prefix> prefixes;
+  prefixes.reserve(static_cast<size_t>(list.size()));
+  for (const std::string& text : list) {
+    if (const auto prefix = net::parse_prefix(text)) {
+      prefixes.push_back(*prefix);
+    }
+  }
+  return prefixes;
+}
+
+}  // namespace nezu::compile
