@@ -53,6 +53,30 @@ void check_server(const v1::Pool& pool, const v1::RealServer& server, Problems& 
   }
 }
 
+/// What only hashing schedulers know: given to others it would be ignored without a word.
+void check_hash(const v1::Pool& pool, const std::string& path, Problems& problems) {
+  const v1::Scheduler scheduler = pool.scheduler();
+  const bool by_hash = scheduler == v1::SCHEDULER_SH || scheduler == v1::SCHEDULER_MH ||
+                       scheduler == v1::SCHEDULER_DH;
+  if (pool.hash_with_port() && !by_hash) {
+    complain(problems, path + ".hash_with_port", "true",
+             "Only schedulers sh, mh and dh hash; give the pool one of them, or leave it out.");
+  }
+  if (pool.hash_destination() && !by_hash) {
+    complain(problems, path + ".hash_destination", "true",
+             "Only schedulers sh and mh hash, and dh always by destination; give the pool one of "
+             "them, or leave it out.");
+  }
+  if (pool.ring_size() != 0 && scheduler != v1::SCHEDULER_MH) {
+    complain(problems, path + ".ring_size", std::to_string(pool.ring_size()),
+             "Only scheduler mh has a ring whose size can be chosen; use it, or leave this out.");
+  }
+  if (pool.seed() != 0 && scheduler != v1::SCHEDULER_MH) {
+    complain(problems, path + ".seed", std::to_string(pool.seed()),
+             "Only scheduler mh takes a seed; use it, or leave this out.");
+  }
+}
+
 /// What goes with which scheduler.
 void check_order(const v1::Pool& pool, const std::string& path, Problems& problems) {
   const v1::Scheduler scheduler = pool.scheduler();
@@ -211,6 +235,7 @@ void validate(const v1::Pool& pool, Problems& problems) {
              "The ring's size must be a prime from 251 to 65537, as 1009, 4099, 16411 or 65537; "
              "or leave it out.");
   }
+  check_hash(pool, path, problems);
   check_order(pool, path, problems);
   if (pool.has_check()) {
     validate(pool.check(), path + ".check", problems);

@@ -41,6 +41,9 @@ bool is_tunnel(v1::Mode mode) {
 }
 
 std::string remedy_between(v1::Mode mode, bool is_v4) {
+  if (mode == v1::MODE_REDIRECT) {
+    return ", and mode redirect translates nothing: use a pool of the service's family.";
+  }
   if (mode == v1::MODE_ROUTE) {
     return ", and mode route translates nothing: use a tunnel mode, or fullnat with an SNAT set of "
            "the server's family, or a pool of one family.";

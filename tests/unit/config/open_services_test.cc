@@ -11,6 +11,7 @@ namespace {
 
 using testing::AllOf;
 using testing::HasSubstr;
+using testing::Not;
 
 /// Of the sample with one thing changed.
 template <typename Change>
@@ -122,6 +123,34 @@ TEST(OpenServices, WhatIsNotCombined) {
               HasSubstr("at one address such services are all in fullnat, or none is"));
 }
 
+TEST(OpenServices, RangesOfOneAddressLieApartOrInEachOther) {
+  const auto with = [](uint32_t first, uint32_t last, const char* vip = "203.0.113.10") {
+    return problems_with([&](v1::Configuration& c) {
+      for (v1::RealServer& server : *c.mutable_pools(0)->mutable_servers()) server.set_port(0);
+      c.mutable_pools(0)->clear_check();
+      c.mutable_services(0)->set_port(8000);
+      c.mutable_services(0)->set_last_port(8999);
+      v1::VirtualService other = c.services(0);
+      other.set_name("other");
+      other.set_address(vip);
+      other.set_port(first);
+      other.set_last_port(last);
+      *c.add_services() = other;
+    });
+  };
+  EXPECT_EQ(with(9000, 9999), "") << "apart";
+  EXPECT_EQ(with(1, 7999), "");
+  EXPECT_EQ(with(8100, 8199), "") << "in it";
+  EXPECT_EQ(with(1, 65535), "") << "around it";
+  EXPECT_EQ(with(8000, 8500), "");
+  EXPECT_EQ(with(8500, 9500, "203.0.113.11"), "") << "at another address";
+  for (const auto& [first, last] : {std::pair{8999u, 9500u}, std::pair{7000u, 8000u}}) {
+    EXPECT_THAT(with(first, last), HasSubstr("last_port: " + std::to_string(last) +
+                                             ": The range crosses that of service shop (8000 to "
+                                             "8999), so that none is the narrower"));
+  }
+}
+
 TEST(OpenServices, Redirect) {
   const auto with = [](auto change) {
     return problems_with([&](v1::Configuration& c) {
@@ -141,6 +170,11 @@ TEST(OpenServices, Redirect) {
               HasSubstr("Only mode redirect sends answers back"));
   EXPECT_THAT(with([](v1::VirtualService& s) { s.set_max_segment_size(1300); }),
               HasSubstr("max_segment_size"));
+  EXPECT_THAT(with([](v1::VirtualService& s) { s.set_address("::/0"); }),
+              AllOf(HasSubstr("The service is IPv6, but server 10.0.0.1 of pool web is IPv4, and "
+                              "mode redirect translates nothing: use a pool of the service's "
+                              "family."),
+                    Not(HasSubstr("fullnat"))));
 }
 
 }  // namespace

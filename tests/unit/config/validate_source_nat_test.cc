@@ -94,6 +94,77 @@ TEST(ValidateSourceNat, AddressesOfEveryFamilyThatIsInside) {
               HasSubstr("IPv6 connections from these interfaces are refused"));
 }
 
+v1::NetworkInstance& add_red(v1::Configuration& configuration) {
+  v1::NetworkInstance& red = *configuration.add_instances();
+  red.set_name("red");
+  red.set_number(10);
+  return red;
+}
+
+TEST(ValidateSourceNat, WorksInTheStandardInstanceOnly) {
+  EXPECT_THAT(problems_with([](v1::Configuration& c) {
+                add_red(c);
+                add_rule(c).set_instance(10);
+              }),
+              HasSubstr("source_nats[\"out\"].instance: 10: Source NAT works in the standard "
+                        "network instance only; leave the field out."));
+  EXPECT_THAT(problems_with([](v1::Configuration& c) {
+                add_red(c);
+                add_rule(c).add_pools("red");
+                v1::Pool& pool = *c.add_pools();
+                pool.set_name("red");
+                pool.set_instance(10);
+                pool.add_servers()->set_address("10.0.0.1");
+                pool.mutable_servers(0)->set_port(80);
+              }),
+              HasSubstr("source_nats[\"out\"].pools: red: Source NAT works in the standard network "
+                        "instance only, and red is in another one"));
+  EXPECT_THAT(problems_with([](v1::Configuration& c) {
+                add_red(c);
+                add_rule(c).set_snat_set("red");
+                v1::SnatSet& set = *c.add_snat_sets();
+                set.set_name("red");
+                set.set_instance(10);
+                set.add_addresses("192.0.2.77");
+              }),
+              HasSubstr("source_nats[\"out\"].snat_set: red: Source NAT works in the standard "
+                        "network instance only, and red is in another one"));
+}
+
+/// Also when only the pool or the set is changed, and the rule is not part of the edit.
+TEST(ValidateSourceNat, NoPoolOrSetMovesAwayFromItsRules) {
+  Model model;
+  Problems problems;
+  v1::Configuration configuration = sample();
+  add_red(configuration);
+  v1::Pool& alone = *configuration.add_pools();
+  alone.set_name("alone");
+  alone.add_servers()->set_address("10.0.0.77");
+  alone.mutable_servers(0)->set_port(80);
+  v1::SnatSet& set = *configuration.add_snat_sets();
+  set.set_name("alone");
+  set.add_addresses("192.0.2.77");
+  v1::SourceNat& rule = add_rule(configuration);
+  rule.add_pools("alone");
+  rule.set_snat_set("alone");
+  normalise(configuration);
+  model.apply(edit_to(model, configuration, problems));
+  store::Edit edit;
+  for (const v1::Pool& pool : configuration.pools()) {
+    if (pool.name() == "alone") *edit.add_pools() = pool;
+  }
+  edit.mutable_pools(0)->set_instance(10);
+  edit.mutable_pools(0)->mutable_servers(0)->set_instance(10);
+  for (const v1::SnatSet& one : configuration.snat_sets()) {
+    if (one.name() == "alone") *edit.add_snat_sets() = one;
+  }
+  edit.mutable_snat_sets(0)->set_instance(10);
+  model.apply(edit);
+  EXPECT_THAT(text_of(problems_between(model, edit)),
+              AllOf(HasSubstr("source_nats[\"out\"].pools: alone: Source NAT works"),
+                    HasSubstr("source_nats[\"out\"].snat_set: alone: Source NAT works")));
+}
+
 TEST(ValidateSourceNat, WhatARuleNamesStays) {
   Model model;
   Problems problems;

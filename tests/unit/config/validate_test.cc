@@ -55,25 +55,6 @@ TEST(Validate, RefusesNamesThatPathsCannotCarry) {
   }
 }
 
-TEST(Validate, RefusesOrdersThatContradictThemselves) {
-  EXPECT_THAT(
-      problems_with([](v1::Configuration& c) {
-        c.mutable_pools(0)->set_scheduler(v1::SCHEDULER_FO);
-        c.mutable_pools(0)->set_slow_start_s(3601);
-        c.mutable_pools(0)->set_panic_percent(101);
-        c.mutable_pools(0)->set_load_bound_percent(100);
-        c.mutable_pools(0)->mutable_servers(0)->set_resume_flows(5);
-        c.mutable_pools(0)->mutable_servers(1)->set_max_flows(5);
-        c.mutable_pools(0)->mutable_servers(1)->set_resume_flows(6);
-      }),
-      AllOf(HasSubstr("slow_start_s: 3601: The value must be from 0 to 3600 s."),
-            HasSubstr("Schedulers fo and ovf go by the order of weights"),
-            HasSubstr("panic_percent: 101"), HasSubstr("load_bound_percent: 100: The value"),
-            HasSubstr("Only hashes (sh, mh, dh) give a server more than its share"),
-            HasSubstr("Without max_flows the server is never full"),
-            HasSubstr("New flows begin again below max_flows")));
-}
-
 TEST(Validate, RefusesTwoServicesInOnePlace) {
   EXPECT_THAT(problems_with([](v1::Configuration& c) {
                 v1::VirtualService& twin = *c.add_services();
@@ -184,19 +165,6 @@ TEST(Validate, ChecksHowServersLearnTheClientsAddress) {
               HasSubstr("client_address: 9: This number names no choice"));
 }
 
-TEST(Validate, APingHasNoProxyHeader) {
-  EXPECT_THAT(problems_with([](v1::Configuration& c) {
-                c.mutable_pools(0)->mutable_check()->mutable_icmp();
-                c.mutable_pools(0)->mutable_check()->set_proxy_protocol(true);
-              }),
-              HasSubstr("check.proxy_protocol: true: A ping has no place"));
-  EXPECT_EQ(problems_with([](v1::Configuration& c) {
-              c.mutable_pools(0)->mutable_check()->mutable_tcp();
-              c.mutable_pools(0)->mutable_check()->set_proxy_protocol(true);
-            }),
-            "");
-}
-
 TEST(Validate, APoolKeepsThePortOfItsRouteServices) {
   v1::Configuration c = sample();
   c.mutable_services(0)->set_mode(v1::MODE_ROUTE);
@@ -224,6 +192,24 @@ TEST(Validate, RefusesAddressesThatRunInCircles) {
                 c.mutable_snat_sets(0)->add_addresses("203.0.113.0/28");
               }),
               HasSubstr("an address is either a VIP or a source address"));
+}
+
+/// The set is there; a service comes that has one of its addresses.
+TEST(Validate, AServiceTakesNoSourceAddress) {
+  v1::Configuration c = sample();
+  Model model;
+  Problems problems;
+  model.apply(edit_to(model, c, problems));
+  v1::VirtualService more = c.services(0);
+  more.set_name("more");
+  more.set_address("192.0.2.10");
+  *c.add_services() = more;
+  const store::Edit edit = edit_to(model, c, problems);
+  ASSERT_EQ(edit.snat_sets_size(), 0);
+  model.apply(edit);
+  EXPECT_EQ(text_of(problems_between(model, edit)),
+            "services[\"more\"].address: 192.0.2.10: The address is also in SNAT set out; an "
+            "address is either a VIP or a source address.\n");
 }
 
 TEST(Validate, FullNatServesServersOfTheOtherFamily) {
@@ -336,35 +322,6 @@ TEST(Validate, ChecksSnatSets) {
               }),
               AllOf(HasSubstr("This is no address, range or prefix"), HasSubstr("overlaps"),
                     HasSubstr("more than 4096 addresses")));
-}
-
-TEST(Validate, KeepsOneStateForAServerInTwoPools) {
-  const auto in_two_pools = [](v1::Configuration& c) {
-    v1::Pool& other = *c.add_pools();
-    other = c.pools(0);
-    other.set_name("other");
-  };
-  EXPECT_EQ(problems_with(in_two_pools), "");
-  EXPECT_THAT(problems_with([&](v1::Configuration& c) {
-                in_two_pools(c);
-                c.mutable_pools(2)->mutable_servers(0)->set_state(v1::ADMIN_STATE_DRAIN);
-              }),
-              HasSubstr("also in pool web in another state"));
-}
-
-TEST(Validate, ChecksHealthChecks) {
-  EXPECT_THAT(problems_with([](v1::Configuration& c) {
-                v1::HealthCheck& check = *c.mutable_pools(0)->mutable_check();
-                check.set_timeout_ms(600);
-                check.mutable_http()->set_path("health");
-                check.mutable_http()->add_statuses("2xx");
-                check.set_address("nowhere");
-                c.mutable_pools(1)->mutable_check()->clear_kind();
-              }),
-              AllOf(HasSubstr("must not be longer than the interval of 500 ms"),
-                    HasSubstr("must begin with '/'"), HasSubstr("statuses[1]: 2xx"),
-                    HasSubstr("check.address: nowhere"),
-                    HasSubstr("pools[\"dns\"].check: : The kind is missing")));
 }
 
 TEST(Validate, RefusesTheSameServerTwice) {
