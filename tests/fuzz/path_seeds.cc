@@ -1,4 +1,5 @@
-// Writes the seeds of the target `path`: whole conversations, as frames that fit one another.
+// Writes the seeds of the targets `path` and `replay`: whole conversations, as frames that fit one
+// another.
 //
 //   make_path_seeds CORPUS_DIRECTORY
 #include <filesystem>
@@ -18,7 +19,29 @@ struct Step {
   Frame frame;
 };
 
+/// The same as a classic pcap: an odd microsecond says the servers' port.
+void write_pcap(const std::filesystem::path& file, const std::vector<Step>& steps) {
+  std::filesystem::create_directories(file.parent_path());
+  std::ofstream stream(file, std::ios::binary);
+  const auto put = [&stream](uint32_t value) {
+    stream.write(reinterpret_cast<const char*>(&value), sizeof value);
+  };
+  for (const uint32_t word : {0xa1b2c3d4u, 0x00040002u, 0u, 0u, 65535u, 1u}) put(word);
+  uint32_t seconds = 1'700'000'000;
+  for (const auto& [flags, frame] : steps) {
+    if ((flags & kLater) != 0) ++seconds;
+    const auto size = static_cast<uint32_t>(frame.size());
+    for (const uint32_t word : {seconds, uint32_t{(flags & kServers) != 0}, size, size}) put(word);
+    stream.write(reinterpret_cast<const char*>(frame.bytes().data()), size);
+  }
+}
+
 void write(const std::filesystem::path& file, const std::vector<Step>& steps) {
+  constexpr size_t kMostInCapture = 40;
+  if (steps.size() <= kMostInCapture) {
+    write_pcap(file.parent_path().parent_path() / "replay" / (file.filename().string() + ".pcap"),
+               steps);
+  }
   std::filesystem::create_directories(file.parent_path());
   std::ofstream stream(file, std::ios::binary);
   for (const auto& [flags, frame] : steps) {

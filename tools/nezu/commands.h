@@ -31,6 +31,7 @@ void add_watch(CLI::App& app, Session& session);
 void add_top(CLI::App& app, Session& session);
 void add_check(CLI::App& app, Session& session);
 void add_nat_log(CLI::App& app, Session& session);
+void add_replay(CLI::App& app, Session& session);
 // the programs
 void add_tables(CLI::App& app, Session& session);
 void add_system(CLI::App& app, Session& session);
