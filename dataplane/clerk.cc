@@ -11,15 +11,17 @@ constexpr uint16_t kVersion = 1;
 
 }  // namespace
 
-void Clerk::turn(net::Instant now) {
-  take_requests();
+void Clerk::turn(const tables::View& view, net::Instant now) {
+  take_requests(view, now);
+  clients_.turn(now, own_);
   send_own();
   collect(now);
 }
 
-void Clerk::take_requests() {
+void Clerk::take_requests(const tables::View& view, net::Instant now) {
   tables::Request request;
-  while (pending_.size() < kMostPending && own_.empty() && region_.requests().pop(request)) {
+  while (pending_.size() < kMostPending && own_.empty() && !clients_.is_busy() &&
+         region_.requests().pop(request)) {
     if (request.version != kVersion) {
       answer(request, tables::ReplyKind::unsupported, 0);
       continue;
@@ -34,6 +36,11 @@ void Clerk::take_requests() {
         break;
       case tables::RequestKind::list_routes:
         list_routes(request);
+        break;
+      case tables::RequestKind::list_clients:
+      case tables::RequestKind::add_client:
+      case tables::RequestKind::clear_clients:
+        clients_.begin(request, view, now);
         break;
       default:  // a number of another version
         answer(request, tables::ReplyKind::unsupported, 0);

@@ -10,6 +10,7 @@
 #include <map>
 #include <vector>
 
+#include "dataplane/clients.h"
 #include "dataplane/net/time.h"
 #include "dataplane/path.h"
 #include "dataplane/route_keeper.h"
@@ -19,10 +20,14 @@ namespace nezu::dataplane {
 
 class Clerk {
  public:
-  Clerk(const tables::Region& region, std::vector<path::Desk*> desks, const RouteKeeper& routes)
-      : region_(region), desks_(std::move(desks)), routes_(routes) {}
+  Clerk(const tables::Region& region, std::vector<path::Desk*> desks, const RouteKeeper& routes,
+        steer::Persistence& persistence)
+      : region_(region),
+        desks_(std::move(desks)),
+        routes_(routes),
+        clients_(region.header(), persistence) {}
 
-  void turn(net::Instant now);
+  void turn(const tables::View& view, net::Instant now);
 
  private:
   /// A request that workers are answering.
@@ -33,7 +38,7 @@ class Clerk {
     uint32_t workers = 0;  ///< not done yet
     uint64_t matched = 0;
   };
-  void take_requests();
+  void take_requests(const tables::View& view, net::Instant now);
   void give_out(const tables::Request& request);
   void collect(net::Instant now);
   bool pass_on(const tables::Reply& reply, net::Instant now);
@@ -45,6 +50,7 @@ class Clerk {
   const tables::Region& region_;
   std::vector<path::Desk*> desks_;
   const RouteKeeper& routes_;
+  Clients clients_;
   std::map<uint64_t, Pending> pending_;
   std::deque<tables::Reply> own_;                     ///< answers of ours that found no room yet
   std::map<const path::Desk*, tables::Reply> stuck_;  ///< a worker's, taken but not passed on

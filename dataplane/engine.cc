@@ -48,6 +48,7 @@ Engine::Engine(const Options& options, const tables::Region& region, const table
     throw std::runtime_error(files_.error());
   }
   const net::Instant now = tables::boot_time();
+  open_persistence(options, header, view, now);
   std::vector<path::Path*> paths;
   for (uint16_t number = 0; number < options.workers; ++number) {
     auto reader = tables::Reader::attach(region, "worker " + std::to_string(number));
@@ -59,6 +60,7 @@ Engine::Engine(const Options& options, const tables::Region& region, const table
     setup.steering = &steering_;
     setup.announcements = &announcements_;
     setup.calls = &calls_;
+    setup.persistence = &persistence();
     setup.line = &region.worker(number);
     lines_.push_back(setup.line);
     setup.services = region.services_of(number);
@@ -86,6 +88,17 @@ Engine::Engine(const Options& options, const tables::Region& region, const table
   for (const path::Path* path : paths) {
     path->each_nat([nat_log](const path::NatRecord& record) { nat_log->keep(record); });
   }
+}
+
+void Engine::open_persistence(const Options& options, const tables::Header& header,
+                              const tables::View& view, net::Instant now) {
+  const net::Tick tick = net::to_tick(now);
+  const uint32_t ways = steer::Persistence::kWays;
+  const uint32_t capacity = (options.persistent_clients + ways - 1) / ways * ways;
+  if (!persistence_.open({options.flow_dir, capacity, random_seed(), header.boot_id, tick})) {
+    throw std::runtime_error(persistence_.error());
+  }
+  path::adopt_clients(persistence(), view, tick);
 }
 
 void Engine::start(const device::Eal& eal) {

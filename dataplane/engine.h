@@ -18,6 +18,7 @@
 #include "dataplane/route_keeper.h"
 #include "dataplane/steer/announcements.h"
 #include "dataplane/steer/calls.h"
+#include "dataplane/steer/persistence_file.h"
 #include "dataplane/steer/steering.h"
 #include "dataplane/tables/reader.h"
 #include "dataplane/worker.h"
@@ -29,6 +30,7 @@ class Engine {
   struct Options {
     uint16_t workers = 1;
     flow::Capacity flows{1 << 20, 1 << 18, 1 << 16};  ///< of each worker
+    uint32_t persistent_clients = 1 << 18;            ///< of all
     std::string flow_dir;
     bool sleeps_when_idle = false;
     /// tables::port_identity of each port, by number.
@@ -52,6 +54,7 @@ class Engine {
   std::vector<path::Desk*> desks();
   Errands& errands(uint16_t worker) { return crew_[worker]->worker.errands(); }
   uint16_t workers() const { return static_cast<uint16_t>(crew_.size()); }
+  steer::Persistence& persistence() { return persistence_.table(); }
   const path::Restored& restored() const { return restored_; }
   bool started_empty() const { return files_.started_empty(); }
 
@@ -64,11 +67,15 @@ class Engine {
     Worker worker;
   };
 
+  void open_persistence(const Options& options, const tables::Header& header,
+                        const tables::View& view, net::Instant now);
+
   flow::Files files_;
   steer::Steering steering_;
   steer::Handover handover_;
   steer::Announcements announcements_;
   steer::Calls calls_;
+  steer::PersistenceFile persistence_;
   std::vector<std::unique_ptr<flow::Table>> tables_;
   std::vector<std::unique_ptr<Member>> crew_;
   std::vector<const tables::WorkerLine*> lines_;

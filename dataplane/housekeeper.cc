@@ -60,7 +60,7 @@ void Housekeeper::attach(const tables::Region& region, tables::Reader& reader, E
   office_.reset(new Office{region,
                            reader,
                            engine,
-                           Clerk(region, engine.desks(), *routes_),
+                           Clerk(region, engine.desks(), *routes_, engine.persistence()),
                            Watch(region, engine.workers()),
                            Announcer(gate_),
                            Bridges(region, ports_, gate_, routes_->leases()),
@@ -120,7 +120,7 @@ bool Housekeeper::turn() {
     const tables::View view = office_->reader.latest();
     follow(view, now);
     turn_bridges(now);
-    office_->clerk.turn(now);
+    office_->clerk.turn(view, now);
     office_->announcer.look(view, routes_->current(), now);
     office_->announcer.turn(routes_->current(), now);
     steer_answers(view, now);

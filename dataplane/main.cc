@@ -67,6 +67,10 @@ void add_options(CLI::App& app, Options& options) {
   app.add_option("--changed-flows", options.engine.flows.splices,
                  "most TCP flows of each worker whose lengths change (PROXY protocol, FTP, RTSP)")
       ->capture_default_str();
+  app.add_option("--persistent-clients", options.engine.persistent_clients,
+                 "most clients that stay on their server, of all workers")
+      ->capture_default_str()
+      ->check(CLI::Range(1024u, 1u << 26));
   app.add_option("--neighbours", options.housekeeper.hops, "most next hops")
       ->capture_default_str()
       ->check(CLI::Range(64u, route::Hops::kMost));

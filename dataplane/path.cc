@@ -57,6 +57,7 @@ void Path::housekeep(const tables::View& view, const route::Routes& routes, net:
   }
   if (steer::Calls* all = state_->setup.calls) all->expire(state_->setup.worker, tick);
   end_flows_of_gone(*state_, view, routes, now);
+  keep_present(*state_, view, tick);
   run_errand(*state_, now);
   report(*state_, view, tick);
 }

@@ -47,6 +47,7 @@ namespace nezu::steer {
 class Steering;
 class Announcements;
 class Calls;
+class Persistence;
 }  // namespace nezu::steer
 
 namespace nezu::path {
@@ -97,7 +98,8 @@ struct Setup {
   std::array<net::Side, tables::kMaxPorts> sides{};  ///< who sends into each port
   NatRing* nat_log = nullptr;                        ///< null: nobody keeps one
   steer::Announcements* announcements = nullptr;     ///< all workers'; null: nothing announces any
-  steer::Calls* calls = nullptr;  ///< all workers'; null: no SIP call is known again
+  steer::Calls* calls = nullptr;              ///< all workers'; null: no SIP call is known again
+  steer::Persistence* persistence = nullptr;  ///< all workers'; null: no client stays anywhere
 };
 
 /// A frame of our own that goes through the stages as if it had come in by `port`.

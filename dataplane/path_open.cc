@@ -255,23 +255,6 @@ Reason Opening::decide(const net::Packet& packet, const typename F::Tuple& tuple
 }
 
 template <typename F>
-const tables::Member* Opening::pick(net::Packet& packet, const typename F::Tuple& tuple,
-                                    const tables::Service& service, const tables::Pool& pool) {
-  const auto client = [&] {
-    return pool.hash_destination != 0
-               ? admit::Client{address_of(tuple.destination), net::swap16(tuple.destination_port)}
-               : admit::Client{address_of(tuple.source), net::swap16(tuple.source_port)};
-  };
-  // Only rings ask who the client is.
-  const tables::Member* member = turn_->state.scheduling.pick(
-      turn_->view, service, pool, tables::has_ring(pool.scheduler) ? client() : admit::Client{});
-  if (member == nullptr) {
-    refused(packet, service, pool.ready_count != 0 ? Reason::servers_full : Reason::no_server);
-  }
-  return member;
-}
-
-template <typename F>
 void Opening::prepare(net::Packet& packet, const typename F::Tuple& tuple,
                       const tables::Service& service, uint8_t shard) {
   const tables::Pool* pool = turn_->view.pool(service.pool);
@@ -382,10 +365,6 @@ template void Opening::prepare_returned<V4>(net::Packet&, const net::Tuple4&,
                                             const tables::Service&, uint8_t);
 template void Opening::prepare_returned<V6>(net::Packet&, const net::Tuple6&,
                                             const tables::Service&, uint8_t);
-template const tables::Member* Opening::pick<V4>(net::Packet&, const net::Tuple4&,
-                                                 const tables::Service&, const tables::Pool&);
-template const tables::Member* Opening::pick<V6>(net::Packet&, const net::Tuple6&,
-                                                 const tables::Service&, const tables::Pool&);
 template void Opening::prepare_for<V4>(net::Packet&, const net::Tuple4&, const tables::Service&,
                                        uint8_t, const tables::Member&);
 template void Opening::prepare_for<V6>(net::Packet&, const net::Tuple6&, const tables::Service&,

@@ -115,6 +115,14 @@ class Opening {
   template <typename F>
   const tables::Member* pick(net::Packet& packet, const typename F::Tuple& tuple,
                              const tables::Service& service, const tables::Pool& pool);
+  /// The same by the service's scheduler alone.
+  template <typename F>
+  const tables::Member* choose(net::Packet& packet, const typename F::Tuple& tuple,
+                               const tables::Service& service, const tables::Pool& pool);
+  /// The same where clients stay on their server (path_pick.cc).
+  template <typename F>
+  const tables::Member* pick_again(net::Packet& packet, const typename F::Tuple& tuple,
+                                   const tables::Service& service, const tables::Pool& pool);
   /// As `prepare`, to that member.
   template <typename F>
   void prepare_for(net::Packet& packet, const typename F::Tuple& tuple,

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "dataplane/path_judge.h"
+#include "dataplane/steer/persistence.h"
 
 namespace nezu::path {
 namespace {
@@ -196,6 +197,20 @@ Restored restore(flow::Files& files, std::span<Path* const> paths, const tables:
   set_gauges(region, gauges);
   files.finish();
   return total;
+}
+
+void adopt_clients(steer::Persistence& table, const tables::View& view, net::Tick now) {
+  if (table.count() == 0) return;
+  std::map<tables::ServerIdentity, uint16_t> slots;
+  if (view.is_ready()) {
+    view.each(view.root()->servers, [&slots](const tables::Server& server) {
+      slots[server.identity] = static_cast<uint16_t>(index(server.id));
+    });
+  }
+  table.adopt(now, [&slots](const tables::ServerIdentity& identity) {
+    const auto at = slots.find(identity);
+    return at != slots.end() ? at->second : steer::Persistence::kNobody;
+  });
 }
 
 }  // namespace nezu::path

@@ -28,4 +28,8 @@ struct Restored {
 Restored restore(flow::Files& files, std::span<Path* const> paths, const tables::Region& region,
                  const tables::View& view, net::Instant now);
 
+/// Clients that persistence knows stay on their servers, which may have other slots by now. Before
+/// `restore`.
+void adopt_clients(steer::Persistence& table, const tables::View& view, net::Tick now);
+
 }  // namespace nezu::path

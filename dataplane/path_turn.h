@@ -74,6 +74,13 @@ struct Ending {
   std::unique_ptr<net::Instant[]> swept_for;  ///< by ServerId: the failure that was dealt with
 };
 
+/// Tells persistence which clients still send, by a walk over all flows every 16 seconds.
+struct Presence {
+  flow::Sweep sweep;
+  net::Tick since = 0;  ///< what has passed until then has been walked, or is owed
+  uint32_t owed = 0;    ///< entries
+};
+
 /// RSTs that are to leave; fixed room.
 class Farewells {
  public:
@@ -131,6 +138,7 @@ struct Path::State {
   Desk desk;
   Errand errand;
   Ending ending;
+  Presence presence;
   Farewells farewells;
   bool tunnels = false;    ///< a packet went into a tunnel since the last part of a burst
   uint16_t packet_id = 0;  ///< of the last IPv4 packet that was made of an IPv6 one
@@ -226,6 +234,7 @@ void say_farewell(Path::State& state, const tables::View& view, const route::Rou
 void end_flows_of_gone(Path::State& state, const tables::View& view, const route::Routes& routes,
                        net::Instant now);
 void run_errand(Path::State& state, net::Instant now);
+void keep_present(Path::State& state, const tables::View& view, net::Tick now);  ///< path_pick.cc
 void report(Path::State& state, const tables::View& view, net::Tick now);
 
 /// Its server sees an address of ours, whose slot stands in it; the port is its own where it has

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "controlplane/api/data_plane_requests.h"
 #include "controlplane/api/errors.h"
 #include "controlplane/config/names.h"
 #include "controlplane/config/validate.h"
@@ -13,26 +14,7 @@ namespace {
 using grpc::Status;
 using grpc::StatusCode;
 
-constexpr uint32_t kUsualLimit = 1000;
-constexpr uint32_t kHighestLimit = 1'000'000;
 constexpr int kFlowsInMessage = 256;
-
-std::chrono::milliseconds timeout_of(uint32_t wanted, config::Problems& problems) {
-  config::check_range(wanted, wanted == 0 ? 0 : 100, 60'000, "", "timeout_ms", problems);
-  return std::chrono::milliseconds(wanted == 0 ? 5000 : wanted);
-}
-
-void put_address(const std::string& text, const std::string& field, net::Address& to,
-                 config::Problems& problems) {
-  if (text.empty()) {
-    return;
-  }
-  if (const auto address = net::parse_address(text)) {
-    to = *address;
-  } else {
-    config::complain(problems, field, text, "This is no IPv4 or IPv6 address.");
-  }
-}
 
 void put_port(uint32_t port, const std::string& field, uint16_t& to, config::Problems& problems) {
   config::check_range(port, 0, 65535, "", field, problems);
@@ -80,12 +62,8 @@ void resolve(const v1::FlowFilter& from, const publish::Reading& now, tables::Fl
     to.instance = static_cast<net::Instance>(from.instance());
   }
   if (!from.service().empty()) {
-    const auto at = std::find_if(now.services.begin(), now.services.end(),
-                                 [&](const auto& one) { return one.name == from.service(); });
-    if (at == now.services.end()) {
-      config::complain(problems, "filter.service", from.service(), "There is no such service.");
-    } else {
-      to.service = at->id;
+    if (const auto* service = find_service(from.service(), "filter.service", now, problems)) {
+      to.service = service->id;
     }
   }
   if (from.has_server()) {
@@ -190,21 +168,6 @@ v1::Flow flow_of(const tables::FlowRecord& record, const SlotNames& names) {
   return flow;
 }
 
-Status status_of(publish::Answer answer) {
-  switch (answer) {
-    case publish::Answer::complete:
-      return Status::OK;
-    case publish::Answer::late:
-      return {StatusCode::DEADLINE_EXCEEDED,
-              "Not every worker answered in time; what came is listed. Ask with a longer timeout."};
-    case publish::Answer::unavailable:
-      return {StatusCode::UNAVAILABLE, "No data plane is running; start nezu-dataplane."};
-    case publish::Answer::refused:
-      return {StatusCode::UNIMPLEMENTED, "The running data plane does not know this request."};
-  }
-  return {StatusCode::INTERNAL, "The data plane gave an unknown answer."};
-}
-
 bool is_empty(const v1::FlowFilter& filter) { return filter.ByteSizeLong() == 0; }
 
 }  // namespace
@@ -217,12 +180,11 @@ Status FlowService::ListFlows(grpc::ServerContext* context, const v1::ListFlowsR
     config::Problems problems;
     resolve(request->filter(), now, filter, problems);
     const auto timeout = timeout_of(request->timeout_ms(), problems);
-    config::check_range(request->limit(), 0, kHighestLimit, "", "limit", problems);
+    const uint32_t limit = limit_of(request->limit(), problems);
     if (!problems.empty()) {
       return invalid(problems);
     }
     const SlotNames names(now);
-    const uint32_t limit = request->limit() == 0 ? kUsualLimit : request->limit();
     v1::ListFlowsResponse message;
     const auto found = [&](const tables::FlowRecord& record) {
       *message.add_flows() = flow_of(record, names);

@@ -17,6 +17,13 @@ class FlowService final : public v1::FlowService::Service {
                          grpc::ServerWriter<v1::ListFlowsResponse>*) override;
   grpc::Status EndFlows(grpc::ServerContext*, const v1::EndFlowsRequest*,
                         v1::EndFlowsResponse*) override;
+  // persistence.cc
+  grpc::Status ListPersistence(grpc::ServerContext*, const v1::ListPersistenceRequest*,
+                               grpc::ServerWriter<v1::ListPersistenceResponse>*) override;
+  grpc::Status AddPersistence(grpc::ServerContext*, const v1::AddPersistenceRequest*,
+                              v1::AddPersistenceResponse*) override;
+  grpc::Status ClearPersistence(grpc::ServerContext*, const v1::ClearPersistenceRequest*,
+                                v1::ClearPersistenceResponse*) override;
 
  private:
   publish::Publisher& publisher_;

@@ -114,6 +114,7 @@ void put(const publish::WorkerReading& from, const v1::WorkerStatistics& rates, 
   to.set_calls(from.calls);
   to.set_call_capacity(from.call_capacity);
   to.set_calls_forgotten(from.calls_forgotten);
+  to.set_persistence_forgotten(from.persistence_forgotten);
 }
 
 }  // namespace
@@ -178,6 +179,8 @@ grpc::Status SystemService::GetSystem(grpc::ServerContext*, const v1::GetSystemR
       put(region, now, *response->add_regions());
     }
     const publish::Reading reading = publisher_.read_vitals();
+    response->mutable_data_plane()->set_persistent_clients(reading.persistent_clients);
+    response->mutable_data_plane()->set_persistence_capacity(reading.persistence_capacity);
     response->set_generation(reading.generation);
     v1::GetStatisticsRequest only_workers;
     only_workers.add_parts(v1::STATISTICS_PART_WORKERS);

@@ -140,6 +140,25 @@ ServerImage compile_server(const v1::RealServer& server, const v1::Pool& pool,
   return image;
 }
 
+namespace {
+
+tables::Persistence persistence_of(const v1::VirtualService& service, uint64_t identity) {
+  if (!service.has_persistence()) {
+    return {};
+  }
+  const v1::Persistence& from = service.persistence();
+  tables::Persistence to;
+  to.scope = service.mark() != 0 ? tables::scope_of_mark(static_cast<uint16_t>(service.mark()))
+                                 : tables::scope_of_service(identity);
+  to.timeout_s = from.timeout_s();
+  to.host_bits4 = static_cast<uint8_t>(32 - from.ipv4_prefix_length());
+  to.host_bits6 = static_cast<uint8_t>(128 - from.ipv6_prefix_length());
+  to.keeps_draining = from.when_draining() == v1::WHEN_DRAINING_STAY;
+  return to;
+}
+
+}  // namespace
+
 ServiceImage compile_service(const v1::VirtualService& service) {
   ServiceImage image;
   image.name = service.name();
@@ -166,6 +185,7 @@ ServiceImage compile_service(const v1::VirtualService& service) {
   image.client_address = client_address_of(service.client_address());
   image.application = application_of(service.application());
   image.call_timeout_s = service.call_timeout_s();
+  image.persistence = persistence_of(service, image.identity);
   image.passive_ports = net::parse_port_range(service.passive_ports()).value_or(net::PortRange{});
   return image;
 }

@@ -1,5 +1,6 @@
 #include "controlplane/config/model.h"
 
+#include "controlplane/config/model_keys.h"
 #include "controlplane/config/names.h"
 #include "controlplane/config/normalise.h"
 #include "controlplane/config/validate.h"
@@ -7,30 +8,6 @@
 
 namespace nezu::config {
 namespace {
-
-std::string address_key(uint32_t instance, const std::string& address) {
-  return std::to_string(instance) + " " + address;
-}
-
-std::string service_key(const v1::VirtualService& service) {
-  return address_key(service.instance(), service.address()) + " " + std::to_string(service.port()) +
-         "-" + std::to_string(service.last_port()) + " " + std::to_string(service.protocol());
-}
-
-std::string kind_key(const std::string& pool, v1::Protocol protocol, bool is_v4) {
-  return pool + " " + std::to_string(protocol) + (is_v4 ? " 4" : " 6");
-}
-std::string kind_key(const v1::VirtualService& service) {
-  const auto vip = net::parse_prefix(service.address());
-  return kind_key(service.pool(), service.protocol(), !vip || vip->address.is_v4());
-}
-
-/// Of a RealServer or a ServerIdentity.
-template <typename Server>
-std::string server_key(const Server& server) {
-  return address_key(server.instance(), server.address()) + " " + std::to_string(server.port()) +
-         " " + std::to_string(server.protocol());
-}
 
 std::vector<std::string> address_keys(const v1::SnatSet& set) {
   std::vector<std::string> keys;
@@ -70,13 +47,6 @@ void drop(Index& index, const Key& key, const std::string& name) {
   if (at->second.empty()) {
     index.erase(at);
   }
-}
-
-template <typename Index>
-const Names& look_up(const Index& index, const std::string& key) {
-  static const Names kNone;
-  const auto at = index.find(key);
-  return at == index.end() ? kNone : at->second;
 }
 
 }  // namespace
@@ -218,6 +188,9 @@ void Model::put(const v1::VirtualService& service) {
   if (service.mode() == v1::MODE_REDIRECT) {
     redirects_.insert(name);
   }
+  if (service.mark() != 0) {
+    services_by_mark_[mark_key(service)].insert(name);
+  }
   instances_by_pool_[service.pool()][service.instance()].insert(name);
   services_by_snat_set_[service.snat_set()].insert(name);
   services_by_key_[service_key(service)].insert(name);
@@ -282,6 +255,9 @@ void Model::unlink(const v1::VirtualService& service) {
   drop(open_services_by_address_, at, name);
   drop(portless_by_address_, at, name);
   redirects_.erase(name);
+  if (service.mark() != 0) {
+    drop(services_by_mark_, mark_key(service), name);
+  }
   const auto drop_number = [&](auto& index, uint32_t number) {
     auto& numbers = index[service.pool()];
     drop(numbers, number, name);
@@ -318,71 +294,11 @@ void Model::unlink(const v1::SourceNat& rule) {
   drop(rules_by_snat_set_, rule.snat_set(), rule.name());
 }
 
-const Names& Model::rules_of_pool(const std::string& pool) const {
-  return look_up(rules_by_pool_, pool);
-}
-const Names& Model::rules_of_snat_set(const std::string& set) const {
-  return look_up(rules_by_snat_set_, set);
-}
 void Model::unlink(const v1::NetworkInstance& instance) {
   drop(instances_by_number_, std::to_string(instance.number()), instance.name());
   for (const std::string& link : instance.links()) {
     drop(instances_by_link_, link, instance.name());
   }
-}
-
-const Names& Model::users_of_pool(const std::string& pool) const {
-  return look_up(services_by_pool_, pool);
-}
-const Names& Model::users_of_pool(const std::string& pool, v1::Protocol protocol,
-                                  bool is_v4) const {
-  return look_up(services_by_pool_and_kind_, kind_key(pool, protocol, is_v4));
-}
-const std::map<uint32_t, Names>& Model::ports_kept_of_pool(const std::string& pool) const {
-  static const std::map<uint32_t, Names> kNone;
-  const auto at = ports_kept_by_pool_.find(pool);
-  return at == ports_kept_by_pool_.end() ? kNone : at->second;
-}
-const std::map<uint32_t, Names>& Model::instances_of_pool(const std::string& pool) const {
-  static const std::map<uint32_t, Names> kNone;
-  const auto at = instances_by_pool_.find(pool);
-  return at == instances_by_pool_.end() ? kNone : at->second;
-}
-const Names& Model::instances_numbered(uint32_t number) const {
-  return look_up(instances_by_number_, std::to_string(number));
-}
-const Names& Model::instances_with(const std::string& link) const {
-  return look_up(instances_by_link_, link);
-}
-const Names& Model::pingers_of_pool(const std::string& pool) const {
-  return look_up(pingers_by_pool_, pool);
-}
-const Names& Model::users_of_snat_set(const std::string& set) const {
-  return look_up(services_by_snat_set_, set);
-}
-const Names& Model::services_like(const v1::VirtualService& service) const {
-  return look_up(services_by_key_, service_key(service));
-}
-const Names& Model::services_at(uint32_t instance, const std::string& address) const {
-  return look_up(services_by_address_, address_key(instance, address));
-}
-const Names& Model::open_services_at(uint32_t instance, const std::string& address) const {
-  return look_up(open_services_by_address_, address_key(instance, address));
-}
-const Names& Model::portless_at(uint32_t instance, const std::string& address) const {
-  return look_up(portless_by_address_, address_key(instance, address));
-}
-const Names& Model::snat_sets_at(uint32_t instance, const std::string& address) const {
-  return look_up(snat_sets_by_address_, address_key(instance, address));
-}
-const Names& Model::pools_of(const v1::RealServer& server) const {
-  return look_up(pools_by_server_, server_key(server));
-}
-const Names& Model::pools_of(const tables::ServerIdentity& server) const {
-  return look_up(pools_by_server_, server_key(to_proto(server)));
-}
-const Names& Model::pools_at(uint32_t instance, const std::string& address) const {
-  return look_up(pools_by_address_, address_key(instance, address));
 }
 
 }  // namespace nezu::config

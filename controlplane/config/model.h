@@ -105,6 +105,8 @@ class Model {
   const Names& open_services_at(uint32_t instance, const std::string& address) const;
   /// Those of them in MODE_FULLNAT whose flows may have no ports.
   const Names& portless_at(uint32_t instance, const std::string& address) const;
+  /// Services of this mark.
+  const Names& services_of_mark(uint32_t instance, uint32_t mark) const;
   /// Services in MODE_REDIRECT.
   const Names& redirects() const { return redirects_; }
   /// SNAT sets with this address, in its canonical form.
@@ -139,6 +141,7 @@ class Model {
   v1::Settings settings_;
   Index services_by_pool_, services_by_pool_and_kind_, pingers_by_pool_, services_by_snat_set_;
   Index services_by_key_, services_by_address_, open_services_by_address_, portless_by_address_;
+  Index services_by_mark_;
   Names redirects_;
   std::unordered_map<std::string, std::map<uint32_t, Names>> ports_kept_by_pool_;
   std::unordered_map<std::string, std::map<uint32_t, Names>> instances_by_pool_;

@@ -127,6 +127,18 @@ void canonical_network(std::string& text) {
 
 namespace {
 
+void normalise(v1::Persistence& persistence) {
+  const auto set_default = [](uint32_t value, uint32_t usual) {
+    return value != 0 ? value : usual;
+  };
+  persistence.set_timeout_s(set_default(persistence.timeout_s(), 300));
+  persistence.set_ipv4_prefix_length(set_default(persistence.ipv4_prefix_length(), 32));
+  persistence.set_ipv6_prefix_length(set_default(persistence.ipv6_prefix_length(), 128));
+  if (persistence.when_draining() == v1::WHEN_DRAINING_UNSPECIFIED) {
+    persistence.set_when_draining(v1::WHEN_DRAINING_CHOOSE_AGAIN);
+  }
+}
+
 void normalise(v1::AccessList& access) {
   for (auto* list : {access.mutable_allow(), access.mutable_deny()}) {
     for (std::string& text : *list) {
@@ -179,6 +191,9 @@ void normalise(v1::VirtualService& service) {
   }
   if (service.has_access()) {
     normalise(*service.mutable_access());
+  }
+  if (service.has_persistence()) {
+    normalise(*service.mutable_persistence());
   }
   normalise(*service.mutable_timeouts());
 }

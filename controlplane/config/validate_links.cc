@@ -151,6 +151,7 @@ void check_service(const Scope& scope, const v1::VirtualService& service, Proble
   }
   check_prefix_of(service, model.settings(), problems);
   check_passive_alone(model, service, problems);
+  check_mark(model, service, problems);
   const Names& alike = model.services_like(service);
   if (alike.size() > 1) {
     Names others = alike;

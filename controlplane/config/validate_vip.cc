@@ -122,12 +122,12 @@ void check_passive_of(const v1::VirtualService& service, const v1::Pool& pool, P
   const bool by_client =
       (pool.scheduler() == v1::SCHEDULER_SH || pool.scheduler() == v1::SCHEDULER_MH) &&
       !pool.hash_with_port() && pool.load_bound_percent() == 0;
-  if (!service.passive_ports().empty() && !by_client) {
+  if (!service.passive_ports().empty() && !by_client && !service.has_persistence()) {
     complain(problems, service_path(service.name()) + ".passive_ports", service.passive_ports(),
              "Passive ports lead to a client's server by the client's address alone: give pool " +
                  pool.name() +
-                 " scheduler sh or mh without hash_with_port and load_bound_percent, or leave them "
-                 "out.");
+                 " scheduler sh or mh without hash_with_port and load_bound_percent, give the "
+                 "service persistence, or leave them out.");
   }
 }
 

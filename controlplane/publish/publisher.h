@@ -96,6 +96,7 @@ struct WorkerReading {
   uint64_t client_address_left_out = 0;
   uint64_t splices = 0, splice_capacity = 0, announced = 0, announced_capacity = 0;
   uint64_t calls = 0, call_capacity = 0, calls_forgotten = 0;
+  uint64_t persistence_forgotten = 0;
   uint64_t shards = 0, tsc_hz = 0, generation = 0;
   uint64_t transit = 0, transit_bytes = 0, nat_log_lost = 0, fragmented = 0;
 };
@@ -130,10 +131,11 @@ struct Reading {
   std::vector<ServiceReading> services;
   std::vector<ServiceReading> source_nats;         ///< rules
   uint64_t nat_log_written = 0, nat_log_lost = 0;  ///< records; lost: wherever
-  std::vector<ServerReading> servers;              ///< also the retired ones
-  std::vector<WorkerReading> workers;              ///< those with a shard or a turn
-  std::vector<PortReading> ports;                  ///< in use
-  std::vector<BridgeReading> bridges;              ///< that the data plane knows
+  uint64_t persistent_clients = 0, persistence_capacity = 0;
+  std::vector<ServerReading> servers;  ///< also the retired ones
+  std::vector<WorkerReading> workers;  ///< those with a shard or a turn
+  std::vector<PortReading> ports;      ///< in use
+  std::vector<BridgeReading> bridges;  ///< that the data plane knows
 };
 
 struct ReaderReading {
@@ -216,6 +218,10 @@ class Publisher {
                                 const std::function<bool(const tables::FlowRecord&)>& found) = 0;
   virtual FlowAnswer end_flows(const tables::FlowFilter& filter,
                                std::chrono::milliseconds timeout) = 0;
+  /// Clients of persistence: `kind` is list_clients, add_client or clear_clients.
+  virtual FlowAnswer ask_clients(tables::RequestKind kind, const tables::FlowFilter& filter,
+                                 uint32_t limit, std::chrono::milliseconds timeout,
+                                 const std::function<bool(const tables::FlowRecord&)>& found) = 0;
 
   /// Events since the last call, oldest first. One caller at a time.
   virtual std::vector<tables::Event> take_events() = 0;

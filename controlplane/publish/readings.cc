@@ -62,6 +62,7 @@ WorkerReading read_worker(const tables::WorkerLine& line, uint32_t number) {
   worker.splice_capacity = line.splice_capacity.read();
   worker.announced = line.announced.read();
   worker.announced_capacity = line.announced_capacity.read();
+  worker.persistence_forgotten = line.persistence_forgotten.read();
   worker.calls = line.calls.read();
   worker.call_capacity = line.call_capacity.read();
   worker.calls_forgotten = line.calls_forgotten.read();
@@ -210,6 +211,8 @@ Reading RegionPublisher::read_vitals() const {
       reading.workers.push_back(read_worker(line, i));
     }
   }
+  reading.persistent_clients = region_->header().persistent_clients.read();
+  reading.persistence_capacity = region_->header().persistence_capacity.read();
   reading.nat_log_written = region_->header().nat_log_written.read();
   reading.nat_log_lost = region_->header().nat_log_lost.read();
   for (const WorkerReading& worker : reading.workers) reading.nat_log_lost += worker.nat_log_lost;

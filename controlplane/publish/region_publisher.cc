@@ -128,6 +128,13 @@ FlowAnswer RegionPublisher::end_flows(const tables::FlowFilter& filter,
                        [](const tables::FlowRecord&) { return true; });
 }
 
+FlowAnswer RegionPublisher::ask_clients(
+    tables::RequestKind kind, const tables::FlowFilter& filter, uint32_t limit,
+    std::chrono::milliseconds timeout,
+    const std::function<bool(const tables::FlowRecord&)>& found) {
+  return requests_.ask(kind, filter, limit, timeout, found);
+}
+
 std::unique_ptr<Publisher> open_region(const Options& options) {
   auto opened = tables::Region::open_writer(options.region_dir, options.sizes);
   if (!opened.region) throw std::runtime_error(opened.error);

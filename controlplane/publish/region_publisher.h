@@ -41,6 +41,9 @@ class RegionPublisher final : public Publisher {
                         const std::function<bool(const tables::FlowRecord&)>& found) override;
   FlowAnswer end_flows(const tables::FlowFilter& filter,
                        std::chrono::milliseconds timeout) override;
+  FlowAnswer ask_clients(tables::RequestKind kind, const tables::FlowFilter& filter, uint32_t limit,
+                         std::chrono::milliseconds timeout,
+                         const std::function<bool(const tables::FlowRecord&)>& found) override;
   std::vector<tables::Event> take_events() override;
   Result tidy() override;
 

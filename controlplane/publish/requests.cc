@@ -52,6 +52,7 @@ FlowAnswer Requests::ask(tables::RequestKind kind, const tables::FlowFilter& fil
     if (reply.sequence != request.sequence) continue;
     switch (reply.kind) {
       case tables::ReplyKind::flow:
+      case tables::ReplyKind::client:
         if (!found(reply.flow)) {
           answer.answer = Answer::complete;
           return answer;

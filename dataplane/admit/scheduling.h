@@ -35,6 +35,8 @@ class Scheduling {
   /// Null: no server takes new flows, or (`pool.ready_count` is not 0) all that would have enough.
   const tables::Member* pick(const tables::View& view, const tables::Service& service,
                              const tables::Pool& pool, const Client& client);
+  /// It has as many flows as it may have.
+  bool is_full(const tables::Member& member) { return limits_.is_full(member); }
   /// A flow of that server has begun or ended: its gauge in `gauges` has changed.
   void load_changed(tables::ServerId server) { loads_.changed(server); }
 

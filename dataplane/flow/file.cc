@@ -1,10 +1,7 @@
 #include "dataplane/flow/file.h"
 
 #include <dirent.h>
-#include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,6 +10,8 @@
 #include <cstdlib>
 #include <cstring>
 #include <utility>
+
+#include "dataplane/flow/mapped_file.h"
 
 namespace nezu::flow {
 namespace {
@@ -28,20 +27,6 @@ uint64_t mixed(uint64_t hash, uint64_t value) {
 
 std::string reason() { return std::strerror(errno); }
 
-class Descriptor {
- public:
-  explicit Descriptor(int number) : number_(number) {}
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() {
-    if (number_ >= 0) ::close(number_);
-  }
-  int number() const { return number_; }
-
- private:
-  int number_;
-};
-
 std::vector<std::string> names_in(const std::string& directory) {
   std::vector<std::string> names;
   DIR* open = ::opendir(directory.c_str());
@@ -52,13 +37,6 @@ std::vector<std::string> names_in(const std::string& directory) {
   ::closedir(open);
   std::sort(names.begin(), names.end());
   return names;
-}
-
-size_t rounded_to_pages(int file, size_t bytes) {
-  struct statfs about {};
-  const size_t page =
-      ::fstatfs(file, &about) == 0 && about.f_bsize > 0 ? static_cast<size_t>(about.f_bsize) : 4096;
-  return (bytes + page - 1) / page * page;
 }
 
 }  // namespace
@@ -83,9 +61,7 @@ Mapping& Mapping::operator=(Mapping&& other) noexcept {
   return *this;
 }
 
-Mapping::~Mapping() {
-  if (at_ != nullptr) ::munmap(at_, bytes_);
-}
+Mapping::~Mapping() { unmap({at_, bytes_}); }
 
 std::string Files::path_of(uint16_t worker) const {
   return options_.directory + "/" + std::string(kPrefix) + std::to_string(worker);
@@ -102,45 +78,21 @@ bool Files::fits(const FileHeader& header, uint16_t worker) const {
 }
 
 Mapping Files::map_existing(const std::string& path) {
-  const Descriptor file(::open(path.c_str(), O_RDWR | O_CLOEXEC));
-  struct stat about {};
-  if (file.number() < 0 || ::fstat(file.number(), &about) != 0) return {};
-  const auto bytes = static_cast<size_t>(about.st_size);
-  if (bytes < kFileHeaderBytes) return {};
-  void* at = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file.number(), 0);
-  if (at == MAP_FAILED) return {};
-  Mapping mapping(at, bytes);
+  const std::span<std::byte> memory = flow::map_existing(path);
+  Mapping mapping(memory);
+  if (memory.size() < kFileHeaderBytes) return {};
   const FileHeader& header = mapping.header();
   const bool whole = is_readable(header) && header.capacity.narrow <= FlowId::kIndex &&
                      header.capacity.wide <= FlowId::kIndex &&
                      header.capacity.splices <= FlowId::kIndex &&
-                     bytes >= kFileHeaderBytes + Extent(header.capacity).bytes;
+                     memory.size() >= kFileHeaderBytes + Extent(header.capacity).bytes;
   return whole ? std::move(mapping) : Mapping();
 }
 
 Mapping Files::create(const std::string& path, uint16_t worker) {
-  const Descriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-  if (file.number() < 0) {
-    error_ = "cannot make " + path + ": " + reason();
-    return {};
-  }
-  const size_t bytes =
-      rounded_to_pages(file.number(), kFileHeaderBytes + Extent(options_.capacity).bytes);
-  // Pages are taken now: later there would be a signal instead of an error.
-  if (const int failed = ::posix_fallocate(file.number(), 0, static_cast<off_t>(bytes))) {
-    error_ = "no room for " + std::to_string(bytes >> 20) + " MiB in " + path + ": " +
-             std::strerror(failed) + "; give fewer flows or more huge pages";
-    ::unlink(path.c_str());
-    return {};
-  }
-  void* at =
-      ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, file.number(), 0);
-  if (at == MAP_FAILED) {
-    error_ = "cannot map " + path + ": " + reason();
-    ::unlink(path.c_str());
-    return {};
-  }
-  Mapping mapping(at, bytes);
+  Mapping mapping(map_new(path, kFileHeaderBytes + Extent(options_.capacity).bytes,
+                          "give fewer flows or more huge pages", error_));
+  if (!mapping.exists()) return {};
   FileHeader& header = mapping.header();
   header.layout = file_layout();
   header.region_id = options_.region_id;

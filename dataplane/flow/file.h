@@ -50,7 +50,7 @@ uint64_t file_layout();
 class Mapping {
  public:
   Mapping() = default;
-  Mapping(void* at, size_t bytes) : at_(static_cast<std::byte*>(at)), bytes_(bytes) {}
+  explicit Mapping(std::span<std::byte> memory) : at_(memory.data()), bytes_(memory.size()) {}
   Mapping(Mapping&& other) noexcept { *this = std::move(other); }
   Mapping& operator=(Mapping&& other) noexcept;
   ~Mapping();

@@ -150,6 +150,22 @@ struct CounterBase {
   bool operator==(const CounterBase&) const = default;
 };
 
+/// Clients that stay on the server that they were given.
+struct Persistence {
+  uint64_t scope = 0;      ///< under which its clients are known: scope_of_*
+  uint32_t timeout_s = 0;  ///< without packets, until a client is forgotten; 0: none stays
+  uint8_t host_bits4 = 0, host_bits6 = 0;  ///< of a client's address: low bits that do not count
+  uint8_t keeps_draining = 0;              ///< also on a server that is draining, or has no weight
+  uint8_t reserved = 0;
+  bool operator==(const Persistence&) const = default;
+  constexpr bool exists() const { return timeout_s != 0; }
+};
+inline constexpr uint64_t kScopeOfMark = uint64_t{1} << 63;
+/// All services of a mark know their clients together.
+constexpr uint64_t scope_of_mark(uint16_t mark) { return kScopeOfMark | mark; }
+/// `identity`: Service::identity.
+constexpr uint64_t scope_of_service(uint64_t identity) { return identity & ~kScopeOfMark; }
+
 struct SnatSet;
 struct alignas(64) Service {
   ServiceKey key;
@@ -177,7 +193,8 @@ struct alignas(64) Service {
   FailedFlows failed_flows = FailedFlows::keep;
   std::array<uint8_t, 7> reserved2{};
   Ref<AccessList> access;  ///< whose flows it takes; none: everybody's
-  std::array<uint8_t, 24> reserved3{};
+  Persistence persistence;
+  std::array<uint8_t, 8> reserved3{};
   bool operator==(const Service&) const = default;
 };
 static_assert(sizeof(Service) == 320);

@@ -84,6 +84,8 @@ struct alignas(4096) Header {
   std::array<char, 32> dataplane_version{};  // HK, once at attach
   Counter nat_log_written;                   // the thread of the NAT log
   Counter nat_log_lost;                      // the same: records that the disk did not take
+  Counter persistent_clients;                // HK, a gauge
+  Counter persistence_capacity;              // HK, a gauge
   std::array<BridgeLine, kMaxBridges> bridges{};
 };
 
@@ -139,7 +141,8 @@ struct alignas(64) WorkerLine {
   Counter call_capacity;          ///< gauge
   Counter calls_forgotten;        ///< before their time, for others
   Counter fragmented;             ///< packets that left in pieces
-  std::array<Counter, 22> reserved{};
+  Counter persistence_forgotten;  ///< clients that lost their place to others before their time
+  std::array<Counter, 21> reserved{};
   Counter client_address_left_out;  ///< segments without room for it
   Counter splices;                  ///< gauge: flows whose lengths change
   Counter splice_capacity;          ///< gauge
@@ -197,6 +200,9 @@ enum class RequestKind : uint16_t {
   end_flows = 2,
   list_neighbours = 3,
   list_routes = 4,
+  list_clients = 5,   ///< of persistence: `filter.client`, `filter.server`, `filter.service`
+  add_client = 6,     ///< `filter.client` of `filter.service` stays on `filter.server_id`
+  clear_clients = 7,  ///< those that match, as in list_clients
 };
 
 /// Which flows a request means: every field that is set must match.
@@ -224,7 +230,14 @@ struct alignas(64) Request {
   std::array<uint8_t, 12> reserved{};
 };
 
-enum class ReplyKind : uint16_t { flow = 1, done = 2, unsupported = 3, neighbour = 4, route = 5 };
+enum class ReplyKind : uint16_t {
+  flow = 1,
+  done = 2,
+  unsupported = 3,
+  neighbour = 4,
+  route = 5,
+  client = 6,  ///< of persistence
+};
 
 struct FlowRecord {
   net::Address client, vip, server, snat;

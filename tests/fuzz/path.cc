@@ -19,6 +19,7 @@
 #include "dataplane/path.h"
 #include "dataplane/steer/announcements.h"
 #include "dataplane/steer/calls.h"
+#include "dataplane/steer/persistence.h"
 #include "dataplane/steer/steering.h"
 #include "tests/fuzz/parsed.h"
 #include "tests/path/world.h"
@@ -144,6 +145,7 @@ class Balancer {
       setup.steering = &steering_;
       setup.announcements = &announcements_;
       setup.calls = &calls_;
+      setup.persistence = &persistence_;
       setup.line = &world_.region().worker(number);
       setup.services = world_.region().services_of(number);
       setup.servers = world_.region().servers_of(number);
@@ -346,6 +348,10 @@ class Balancer {
   steer::Steering steering_;
   steer::Announcements announcements_{kWorkers, 4096};
   steer::Calls calls_{kWorkers};
+  static constexpr uint32_t kPersistentClients = 16;
+  std::vector<std::byte> persistent_ =
+      std::vector<std::byte>(steer::Persistence::bytes(kPersistentClients));
+  steer::Persistence persistence_{persistent_, kPersistentClients, 1};
   Instant now_{1000 * kNanosecondsPerSecond};
   uint32_t kept_ = 0;
   std::array<path::NatRing, kWorkers> nat_log_{path::NatRing(16), path::NatRing(16)};

@@ -46,6 +46,13 @@ void Lab::start(uint16_t workers) {
   handover_ = std::make_unique<steer::Handover>(workers, 256);
   announcements_ = std::make_unique<steer::Announcements>(workers, kAnnouncements);
   calls_ = std::make_unique<steer::Calls>(workers);
+  persistence_ = std::make_unique<steer::PersistenceFile>();
+  const net::Tick tick = net::to_tick(now_);
+  if (!persistence_->open({directory_, kPersistentClients, seed, {}, tick})) {
+    std::fprintf(stderr, "%s\n", persistence_->error().c_str());
+    std::abort();
+  }
+  path::adopt_clients(persistence(), world_.view(), tick);
   std::vector<path::Path*> all;
   for (uint16_t worker = 0; worker < workers; ++worker) {
     tables_.push_back(std::make_unique<flow::Table>(files_->memory(worker), capacity_,
@@ -56,6 +63,7 @@ void Lab::start(uint16_t workers) {
     setup.steering = steering_.get();
     setup.announcements = announcements_.get();
     setup.calls = calls_.get();
+    setup.persistence = &persistence();
     setup.line = &world_.region().worker(worker);
     setup.services = world_.region().services_of(worker);
     setup.servers = world_.region().servers_of(worker);
@@ -78,6 +86,7 @@ void Lab::stop() {
   paths_.clear();
   logs_.clear();
   tables_.clear();
+  persistence_.reset();
   files_.reset();
 }
 

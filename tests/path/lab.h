@@ -14,6 +14,7 @@
 #include "dataplane/steer/announcements.h"
 #include "dataplane/steer/calls.h"
 #include "dataplane/steer/handover.h"
+#include "dataplane/steer/persistence_file.h"
 #include "dataplane/steer/steering.h"
 #include "tests/dsl/dsl.h"
 #include "tests/path/world.h"
@@ -69,6 +70,9 @@ class Lab {
     records.resize(logs_[worker]->pop(records));
     return records;
   }
+  /// How many clients it knows, and room for how many it has.
+  static constexpr uint32_t kPersistentClients = 64;
+  steer::Persistence& persistence() { return persistence_->table(); }
   path::Path& path(uint16_t worker) { return *paths_[worker]; }
   flow::Table& flows(uint16_t worker) { return *tables_[worker]; }
   uint32_t flow_count() const;
@@ -105,6 +109,7 @@ class Lab {
   std::unique_ptr<steer::Handover> handover_;
   std::unique_ptr<steer::Announcements> announcements_;
   std::unique_ptr<steer::Calls> calls_;
+  std::unique_ptr<steer::PersistenceFile> persistence_;
   std::unique_ptr<flow::Files> files_;
   std::vector<std::unique_ptr<flow::Table>> tables_;
   std::vector<std::unique_ptr<path::NatRing>> logs_;

@@ -342,6 +342,10 @@ ServiceId World::put(const ServiceSpec& spec) {
   service.passive_first = spec.passive_first;
   service.passive_last = spec.passive_last;
   service.client_prefix = spec.client_prefix;
+  service.persistence = spec.persistence;
+  if (service.persistence.scope == 0) {
+    service.persistence.scope = tables::scope_of_service(index(service.id) + 1);
+  }
   for (size_t i = 0; i < service.timeouts.size(); ++i) {
     if (service.timeouts[i] == 0) service.timeouts[i] = flow::default_timeouts()[i];
   }

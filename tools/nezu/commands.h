@@ -27,6 +27,7 @@ void add_drain(CLI::App& app, Session& session);
 // what happens
 void add_stats(CLI::App& app, Session& session);
 void add_flows(CLI::App& app, Session& session);
+void add_persistence(CLI::App& app, Session& session);
 void add_watch(CLI::App& app, Session& session);
 void add_top(CLI::App& app, Session& session);
 void add_check(CLI::App& app, Session& session);

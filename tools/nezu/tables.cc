@@ -52,7 +52,7 @@ void print_region(std::ostream& out, const v1::Region& region) {
 void print_workers(std::ostream& out, const v1::System& system) {
   Table table({">worker", ">load", ">pkt/s", ">cycles/pkt", ">generation", ">shards", ">live",
                ">embryonic", ">closed", "entries ipv4", "entries ipv6", "snat slices",
-               "changed flows", "announced", "calls", ">calls forgotten"});
+               "changed flows", "announced", "calls", ">calls forgotten", ">clients forgotten"});
   const auto fill = [](uint64_t used, uint64_t capacity) {
     return scaled(static_cast<double>(used)) + " of " + scaled(static_cast<double>(capacity));
   };
@@ -68,7 +68,8 @@ void print_workers(std::ostream& out, const v1::System& system) {
                fill(worker.changed_flows(), worker.changed_flow_capacity()),
                fill(worker.announced(), worker.announced_capacity()),
                fill(worker.calls(), worker.call_capacity()),
-               std::to_string(worker.calls_forgotten())});
+               std::to_string(worker.calls_forgotten()),
+               std::to_string(worker.persistence_forgotten())});
   }
   table.print(out);
 }
@@ -85,6 +86,8 @@ void print_system(std::ostream& out, const v1::System& system) {
   if (data.attached()) {
     out << "data plane     " << data.version() << ", pid " << data.pid() << ", up "
         << duration_text(data.uptime_s()) << ", " << bytes_text(data.memory_bytes()) << '\n';
+    out << "               " << data.persistent_clients() << " of " << data.persistence_capacity()
+        << " clients stay on a server\n";
   } else {
     out << "data plane     not running\n";
   }

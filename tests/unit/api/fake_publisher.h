@@ -92,6 +92,16 @@ class FakePublisher : public publish::Publisher {
     last_filter = filter;
     return {answer, flows.size()};
   }
+  publish::FlowAnswer ask_clients(
+      tables::RequestKind kind, const tables::FlowFilter& filter, uint32_t limit,
+      std::chrono::milliseconds timeout,
+      const std::function<bool(const tables::FlowRecord&)>& found) override {
+    last_kind = kind;
+    if (kind == tables::RequestKind::list_clients) {
+      return list_flows(filter, limit, timeout, found);
+    }
+    return end_flows(filter, timeout);
+  }
   std::vector<tables::Event> take_events() override {
     const std::lock_guard lock(mutex);
     return std::exchange(events, {});
@@ -112,6 +122,7 @@ class FakePublisher : public publish::Publisher {
   std::vector<tables::Event> events;
   publish::Answer answer = publish::Answer::complete;
   tables::FlowFilter last_filter;
+  tables::RequestKind last_kind = tables::RequestKind::list_flows;  ///< of requests about clients
   bool is_attached = true;
 
  private:

@@ -14,7 +14,7 @@ class ClerkTest : public testing::Test {
   ClerkTest()
       : region_(tables::Region::in_memory({}).region),
         keeper_({}, net::Instant{1}),
-        clerk_(*region_, {&desks_[0], &desks_[1]}, keeper_) {}
+        clerk_(*region_, {&desks_[0], &desks_[1]}, keeper_, persistence_) {}
 
   void ask(uint64_t sequence, RequestKind kind, uint32_t limit = 0, uint64_t deadline = 0) {
     tables::Request request;
@@ -43,11 +43,14 @@ class ClerkTest : public testing::Test {
     while (region_->replies().pop(reply)) all.push_back(reply);
     return all;
   }
-  void turn(uint64_t now = 10) { clerk_.turn(net::Instant{now}); }
+  void turn(uint64_t now = 10) { clerk_.turn({}, net::Instant{now}); }
 
   std::unique_ptr<tables::Region> region_;
   path::Desk desks_[2];
   RouteKeeper keeper_;
+  static constexpr uint32_t kClients = 64;
+  std::vector<std::byte> memory_ = std::vector<std::byte>(steer::Persistence::bytes(kClients));
+  steer::Persistence persistence_{memory_, kClients, 1};
   Clerk clerk_;
 };
 

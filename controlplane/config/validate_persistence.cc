@@ -1,0 +1,49 @@
+// What is wrong with persistence, and with the marks that join services by it.
+#include "controlplane/config/names.h"
+#include "controlplane/config/normalise.h"
+#include "controlplane/config/validate.h"
+
+namespace nezu::config {
+
+void check_persistence(const v1::VirtualService& service, const std::string& path,
+                       Problems& problems) {
+  check_range(service.mark(), 0, 65535, "", path + ".mark", problems);
+  if (!service.has_persistence()) {
+    if (service.mark() != 0) {
+      complain(problems, path + ".mark", std::to_string(service.mark()),
+               "A mark joins services whose clients stay on a server: give persistence, or leave "
+               "the mark out.");
+    }
+    return;
+  }
+  const v1::Persistence& persistence = service.persistence();
+  const std::string at = path + ".persistence";
+  check_range(persistence.timeout_s(), 1, 86400, "seconds", at + ".timeout_s", problems);
+  check_range(persistence.ipv4_prefix_length(), 1, 32, "bits", at + ".ipv4_prefix_length",
+              problems);
+  check_range(persistence.ipv6_prefix_length(), 1, 128, "bits", at + ".ipv6_prefix_length",
+              problems);
+  check_known(persistence.when_draining(), v1::WhenDraining_IsValid, at + ".when_draining",
+              problems);
+  if (service.application() == v1::APPLICATION_SIP) {
+    complain(problems, at, "",
+             "Messages of SIP follow their call, whoever sends them; leave persistence out.");
+  }
+}
+
+void check_mark(const Model& model, const v1::VirtualService& service, Problems& problems) {
+  if (service.mark() == 0) {
+    return;
+  }
+  for (const std::string& name : model.services_of_mark(service.instance(), service.mark())) {
+    const v1::VirtualService& other = *model.services().find(name);
+    if (!equal(other.persistence(), service.persistence())) {
+      complain(problems, service_path(service.name()) + ".persistence", "",
+               "Service " + name + " has the same mark (" + std::to_string(service.mark()) +
+                   ") and other persistence; give all services of a mark the same, in one change.");
+      return;
+    }
+  }
+}
+
+}  // namespace nezu::config

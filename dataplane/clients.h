@@ -1,0 +1,48 @@
+// Persistence as people see it: requests about clients that stay on their server, and the clients
+// whose time is over.
+//
+// The housekeeper's; a bounded slice of the table each turn.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <unordered_map>
+
+#include "dataplane/net/time.h"
+#include "dataplane/steer/persistence.h"
+#include "dataplane/tables/layout.h"
+#include "dataplane/tables/view.h"
+
+namespace nezu::dataplane {
+
+class Clients {
+ public:
+  Clients(tables::Header& header, steer::Persistence& table) : header_(header), table_(table) {}
+
+  /// A request is being answered.
+  bool is_busy() const { return busy_; }
+  void begin(const tables::Request& request, const tables::View& view, net::Instant now);
+  /// Answers go to the end of `out`.
+  void turn(net::Instant now, std::deque<tables::Reply>& out);
+
+ private:
+  struct Rule {
+    tables::ServiceId service;
+    tables::Persistence kept;
+  };
+  void add(const tables::Request& request, const tables::View& view, net::Tick now);
+  void visit(const steer::Persistence::Held& held, net::Tick now, std::deque<tables::Reply>& out);
+  bool matches(const steer::Persistence::Held& held) const;
+
+  tables::Header& header_;
+  steer::Persistence& table_;
+  uint32_t expire_next_ = 0;
+  bool busy_ = false;
+  tables::Request request_;
+  uint32_t next_ = 0;  ///< place
+  uint64_t matched_ = 0;
+  uint64_t scope_ = 0;                        ///< of the service that is asked about; 0: of all
+  std::unordered_map<uint64_t, Rule> rules_;  ///< by scope; of services as they were at `begin`
+};
+
+}  // namespace nezu::dataplane
