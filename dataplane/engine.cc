@@ -13,6 +13,8 @@ uint64_t random_seed() {
   return uint64_t{device()} << 32 | device();
 }
 
+uint32_t whole_sets(uint32_t count, uint32_t ways) { return (count + ways - 1) / ways * ways; }
+
 }  // namespace
 
 Engine::Member::Member(flow::Table& table, const path::Setup& setup,
@@ -35,7 +37,9 @@ Engine::Engine(const Options& options, const tables::Region& region, const table
     : steering_(options.workers, random_seed()),
       handover_(options.workers),
       announcements_(options.workers),
-      calls_(options.workers) {
+      calls_(options.workers),
+      meters_(region.header().sizes.services,
+              whole_sets(options.limited_clients, admit::Meters::kWays), random_seed()) {
   const tables::Header& header = region.header();
   if (options.workers > header.sizes.workers) {
     throw std::runtime_error("the tables have room for " + std::to_string(header.sizes.workers) +
@@ -66,6 +70,8 @@ Engine::Engine(const Options& options, const tables::Region& region, const table
     setup.services = region.services_of(number);
     setup.servers = region.servers_of(number);
     setup.other_servers = path::servers_of_others(region, number, options.workers);
+    setup.other_services = path::services_of_others(region, number, options.workers);
+    setup.meters = &meters_;
     setup.addresses = region.addresses_of(number);
     setup.sizes = header.sizes;
     setup.ports = options.ports;
@@ -93,8 +99,7 @@ Engine::Engine(const Options& options, const tables::Region& region, const table
 void Engine::open_persistence(const Options& options, const tables::Header& header,
                               const tables::View& view, net::Instant now) {
   const net::Tick tick = net::to_tick(now);
-  const uint32_t ways = steer::Persistence::kWays;
-  const uint32_t capacity = (options.persistent_clients + ways - 1) / ways * ways;
+  const uint32_t capacity = whole_sets(options.persistent_clients, steer::Persistence::kWays);
   if (!persistence_.open({options.flow_dir, capacity, random_seed(), header.boot_id, tick})) {
     throw std::runtime_error(persistence_.error());
   }

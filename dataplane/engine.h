@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "dataplane/admit/meters.h"
 #include "dataplane/device/eal.h"
 #include "dataplane/device/gate.h"
 #include "dataplane/flow/file.h"
@@ -31,6 +32,7 @@ class Engine {
     uint16_t workers = 1;
     flow::Capacity flows{1 << 20, 1 << 18, 1 << 16};  ///< of each worker
     uint32_t persistent_clients = 1 << 18;            ///< of all
+    uint32_t limited_clients = 1 << 18;               ///< of all
     std::string flow_dir;
     bool sleeps_when_idle = false;
     /// tables::port_identity of each port, by number.
@@ -76,6 +78,7 @@ class Engine {
   steer::Announcements announcements_;
   steer::Calls calls_;
   steer::PersistenceFile persistence_;
+  admit::Meters meters_;
   std::vector<std::unique_ptr<flow::Table>> tables_;
   std::vector<std::unique_ptr<Member>> crew_;
   std::vector<const tables::WorkerLine*> lines_;

@@ -71,6 +71,10 @@ void add_options(CLI::App& app, Options& options) {
                  "most clients that stay on their server, of all workers")
       ->capture_default_str()
       ->check(CLI::Range(1024u, 1u << 26));
+  app.add_option("--limited-clients", options.engine.limited_clients,
+                 "most clients whose limits are known, of all workers and services")
+      ->capture_default_str()
+      ->check(CLI::Range(1024u, 1u << 26));
   app.add_option("--neighbours", options.housekeeper.hops, "most next hops")
       ->capture_default_str()
       ->check(CLI::Range(64u, route::Hops::kMost));

@@ -75,6 +75,15 @@ std::vector<const tables::ServerCounters*> servers_of_others(const tables::Regio
   return others;
 }
 
+std::vector<const tables::ServiceCounters*> services_of_others(const tables::Region& region,
+                                                               uint16_t worker, uint16_t workers) {
+  std::vector<const tables::ServiceCounters*> others;
+  for (uint16_t other = 0; other < workers; ++other) {
+    if (other != worker) others.push_back(region.services_of(other));
+  }
+  return others;
+}
+
 Desk& Path::desk() { return state_->desk; }
 
 }  // namespace nezu::path

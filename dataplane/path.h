@@ -43,6 +43,9 @@ class Routes;
 namespace nezu::flow {
 class Table;
 }
+namespace nezu::admit {
+class Meters;
+}
 namespace nezu::steer {
 class Steering;
 class Announcements;
@@ -90,15 +93,17 @@ struct Setup {
   tables::ServerCounters* servers = nullptr;    ///< by ServerId
   /// The same of all other workers: thresholds of servers count every worker's flows.
   std::vector<const tables::ServerCounters*> other_servers;
-  tables::AddressGauge* addresses = nullptr;  ///< by AddressId
-  tables::Sizes sizes;                        ///< of the region: how many slots there may be
-  uint32_t snat_lines = 1 << 16;              ///< (SNAT address, shard, peer) at a time
+  std::vector<const tables::ServiceCounters*> other_services;  ///< likewise of services
+  tables::AddressGauge* addresses = nullptr;                   ///< by AddressId
+  tables::Sizes sizes;            ///< of the region: how many slots there may be
+  uint32_t snat_lines = 1 << 16;  ///< (SNAT address, shard, peer) at a time
   /// tables::port_identity of each port, by number: rules of source NAT name ports.
   std::array<uint64_t, tables::kMaxPorts> ports{};
   std::array<net::Side, tables::kMaxPorts> sides{};  ///< who sends into each port
   NatRing* nat_log = nullptr;                        ///< null: nobody keeps one
   steer::Announcements* announcements = nullptr;     ///< all workers'; null: nothing announces any
   steer::Calls* calls = nullptr;              ///< all workers'; null: no SIP call is known again
+  admit::Meters* meters = nullptr;            ///< all workers'; null: services have no limits
   steer::Persistence* persistence = nullptr;  ///< all workers'; null: no client stays anywhere
 };
 
@@ -109,6 +114,9 @@ struct Farewell {
   std::array<uint8_t, 14 + 4 + 40 + 20> frame{};
 };
 
+/// For Setup::other_services.
+std::vector<const tables::ServiceCounters*> services_of_others(const tables::Region& region,
+                                                               uint16_t worker, uint16_t workers);
 /// For Setup::other_servers.
 std::vector<const tables::ServerCounters*> servers_of_others(const tables::Region& region,
                                                              uint16_t worker, uint16_t workers);

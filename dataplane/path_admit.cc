@@ -48,6 +48,33 @@ Reason why_denied(const Turn& turn, const tables::Service& service, net::Instanc
 
 namespace {
 
+uint64_t flows_of(const Setup& setup, uint32_t service) {
+  uint64_t flows = setup.services[service].flows_active.read();
+  for (const tables::ServiceCounters* other : setup.other_services) {
+    flows += other[service].flows_active.read();
+  }
+  return flows;
+}
+
+}  // namespace
+
+Reason why_kept_out(Turn& turn, Opening& opening, const tables::Service& service,
+                    net::Instance instance, const net::Address& client) {
+  const Setup& setup = turn.state.setup;
+  const Reason denied = why_denied(turn, service, instance, client);
+  if (denied != Reason::none || !service.limits.exist() || setup.meters == nullptr) [[likely]]
+    return denied;
+  // Those that wait count.
+  if ((service.limits.all.at_once | service.limits.client.at_once) != 0) opening.settle();
+  const uint32_t slot = index(service.id);
+  const uint64_t flows = slot < setup.sizes.services ? flows_of(setup, slot) : 0;
+  const admit::Meters::Verdict verdict = setup.meters->admit(service, client, flows, turn.now);
+  if (verdict.forgot) turn.state.line.limits_forgotten.add(1);
+  return verdict.reason;
+}
+
+namespace {
+
 /// A packet of a client to one of our VIPs, that no flow knows.
 template <typename F>
 void admit_client(Turn& turn, Opening& opening, net::Packet& packet, const typename F::Tuple& tuple,
@@ -61,9 +88,10 @@ void admit_client(Turn& turn, Opening& opening, net::Packet& packet, const typen
   if (const Reason reason = why_no_opening(packet); reason != Reason::none) {
     return refuse(turn, packet, reason, service->refusal);
   }
-  if (const Reason denied = why_denied(turn, *service, tuple.instance, address_of(tuple.source));
-      denied != Reason::none) {
-    return opening.refused(packet, *service, denied, tables::Refusal::drop);
+  if (const Reason out =
+          why_kept_out(turn, opening, *service, tuple.instance, address_of(tuple.source));
+      out != Reason::none) {
+    return opening.refused(packet, *service, out, tables::Refusal::drop);
   }
   opening.prepare<F>(packet, tuple, *service, shard);
 }

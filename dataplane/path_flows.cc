@@ -38,6 +38,11 @@ admit::Peer Path::State::peer_of(FlowId id) const {
                 : outside_hash(flows.narrow(id).to_client, flows.narrow(id).to_server.protocol));
 }
 
+net::Address Path::State::client_of(FlowId id) const {
+  return id.wide() ? address_of(flows.wide(id).to_server.source)
+                   : address_of(flows.narrow(id).to_server.source);
+}
+
 void Path::State::end(FlowId id) { end(flows.leaving(id)); }
 
 void Path::State::end(const flow::Table::Leaving& leaving) {
@@ -56,6 +61,8 @@ void Path::State::end(const flow::Table::Leaving& leaving) {
   }
   if (tables::has_relay(was.mode)) [[unlikely]]
     relays.let_go(was.snat);
+  if (setup.meters != nullptr && !setup.meters->is_idle()) [[unlikely]]
+    setup.meters->ended(was.service, client_of(id));
   flows.erase(leaving);
   // A slot may be reused when its gauge is 0: the last store of a flow's end.
   if (uses_snat(was) && was.snat < setup.sizes.addresses) {

@@ -62,6 +62,10 @@ net::Reason why_no_opening(const net::Packet& packet);
 net::Reason why_denied(const Turn& turn, const tables::Service& service, net::Instance instance,
                        const net::Address& client);
 
+/// The same, and whether the service's limits have room for the flow, which is then metered.
+net::Reason why_kept_out(Turn& turn, Opening& opening, const tables::Service& service,
+                         net::Instance instance, const net::Address& client);
+
 /// Ends the packet: `reason` is counted, and if `refusal` says so whoever sent it is told.
 void refuse(Turn& turn, net::Packet& packet, net::Reason reason, tables::Refusal refusal);
 

@@ -143,6 +143,29 @@ void move_all(const Entry* entries, uint32_t capacity, const Beside& beside,
   }
 }
 
+/// Flows that were kept count for the limits of their clients again.
+void meter_again(std::span<Path* const> paths, const tables::View& view, net::Instant now) {
+  bool any = false;
+  if (view.is_ready()) {
+    view.each(view.root()->services, [&any](const tables::Service& service) {
+      any = any || service.limits.client.at_once != 0;
+    });
+  }
+  if (!any) return;
+  for (Path* path : paths) {
+    Path::State& state = path->state();
+    if (state.setup.meters == nullptr) continue;
+    flow::Sweep all;
+    all.begin();
+    all.slice(state.flows, UINT32_MAX, [&](FlowId id) {
+      const auto slot = tables::ServiceId{state.flows.track(id).service};
+      const tables::Service* service = view.service(slot);
+      if (service != nullptr) state.setup.meters->opened(*service, state.client_of(id), now);
+      return true;
+    });
+  }
+}
+
 /// First whatever grows, at all workers, then whatever shrinks: a slot's sum is never too small.
 void set_gauges(const tables::Region& region, const std::vector<Gauges>& all) {
   const tables::Sizes& sizes = region.header().sizes;
@@ -195,6 +218,7 @@ Restored restore(flow::Files& files, std::span<Path* const> paths, const tables:
              beside, paths, judge, gauges, total);
   }
   set_gauges(region, gauges);
+  meter_again(paths, view, now);
   files.finish();
   return total;
 }

@@ -75,6 +75,8 @@ void Opening::settle_all() {
     if (inserted.id.exists()) [[likely]] {
       if (one.track.mode == tables::Mode::spliced) begin_splice(state, inserted.id, one.service);
       state.opened(one.track);
+      if (one.service->limits.client.at_once != 0 && state.setup.meters != nullptr) [[unlikely]]
+        state.setup.meters->opened(*one.service, address_of(one.tuple.source), turn_->now);
       one.packet->flow = inserted.id.word();
       if (flow::is_outward(one.track)) {
         state.log(NatRecord::Kind::open, inserted.id);

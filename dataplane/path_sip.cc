@@ -158,9 +158,10 @@ void admit_message(Turn& turn, Opening& opening, net::Packet& packet,
     if (service.enabled == 0) {
       return refuse(turn, packet, Reason::service_disabled, service.refusal);
     }
-    if (const Reason denied = why_denied(turn, service, tuple.instance, address_of(tuple.source));
-        denied != Reason::none) {
-      return opening.refused(packet, service, denied, tables::Refusal::drop);
+    if (const Reason out =
+            why_kept_out(turn, opening, service, tuple.instance, address_of(tuple.source));
+        out != Reason::none) {
+      return opening.refused(packet, service, out, tables::Refusal::drop);
     }
     typename F::Tuple own = tuple;
     own.lane = free_lane(turn, tuple, server);

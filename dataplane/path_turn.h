@@ -4,6 +4,7 @@
 // is still `undecided`.
 #pragma once
 
+#include "dataplane/admit/meters.h"
 #include "dataplane/admit/scheduling.h"
 #include "dataplane/admit/snat_ports.h"
 #include "dataplane/flow/relay.h"
@@ -160,6 +161,7 @@ struct Path::State {
   void end(const flow::Table::Leaving& flow);
   /// The same for many whose entries have been asked for: the rest is asked for ahead.
   void end(std::span<const flow::FlowId> ids);
+  net::Address client_of(flow::FlowId id) const;
   /// Who is on the other side of the flow's SNAT port.
   admit::Peer peer_of(flow::FlowId id) const;
   /// path_masquerade.cc: tells the NAT log about a flow of source NAT.

@@ -115,6 +115,7 @@ void put(const publish::WorkerReading& from, const v1::WorkerStatistics& rates, 
   to.set_call_capacity(from.call_capacity);
   to.set_calls_forgotten(from.calls_forgotten);
   to.set_persistence_forgotten(from.persistence_forgotten);
+  to.set_limits_forgotten(from.limits_forgotten);
 }
 
 }  // namespace

@@ -142,6 +142,17 @@ ServerImage compile_server(const v1::RealServer& server, const v1::Pool& pool,
 
 namespace {
 
+tables::FlowLimits limits_of(const v1::Limits& from) {
+  tables::FlowLimits to;
+  to.all = {from.all().per_second(), from.all().at_once()};
+  to.client = {from.client().per_second(), from.client().at_once()};
+  if (to.client.exists()) {
+    to.host_bits4 = static_cast<uint8_t>(32 - from.client_ipv4_prefix_length());
+    to.host_bits6 = static_cast<uint8_t>(128 - from.client_ipv6_prefix_length());
+  }
+  return to;
+}
+
 tables::Persistence persistence_of(const v1::VirtualService& service, uint64_t identity) {
   if (!service.has_persistence()) {
     return {};
@@ -186,6 +197,7 @@ ServiceImage compile_service(const v1::VirtualService& service) {
   image.application = application_of(service.application());
   image.call_timeout_s = service.call_timeout_s();
   image.persistence = persistence_of(service, image.identity);
+  image.limits = limits_of(service.limits());
   image.passive_ports = net::parse_port_range(service.passive_ports()).value_or(net::PortRange{});
   return image;
 }

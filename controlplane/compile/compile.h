@@ -84,6 +84,7 @@ struct ServiceImage {
   bool return_to_sender = false;
   uint32_t call_timeout_s = 0;
   tables::Persistence persistence;
+  tables::FlowLimits limits;
   std::vector<uint8_t>
       access;  ///< as tables::build_access_list makes it; filled by `compile` alone
 };

@@ -127,13 +127,17 @@ void canonical_network(std::string& text) {
 
 namespace {
 
+uint32_t or_usual(uint32_t value, uint32_t usual) { return value != 0 ? value : usual; }
+
+void normalise(v1::Limits& limits) {
+  limits.set_client_ipv4_prefix_length(or_usual(limits.client_ipv4_prefix_length(), 32));
+  limits.set_client_ipv6_prefix_length(or_usual(limits.client_ipv6_prefix_length(), 64));
+}
+
 void normalise(v1::Persistence& persistence) {
-  const auto set_default = [](uint32_t value, uint32_t usual) {
-    return value != 0 ? value : usual;
-  };
-  persistence.set_timeout_s(set_default(persistence.timeout_s(), 300));
-  persistence.set_ipv4_prefix_length(set_default(persistence.ipv4_prefix_length(), 32));
-  persistence.set_ipv6_prefix_length(set_default(persistence.ipv6_prefix_length(), 128));
+  persistence.set_timeout_s(or_usual(persistence.timeout_s(), 300));
+  persistence.set_ipv4_prefix_length(or_usual(persistence.ipv4_prefix_length(), 32));
+  persistence.set_ipv6_prefix_length(or_usual(persistence.ipv6_prefix_length(), 128));
   if (persistence.when_draining() == v1::WHEN_DRAINING_UNSPECIFIED) {
     persistence.set_when_draining(v1::WHEN_DRAINING_CHOOSE_AGAIN);
   }
@@ -191,6 +195,9 @@ void normalise(v1::VirtualService& service) {
   }
   if (service.has_access()) {
     normalise(*service.mutable_access());
+  }
+  if (service.has_limits()) {
+    normalise(*service.mutable_limits());
   }
   if (service.has_persistence()) {
     normalise(*service.mutable_persistence());

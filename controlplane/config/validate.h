@@ -94,9 +94,10 @@ void check_ports(const v1::VirtualService& service, const std::string& path, Pro
 void check_ports_of(const v1::VirtualService& service, const v1::Pool& pool, Problems& problems);
 void check_ranges_of(const Model& model, const v1::VirtualService& service, Problems& problems);
 void check_passive_of(const v1::VirtualService& service, const v1::Pool& pool, Problems& problems);
-/// Of one service by itself (validate_persistence.cc).
+/// Of one service by itself (validate_clients.cc).
 void check_persistence(const v1::VirtualService& service, const std::string& path,
                        Problems& problems);
+void check_limits(const v1::Limits& limits, const std::string& path, Problems& problems);
 /// Services of one mark have the same persistence.
 void check_mark(const Model& model, const v1::VirtualService& service, Problems& problems);
 void check_passive_alone(const Model& model, const v1::VirtualService& service, Problems& problems);

@@ -196,6 +196,9 @@ void validate(const v1::VirtualService& service, Problems& problems) {
   check_client_prefix_of(service, path, problems);
   check_access(service.access(), path + ".access", problems);
   check_persistence(service, path, problems);
+  if (service.has_limits()) {
+    check_limits(service.limits(), path + ".limits", problems);
+  }
   check_payload(service, path, problems);
   check_mode(service, path, problems);
 }

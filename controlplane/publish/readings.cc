@@ -62,6 +62,7 @@ WorkerReading read_worker(const tables::WorkerLine& line, uint32_t number) {
   worker.splice_capacity = line.splice_capacity.read();
   worker.announced = line.announced.read();
   worker.announced_capacity = line.announced_capacity.read();
+  worker.limits_forgotten = line.limits_forgotten.read();
   worker.persistence_forgotten = line.persistence_forgotten.read();
   worker.calls = line.calls.read();
   worker.call_capacity = line.call_capacity.read();

@@ -95,7 +95,11 @@ namespace nezu::net {
   X(rtsp_line_waits, "an RTSP line, until the one before it is acknowledged")                   \
   X(rtsp_line_too_long, "an RTSP line longer than we read, which was left as it is")            \
   X(rtsp_transport_left, "an RTSP transport of no sense or of another host, left as it is")     \
-  X(rtsp_unreadable, "what is no RTSP on such a connection, of which no more is read")
+  X(rtsp_unreadable, "what is no RTSP on such a connection, of which no more is read")          \
+  X(limit_flow_rate, "more new flows a second than the service may have")                       \
+  X(limit_flows, "the service has as many flows as it may have")                                \
+  X(client_limit_flow_rate, "more new flows a second than a client of the service may have")    \
+  X(client_limit_flows, "a client has as many flows of the service as it may have")
 
 enum class Reason : uint8_t {
 #define NEZU_REASON_ENUM(name, text) name,

@@ -166,6 +166,22 @@ constexpr uint64_t scope_of_mark(uint16_t mark) { return kScopeOfMark | mark; }
 /// `identity`: Service::identity.
 constexpr uint64_t scope_of_service(uint64_t identity) { return identity & ~kScopeOfMark; }
 
+/// How many flows may be opened; 0: any number.
+struct FlowLimit {
+  uint32_t per_second = 0;
+  uint32_t at_once = 0;
+  bool operator==(const FlowLimit&) const = default;
+  constexpr bool exists() const { return (per_second | at_once) != 0; }
+};
+/// Of a service: of all its clients together, and of each.
+struct FlowLimits {
+  FlowLimit all, client;
+  uint8_t host_bits4 = 0, host_bits6 = 0;  ///< of a client's address: low bits that do not count
+  std::array<uint8_t, 6> reserved{};
+  bool operator==(const FlowLimits&) const = default;
+  constexpr bool exist() const { return all.exists() || client.exists(); }
+};
+
 struct SnatSet;
 struct alignas(64) Service {
   ServiceKey key;
@@ -194,10 +210,11 @@ struct alignas(64) Service {
   std::array<uint8_t, 7> reserved2{};
   Ref<AccessList> access;  ///< whose flows it takes; none: everybody's
   Persistence persistence;
-  std::array<uint8_t, 8> reserved3{};
+  FlowLimits limits;
+  std::array<uint8_t, 48> reserved3{};
   bool operator==(const Service&) const = default;
 };
-static_assert(sizeof(Service) == 320);
+static_assert(sizeof(Service) == 384);
 
 /// Rules of source NAT have slots of their own and no key.
 constexpr bool is_rule(const Service& service) { return service.mode == Mode::masquerade; }

@@ -36,14 +36,15 @@ uint64_t layout_hash() {
         sizeof(Member), offsetof(Member, state), sizeof(Ring), sizeof(Pool),
         offsetof(Pool, sequence), offsetof(Pool, name), offsetof(Member, max_flows),
         offsetof(Server, failed_since), offsetof(Service, failed_flows), offsetof(Service, access),
-        offsetof(Service, persistence), offsetof(Header, persistent_clients), sizeof(AccessList),
-        offsetof(Root, instance_access), sizeof(InstanceAccess), sizeof(Server),
-        offsetof(Server, base), sizeof(LocalAddress), offsetof(LocalAddress, rule_count),
-        sizeof(Rule), offsetof(Service, client_prefix), offsetof(Service, return_to_sender),
-        offsetof(ServiceKey, last_port), offsetof(Root, prefixes), offsetof(PortLine, side),
-        sizeof(HashCell), sizeof(HashPage), sizeof(HashDirectory), sizeof(Settings),
-        sizeof(Membership), sizeof(Memberships), sizeof(Bridge), sizeof(BridgeLine), sizeof(Root),
-        offsetof(Root, settings), sizeof(SourceRules), sizeof(SourceRule), sizeof(SourcePrefix)}) {
+        offsetof(Service, persistence), offsetof(Service, limits),
+        offsetof(Header, persistent_clients), sizeof(AccessList), offsetof(Root, instance_access),
+        sizeof(InstanceAccess), sizeof(Server), offsetof(Server, base), sizeof(LocalAddress),
+        offsetof(LocalAddress, rule_count), sizeof(Rule), offsetof(Service, client_prefix),
+        offsetof(Service, return_to_sender), offsetof(ServiceKey, last_port),
+        offsetof(Root, prefixes), offsetof(PortLine, side), sizeof(HashCell), sizeof(HashPage),
+        sizeof(HashDirectory), sizeof(Settings), sizeof(Membership), sizeof(Memberships),
+        sizeof(Bridge), sizeof(BridgeLine), sizeof(Root), offsetof(Root, settings),
+        sizeof(SourceRules), sizeof(SourceRule), sizeof(SourcePrefix)}) {
     hash.add(part);
   }
   return hash.value();

@@ -12,6 +12,7 @@
 #include <memory>
 #include <vector>
 
+#include "dataplane/admit/meters.h"
 #include "dataplane/flow/table.h"
 #include "dataplane/forward/pieces.h"
 #include "dataplane/net/headers.h"
@@ -150,6 +151,8 @@ class Balancer {
       setup.services = world_.region().services_of(number);
       setup.servers = world_.region().servers_of(number);
       setup.other_servers = path::servers_of_others(world_.region(), number, kWorkers);
+      setup.other_services = path::services_of_others(world_.region(), number, kWorkers);
+      setup.meters = &meters_;
       setup.addresses = world_.region().addresses_of(number);
       setup.sizes = world_.region().header().sizes;
       setup.snat_lines = 64;
@@ -348,6 +351,7 @@ class Balancer {
   steer::Steering steering_;
   steer::Announcements announcements_{kWorkers, 4096};
   steer::Calls calls_{kWorkers};
+  admit::Meters meters_{16, 16, 1};
   static constexpr uint32_t kPersistentClients = 16;
   std::vector<std::byte> persistent_ =
       std::vector<std::byte>(steer::Persistence::bytes(kPersistentClients));

@@ -46,6 +46,8 @@ void Lab::start(uint16_t workers) {
   handover_ = std::make_unique<steer::Handover>(workers, 256);
   announcements_ = std::make_unique<steer::Announcements>(workers, kAnnouncements);
   calls_ = std::make_unique<steer::Calls>(workers);
+  meters_ = std::make_unique<admit::Meters>(world_.region().header().sizes.services,
+                                            kLimitedClients, seed);
   persistence_ = std::make_unique<steer::PersistenceFile>();
   const net::Tick tick = net::to_tick(now_);
   if (!persistence_->open({directory_, kPersistentClients, seed, {}, tick})) {
@@ -68,6 +70,8 @@ void Lab::start(uint16_t workers) {
     setup.services = world_.region().services_of(worker);
     setup.servers = world_.region().servers_of(worker);
     setup.other_servers = path::servers_of_others(world_.region(), worker, workers);
+    setup.other_services = path::services_of_others(world_.region(), worker, workers);
+    setup.meters = meters_.get();
     setup.addresses = world_.region().addresses_of(worker);
     setup.sizes = world_.region().header().sizes;
     setup.snat_lines = 4096;

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "dataplane/admit/meters.h"
 #include "dataplane/flow/file.h"
 #include "dataplane/path.h"
 #include "dataplane/path_restore.h"
@@ -72,6 +73,7 @@ class Lab {
   }
   /// How many clients it knows, and room for how many it has.
   static constexpr uint32_t kPersistentClients = 64;
+  static constexpr uint32_t kLimitedClients = 64;
   steer::Persistence& persistence() { return persistence_->table(); }
   path::Path& path(uint16_t worker) { return *paths_[worker]; }
   flow::Table& flows(uint16_t worker) { return *tables_[worker]; }
@@ -110,6 +112,7 @@ class Lab {
   std::unique_ptr<steer::Announcements> announcements_;
   std::unique_ptr<steer::Calls> calls_;
   std::unique_ptr<steer::PersistenceFile> persistence_;
+  std::unique_ptr<admit::Meters> meters_;
   std::unique_ptr<flow::Files> files_;
   std::vector<std::unique_ptr<flow::Table>> tables_;
   std::vector<std::unique_ptr<path::NatRing>> logs_;

@@ -342,6 +342,7 @@ ServiceId World::put(const ServiceSpec& spec) {
   service.passive_first = spec.passive_first;
   service.passive_last = spec.passive_last;
   service.client_prefix = spec.client_prefix;
+  service.limits = spec.limits;
   service.persistence = spec.persistence;
   if (service.persistence.scope == 0) {
     service.persistence.scope = tables::scope_of_service(index(service.id) + 1);

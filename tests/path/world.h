@@ -60,6 +60,7 @@ struct ServiceSpec {
   tables::FailedFlows failed_flows = tables::FailedFlows::keep;
   bool panics = false;
   tables::AccessSpec access{};
+  tables::FlowLimits limits{};
   tables::Persistence persistence{};  ///< without a scope: the service's own
 };
 

@@ -123,6 +123,22 @@ class Operations(Case):
         self.assertGreater(reasons.get("access_denied_here", 0), 0, reasons)
         self.stop(kept)
 
+    def test_a_client_has_as_many_flows_as_it_may_and_others_theirs(self):
+        world, port = self.world, 4017
+        world.nezu("service", "create", "limited", f"address={VIP}", f"port={port}", "pool=echo4",
+                   "limits.client.at_once=3")
+        greedy = world.traffic("hold", VIP, port, "--flows", 5, "--tolerant", "--patience", 2,
+                               sources=CLIENTS[:1])
+        modest = world.traffic("hold", VIP, port, "--flows", 2, sources=CLIENTS[1:2])
+        wait_open(modest)
+        wait_until("the greedy client was held back",
+                   lambda: world.drops().get("client_limit_flows", 0) >= 2)
+        self.assertEqual(5, len(world.flows("limited")))
+        self.stop(modest)
+        greedy.stop()
+        self.assertEqual(2, result(greedy)["failed"])
+        world.nezu("service", "delete", "limited")
+
     def test_an_address_of_a_twin_is_refused(self):
         answer = self.world.nezu("service", "create", "clash", "address=192.0.2.1", "port=99",
                                  "pool=spare", check=False)

@@ -52,7 +52,8 @@ void print_region(std::ostream& out, const v1::Region& region) {
 void print_workers(std::ostream& out, const v1::System& system) {
   Table table({">worker", ">load", ">pkt/s", ">cycles/pkt", ">generation", ">shards", ">live",
                ">embryonic", ">closed", "entries ipv4", "entries ipv6", "snat slices",
-               "changed flows", "announced", "calls", ">calls forgotten", ">clients forgotten"});
+               "changed flows", "announced", "calls", ">calls forgotten", ">clients forgotten",
+               ">limits forgotten"});
   const auto fill = [](uint64_t used, uint64_t capacity) {
     return scaled(static_cast<double>(used)) + " of " + scaled(static_cast<double>(capacity));
   };
@@ -69,7 +70,8 @@ void print_workers(std::ostream& out, const v1::System& system) {
                fill(worker.announced(), worker.announced_capacity()),
                fill(worker.calls(), worker.call_capacity()),
                std::to_string(worker.calls_forgotten()),
-               std::to_string(worker.persistence_forgotten())});
+               std::to_string(worker.persistence_forgotten()),
+               std::to_string(worker.limits_forgotten())});
   }
   table.print(out);
 }

@@ -12,6 +12,7 @@ namespace {
 
 constexpr uint64_t kSeed = 1;
 constexpr uint32_t kAnnouncements = 4096;
+constexpr uint32_t kClients = 65536;  ///< of persistence, and of limits
 /// As device/ leaves around a frame; the tailroom also holds replies to short ones.
 constexpr uint32_t kHeadroom = 256, kTailroom = 2048;
 /// A worker keeps house each turn. Here turns are a millisecond apart while packets come, and
@@ -66,7 +67,10 @@ Replay::Replay(const tables::Region& region, const tables::View& view, Network& 
       line_(region.worker(0)),
       steering_(1, kSeed),
       announcements_(1, kAnnouncements),
-      calls_(1) {
+      calls_(1),
+      persistent_(steer::Persistence::bytes(kClients)),
+      persistence_(persistent_, kClients, kSeed),
+      meters_(region.header().sizes.services, kClients, kSeed) {
   const size_t bytes = flow::Extent(options_.flows).bytes;
   memory_.resize(bytes + 64);
   void* at = memory_.data();
@@ -79,6 +83,8 @@ Replay::Replay(const tables::Region& region, const tables::View& view, Network& 
   setup.steering = &steering_;
   setup.announcements = &announcements_;
   setup.calls = &calls_;
+  setup.persistence = &persistence_;
+  setup.meters = &meters_;
   setup.line = &line_;
   setup.services = region_.services_of(0);
   setup.servers = region_.servers_of(0);

@@ -14,10 +14,12 @@
 #include <unordered_map>
 #include <vector>
 
+#include "dataplane/admit/meters.h"
 #include "dataplane/flow/table.h"
 #include "dataplane/path.h"
 #include "dataplane/steer/announcements.h"
 #include "dataplane/steer/calls.h"
+#include "dataplane/steer/persistence.h"
 #include "dataplane/steer/steering.h"
 #include "dataplane/tables/region.h"
 #include "dataplane/tables/view.h"
@@ -94,6 +96,9 @@ class Replay {
   steer::Steering steering_;
   steer::Announcements announcements_;
   steer::Calls calls_;
+  std::vector<std::byte> persistent_;
+  steer::Persistence persistence_;
+  admit::Meters meters_;
   std::vector<std::byte> memory_;
   std::unique_ptr<flow::Table> table_;
   std::unique_ptr<path::Path> path_;

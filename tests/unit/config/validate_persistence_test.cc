@@ -1,4 +1,4 @@
-// What is said about clients that stay on a server, and about marks.
+// What is said about clients that stay on a server, about marks and limits.
 #include <gmock/gmock.h>
 
 #include "checked.h"
@@ -67,6 +67,27 @@ TEST(ValidatePersistence, ServicesOfAMarkHaveTheSame) {
   EXPECT_EQ(with(60, 7), "");
   EXPECT_EQ(with(61, 8), "");
   EXPECT_THAT(with(61, 7), HasSubstr("has the same mark (7) and other persistence"));
+}
+
+TEST(ValidateLimits, RangesAndDefaults) {
+  v1::VirtualService service;
+  service.mutable_limits();
+  normalise(service);
+  EXPECT_EQ(service.limits().client_ipv4_prefix_length(), 32u);
+  EXPECT_EQ(service.limits().client_ipv6_prefix_length(), 64u);
+  EXPECT_EQ(problems([](v1::VirtualService& s) {
+              s.mutable_limits()->mutable_all()->set_per_second(100'000'000);
+              s.mutable_limits()->mutable_client()->set_at_once(4'000'000'000);
+            }),
+            "");
+  EXPECT_THAT(problems([](v1::VirtualService& s) {
+                s.mutable_limits()->mutable_client()->set_per_second(100'000'001);
+              }),
+              HasSubstr("limits.client.per_second: 100000001"));
+  EXPECT_THAT(problems([](v1::VirtualService& s) {
+                s.mutable_limits()->set_client_ipv6_prefix_length(129);
+              }),
+              HasSubstr("limits.client_ipv6_prefix_length: 129"));
 }
 
 /// A client alone leads an FTP data connection on a declared port to its server.

@@ -1,4 +1,4 @@
-// What is wrong with persistence, and with the marks that join services by it.
+// What is wrong with persistence, with the marks that join services by it, and with limits.
 #include "controlplane/config/names.h"
 #include "controlplane/config/normalise.h"
 #include "controlplane/config/validate.h"
@@ -29,6 +29,16 @@ void check_persistence(const v1::VirtualService& service, const std::string& pat
     complain(problems, at, "",
              "Messages of SIP follow their call, whoever sends them; leave persistence out.");
   }
+}
+
+void check_limits(const v1::Limits& limits, const std::string& path, Problems& problems) {
+  check_range(limits.all().per_second(), 0, 100'000'000, "", path + ".all.per_second", problems);
+  check_range(limits.client().per_second(), 0, 100'000'000, "", path + ".client.per_second",
+              problems);
+  check_range(limits.client_ipv4_prefix_length(), 1, 32, "bits",
+              path + ".client_ipv4_prefix_length", problems);
+  check_range(limits.client_ipv6_prefix_length(), 1, 128, "bits",
+              path + ".client_ipv6_prefix_length", problems);
 }
 
 void check_mark(const Model& model, const v1::VirtualService& service, Problems& problems) {

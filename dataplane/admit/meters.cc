@@ -1,0 +1,146 @@
+#include "dataplane/admit/meters.h"
+
+#include <algorithm>
+
+#include "dataplane/net/hash.h"
+
+namespace nezu::admit {
+namespace {
+
+using net::Reason;
+
+/// A second's worth may come at once.
+constexpr uint64_t kAhead = net::kNanosecondsPerSecond;
+constexpr uint64_t kFlows = 0xffffffffu;
+
+bool is_of(uint64_t word, uint64_t hash) { return word != 0 && word >> 32 == hash >> 32; }
+uint32_t flows_in(uint64_t word) { return static_cast<uint32_t>(word & kFlows); }
+
+/// False: too many for a rate of so many a second.
+bool meter(std::atomic<uint64_t>& due, uint32_t per_second, net::Instant now) {
+  if (per_second == 0) return true;
+  const uint64_t apart = net::kNanosecondsPerSecond / per_second;
+  uint64_t before = due.load(std::memory_order_relaxed);
+  while (true) {
+    const uint64_t next = std::max(before, now.nanoseconds) + apart;
+    if (next > now.nanoseconds + kAhead) return false;
+    if (due.compare_exchange_weak(before, next, std::memory_order_relaxed)) return true;
+  }
+}
+
+}  // namespace
+
+Meters::Meters(uint32_t services, uint32_t clients, uint64_t seed)
+    : services_(services),
+      clients_(clients),
+      seed_(seed),
+      dues_(std::make_unique<Due[]>(services)),
+      bits_(std::make_unique<std::atomic<uint16_t>[]>(services)),
+      cells_(std::make_unique<Cell[]>(clients)) {}
+
+uint64_t Meters::hash(uint16_t service, const net::Address& client) const {
+  const uint16_t bits = bits_[service].load(std::memory_order_relaxed);
+  const net::Address one = net::masked(client, client.is_v4() ? bits & 0xff : bits >> 8);
+  const auto high = net::load<uint64_t>(&one.bytes[0]), low = net::load<uint64_t>(&one.bytes[8]);
+  const uint64_t hash =
+      net::mix64(net::mix64(net::mix64(seed_ ^ service ^ uint64_t{bits} << 16) ^ high) ^ low);
+  return hash >> 32 != 0 ? hash : hash | uint64_t{1} << 32;
+}
+
+void Meters::remember_bits(const tables::Service& service) {
+  const auto bits =
+      static_cast<uint16_t>(service.limits.host_bits4 | service.limits.host_bits6 << 8);
+  std::atomic<uint16_t>& known = bits_[index(service.id)];
+  if (known.load(std::memory_order_relaxed) != bits) known.store(bits, std::memory_order_relaxed);
+}
+
+Meters::Cell* Meters::find(uint64_t hash) {
+  Cell* set = &cells_[(hash & kFlows) * (clients_ / kWays) / (kFlows + 1) * kWays];
+  for (uint32_t i = 0; i < kWays; ++i) {
+    if (is_of(set[i].word.load(std::memory_order_relaxed), hash)) return &set[i];
+  }
+  return nullptr;
+}
+
+Meters::Cell* Meters::find_or_make(uint64_t hash, net::Instant now, bool& forgot) {
+  Cell* set = &cells_[(hash & kFlows) * (clients_ / kWays) / (kFlows + 1) * kWays];
+  constexpr uint32_t kTries = 16;  // each failure is another worker's success
+  for (uint32_t tries = 0; tries < kTries; ++tries) {
+    if (Cell* known = find(hash)) return known;
+    // Free ones first, then those at rest, then whoever was let in longest ago. Whoever writes to
+    // the word from here on makes the exchange fail.
+    const auto worth = [now](uint64_t word, uint64_t due) {
+      if (word == 0) return uint64_t{0};
+      return flows_in(word) == 0 && due <= now.nanoseconds ? uint64_t{1} : due + 2;
+    };
+    Cell* least = nullptr;
+    uint64_t before = 0, least_worth = UINT64_MAX;
+    for (uint32_t i = 0; i < kWays; ++i) {
+      const uint64_t word = set[i].word.load(std::memory_order_relaxed);
+      const uint64_t value = worth(word, set[i].due.load(std::memory_order_relaxed));
+      if (value >= least_worth) continue;
+      least = &set[i];
+      before = word;
+      least_worth = value;
+    }
+    if (least == nullptr || is_of(before, hash)) continue;
+    const bool loses = least_worth > 1;
+    if (!least->word.compare_exchange_strong(before, hash >> 32 << 32)) continue;
+    least->due.store(0, std::memory_order_relaxed);
+    if (before == 0) used_.fetch_add(1, std::memory_order_relaxed);
+    forgot = loses;
+    return least;
+  }
+  return nullptr;
+}
+
+Meters::Verdict Meters::admit(const tables::Service& service, const net::Address& client,
+                              uint64_t flows, net::Instant now) {
+  const tables::FlowLimits& limits = service.limits;
+  const uint32_t slot = index(service.id);
+  if (slot >= services_) return {};
+  if (limits.all.at_once != 0 && flows >= limits.all.at_once) return {Reason::limit_flows};
+  Verdict verdict;
+  if (limits.client.exists()) {
+    remember_bits(service);
+    const uint64_t hash = this->hash(static_cast<uint16_t>(slot), client);
+    Cell* cell = find_or_make(hash, now, verdict.forgot);
+    if (cell != nullptr) {
+      const uint32_t has = flows_in(cell->word.load(std::memory_order_relaxed));
+      if (limits.client.at_once != 0 && has >= limits.client.at_once) {
+        verdict.reason = Reason::client_limit_flows;
+      } else if (!meter(cell->due, limits.client.per_second, now)) {
+        verdict.reason = Reason::client_limit_flow_rate;
+      }
+      if (verdict.reason != Reason::none) return verdict;
+    }
+  }
+  if (!meter(dues_[slot], limits.all.per_second, now)) verdict.reason = Reason::limit_flow_rate;
+  return verdict;
+}
+
+void Meters::opened(const tables::Service& service, const net::Address& client, net::Instant now) {
+  if (service.limits.client.at_once == 0 || index(service.id) >= services_) return;
+  remember_bits(service);
+  const uint64_t hash = this->hash(static_cast<uint16_t>(index(service.id)), client);
+  bool forgot = false;
+  Cell* cell = find_or_make(hash, now, forgot);
+  if (cell == nullptr) return;
+  uint64_t word = cell->word.load(std::memory_order_relaxed);
+  while (is_of(word, hash) && flows_in(word) != kFlows &&
+         !cell->word.compare_exchange_weak(word, word + 1, std::memory_order_relaxed)) {
+  }
+}
+
+void Meters::ended(uint16_t service, const net::Address& client) {
+  if (service >= services_) return;
+  const uint64_t hash = this->hash(service, client);
+  Cell* cell = find(hash);
+  if (cell == nullptr) return;
+  uint64_t word = cell->word.load(std::memory_order_relaxed);
+  while (is_of(word, hash) && flows_in(word) != 0 &&
+         !cell->word.compare_exchange_weak(word, word - 1, std::memory_order_relaxed)) {
+  }
+}
+
+}  // namespace nezu::admit

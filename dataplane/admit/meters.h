@@ -1,0 +1,64 @@
+// How many flows of a service may be opened: a second and at once, of all clients and of each.
+//
+// One for all workers. Rates are metered by the generic cell rate algorithm (ITU-T I.371): one
+// word holds when the next flow would be due if all came evenly, and a second's worth may come
+// ahead of that. It is changed by compare-and-swap and only by flows that are let in, so that what
+// is refused writes nothing. Clients have cells in sets of eight. A full set forgets a client that
+// is at rest, which loses nothing, else the one that has been quiet for longest.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+
+#include "dataplane/net/reason.h"
+#include "dataplane/net/time.h"
+#include "dataplane/tables/blocks.h"
+
+namespace nezu::admit {
+
+class Meters {
+ public:
+  static constexpr uint32_t kWays = 8;
+
+  /// `clients`: how many are known at a time; a multiple of kWays. `seed`: random.
+  Meters(uint32_t services, uint32_t clients, uint64_t seed);
+
+  // Any worker.
+  struct Verdict {
+    net::Reason reason = net::Reason::none;  ///< none: the flow may be opened, and is metered
+    bool forgot = false;                     ///< another client lost its cell
+  };
+  /// `flows`: that the service has, of all workers.
+  Verdict admit(const tables::Service& service, const net::Address& client, uint64_t flows,
+                net::Instant now);
+  /// A flow that was let in has been opened, or one of the process before is adopted.
+  void opened(const tables::Service& service, const net::Address& client, net::Instant now);
+  /// A flow of that client has ended, whether its service has limits or not.
+  void ended(uint16_t service, const net::Address& client);
+
+  /// Nobody has a cell: `ended` has nothing to do.
+  bool is_idle() const { return used_.load(std::memory_order_relaxed) == 0; }
+  uint32_t used() const { return used_.load(std::memory_order_relaxed); }
+
+ private:
+  using Due = std::atomic<uint64_t>;  ///< boot-time ns
+  struct Cell {
+    std::atomic<uint64_t> word{0};  ///< half a hash, never 0 | flows
+    Due due{0};
+  };
+
+  uint64_t hash(uint16_t service, const net::Address& client) const;
+  Cell* find(uint64_t hash);
+  Cell* find_or_make(uint64_t hash, net::Instant now, bool& forgot);
+  void remember_bits(const tables::Service& service);
+
+  uint32_t services_, clients_;
+  uint64_t seed_;
+  std::unique_ptr<Due[]> dues_;                    ///< by ServiceId
+  std::unique_ptr<std::atomic<uint16_t>[]> bits_;  ///< by ServiceId: of clients, IPv4 and IPv6
+  std::unique_ptr<Cell[]> cells_;
+  std::atomic<uint32_t> used_{0};
+};
+
+}  // namespace nezu::admit
