@@ -76,6 +76,11 @@ Sctp advance(Sctp sctp, const SctpPacket& packet, bool one_way) {
     if (!by_client && sctp.state == Timeout::syn_sent) sctp.state = Timeout::syn_received;
     return sctp;
   }
+  // The server's tag is not told where its INIT ACK passes by: who is first to use it knows it.
+  const bool is_told = (sctp.flags & seen_flag(Direction::to_server)) != 0;
+  if (one_way && by_client && !is_told && !packet.is_reflected) {
+    learn(sctp, Direction::to_server, packet.tag);
+  }
   if (!tag_fits(sctp, packet)) return sctp;
   if ((packet.chunks & bit(chunk::kAbort)) != 0) {
     sctp.state = Timeout::closed;
