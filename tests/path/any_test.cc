@@ -1,4 +1,4 @@
-// Services by address alone, by prefix and by ranges of ports; SCTP; protocols without ports.
+// Services by address alone, by prefix and by ranges of ports.
 #include <gtest/gtest.h>
 
 #include <set>
@@ -116,47 +116,6 @@ TEST(Any, RemovingTheServiceLeavesItsFlows) {
             Reason::transit_refused);
 }
 
-class Portless : public testing::TestWithParam<Mode> {};
-
-TEST_P(Portless, GreThereAndBack) {
-  const Mode mode = GetParam();
-  Lab lab(2);
-  world::ServiceSpec spec = one("203.0.113.10", 0, Protocol::gre, "10.0.1.5", mode);
-  if (mode == Mode::fullnat) spec.snats = {"10.0.0.1"};
-  lab.world().put(spec);
-  const auto there = [&](uint16_t worker) {
-    return lab.send(eth() / ipv4("198.51.100.7", "203.0.113.10") / raw(bytes_of("over gre"), kGre),
-                    worker);
-  };
-  for (const uint16_t worker : {0, 1}) {
-    const Fate fate = there(worker);
-    ASSERT_EQ(fate.verdict, Verdict::forward) << to_string(fate.reason);
-    const bool full = mode == Mode::fullnat;
-    EXPECT_EQ(fate.frame, eth().from("02:00:00:00:00:b0").to("02:00:00:01:00:00") /
-                              ipv4(full ? "10.0.0.1" : "198.51.100.7",
-                                   mode == Mode::route ? "203.0.113.10" : "10.0.1.5")
-                                  .ttl(63) /
-                              raw(bytes_of("over gre"), kGre));
-    if (mode == Mode::route) continue;
-    const Fate back = lab.send(
-        eth() / ipv4("10.0.1.5", full ? "10.0.0.1" : "198.51.100.7") / raw(bytes_of("back"), kGre),
-        worker, 1);
-    ASSERT_EQ(back.verdict, Verdict::forward) << to_string(back.reason);
-    EXPECT_EQ(ends_of(back.frame).source, world::address("203.0.113.10"));
-    EXPECT_EQ(ends_of(back.frame).destination, world::address("198.51.100.7"));
-  }
-  EXPECT_EQ(lab.flow_count(), 1u);
-  const path::Restored restored = lab.restart(3);
-  EXPECT_EQ(restored.kept, 1u);
-  EXPECT_EQ(there(2).verdict, Verdict::forward);
-  EXPECT_EQ(lab.flow_count(), 1u);
-  EXPECT_EQ(lab.audit(), "");
-  lab.advance(400);
-  EXPECT_EQ(lab.flow_count(), 0u);
-}
-
-INSTANTIATE_TEST_SUITE_P(All, Portless, testing::Values(Mode::nat, Mode::fullnat, Mode::route));
-
 TEST(Any, WithoutPortsAnSnatAddressServesOneFlowToAServer) {
   Lab lab(2);
   world::ServiceSpec spec = one("203.0.113.10", 0, Protocol::any, "10.0.1.5", Mode::fullnat);
@@ -200,107 +159,6 @@ TEST(Any, APacketOfNoServiceIsRefusedAsItsProtocolWantsIt) {
   EXPECT_EQ(init.frame, eth().from("02:00:00:00:00:02").to("02:00:00:00:00:01") /
                             ipv4("203.0.113.10", "198.51.100.7").ttl(64).id(0).dont_fragment() /
                             sctp(80, 5000, 0x11223344, chunk(6)));
-}
-
-/// Association from INIT on, through a service whose servers have another port.
-class Sctp : public testing::TestWithParam<Mode> {
- protected:
-  Sctp() : lab_(2) {
-    world::ServiceSpec spec = one("203.0.113.10", 2905, Protocol::sctp, "10.0.1.5", GetParam());
-    spec.servers = {{"10.0.1.5", 3905}};
-    if (GetParam() == Mode::fullnat) spec.snats = {"10.0.0.1"};
-    lab_.world().put(spec);
-  }
-  Fate there(uint32_t tag, const Bytes& chunks) {
-    return lab_.send(eth() / ipv4("198.51.100.7", "203.0.113.10") / sctp(5000, 2905, tag, chunks),
-                     turn_++ % 2);
-  }
-  Fate back(uint32_t tag, const Bytes& chunks) {
-    return lab_.send(eth() / ipv4("10.0.1.5", net::to_string(seen_.source)) /
-                         sctp(3905, seen_.source_port, tag, chunks),
-                     turn_++ % 2, 1);
-  }
-  static bool sums_up(const Fate& fate) { return sctp_sums_up(fate.frame); }
-  void open() {
-    const Fate init = there(0, initiation(1, 0xaaaa0001));
-    ASSERT_EQ(init.verdict, Verdict::forward) << to_string(init.reason);
-    EXPECT_TRUE(sums_up(init));
-    seen_ = ends_of(init.frame);
-    EXPECT_EQ(seen_.destination_port, 3905);
-    const Fate answer = back(0xaaaa0001, initiation(2, 0xbbbb0002));
-    ASSERT_EQ(answer.verdict, Verdict::forward) << to_string(answer.reason);
-    EXPECT_TRUE(sums_up(answer));
-    EXPECT_EQ(ends_of(answer.frame).source_port, 2905);
-    EXPECT_EQ(ends_of(answer.frame).destination_port, 5000);
-    ASSERT_EQ(there(0xbbbb0002, chunk(10, 0, Bytes(20, 7))).verdict, Verdict::forward);
-  }
-  Lab lab_;
-  Ends seen_;
-  uint16_t turn_ = 0;
-};
-
-TEST_P(Sctp, AssociationWithRightSums) {
-  open();
-  for (size_t length : {1u, 3u, 4u, 100u, 1399u}) {
-    EXPECT_TRUE(sums_up(there(0xbbbb0002, chunk(0, 3, Bytes(length, 0x5a)))));
-    EXPECT_TRUE(sums_up(back(0xaaaa0001, chunk(0, 3, Bytes(length, 0xa5)))));
-  }
-  // It lives for as long as TCP would.
-  lab_.advance(600);
-  EXPECT_EQ(lab_.flow_count(), 1u);
-  EXPECT_EQ(there(0xbbbb0002, chunk(7, 0, Bytes(4, 0))).verdict, Verdict::forward);
-  EXPECT_EQ(back(0xaaaa0001, chunk(8)).verdict, Verdict::forward);
-  EXPECT_EQ(there(0xbbbb0002, chunk(14)).verdict, Verdict::forward);
-  lab_.advance(12);
-  EXPECT_EQ(lab_.flow_count(), 0u);
-  EXPECT_EQ(lab_.audit(), "");
-}
-
-TEST_P(Sctp, AnAbortWithTheRightTagEndsIt) {
-  open();
-  EXPECT_EQ(back(0xdead, chunk(6)).verdict, Verdict::forward);  // somebody guesses
-  lab_.advance(20);
-  EXPECT_EQ(lab_.flow_count(), 1u);
-  EXPECT_EQ(back(0xaaaa0001, chunk(6)).verdict, Verdict::forward);
-  lab_.advance(12);
-  EXPECT_EQ(lab_.flow_count(), 0u);
-}
-
-TEST_P(Sctp, ADamagedPacketStaysDamaged) {
-  open();
-  Frame frame = eth() / ipv4("198.51.100.7", "203.0.113.10") /
-                sctp(5000, 2905, 0xbbbb0002, chunk(0, 3, Bytes(40, 1)));
-  frame[70] ^= 1;
-  const Fate fate = lab_.send(frame);
-  EXPECT_EQ(fate.verdict, Verdict::forward);
-  EXPECT_FALSE(sums_up(fate));
-}
-
-TEST_P(Sctp, WithoutAnInitNothingOpens) {
-  EXPECT_EQ(there(0xbbbb0002, chunk(0, 3, Bytes(4, 0))).reason, Reason::sctp_without_flow);
-  EXPECT_EQ(lab_.flow_count(), 0u);
-}
-
-TEST_P(Sctp, SurvivesARestart) {
-  open();
-  EXPECT_EQ(lab_.restart(1).kept, 1u);
-  turn_ = 0;
-  const Fate fate = lab_.send(eth() / ipv4("198.51.100.7", "203.0.113.10") /
-                              sctp(5000, 2905, 0xbbbb0002, chunk(0, 3, Bytes(4, 0))));
-  EXPECT_EQ(fate.verdict, Verdict::forward) << to_string(fate.reason);
-  EXPECT_EQ(ends_of(fate.frame).source_port, seen_.source_port);
-}
-
-INSTANTIATE_TEST_SUITE_P(All, Sctp, testing::Values(Mode::nat, Mode::fullnat));
-
-TEST(SctpFragment, OneWhosePortsChangeIsDroppedByName) {
-  Lab lab(1);
-  world::ServiceSpec spec = one("203.0.113.10", 2905, Protocol::sctp, "10.0.1.5");
-  spec.servers = {{"10.0.1.5", 3905}};
-  lab.world().put(spec);
-  const Fate fate = lab.send(eth() / ipv4("198.51.100.7", "203.0.113.10").fragment(0, true) /
-                             sctp(5000, 2905, 0, initiation(1, 5)));
-  EXPECT_EQ(fate.reason, Reason::sctp_fragment);
 }
 
 TEST(Any, IcmpErrorsAboutPacketsWithoutPortsFindTheirFlow) {

@@ -222,7 +222,7 @@ TEST(Bridge, AnswersToTheRouterAreTranslated) {
   }
 }
 
-TEST(Bridge, AnswersOverIpv6ErrorsAndFragmentsToo) {
+TEST(Bridge, AnswersOverIpv6AndFragmentsToo) {
   Inline lab;
   const Eth in = eth().from(world::kRouterMac).to(world::kFrontMac);
   ASSERT_EQ(lab.send(in / ipv6("2001:db8:c::7", kVip6) / tcp(40000, 80).syn()).verdict,
@@ -249,6 +249,41 @@ TEST(Bridge, AnswersOverIpv6ErrorsAndFragmentsToo) {
     EXPECT_EQ(Bytes(left.bytes().begin(), left.bytes().begin() + 12),
               Bytes(whole.bytes().begin(), whole.bytes().begin() + 12));
   }
+}
+
+/// They leave as answers do: to whom the frame was for, by the port of the clients.
+TEST(Bridge, ErrorsAboutBalancedPacketsAreTranslated) {
+  Inline lab;
+  const Eth in = eth().from(world::kRouterMac).to(world::kFrontMac);
+  const Eth back = eth().from(kThere).to(world::kRouterMac);
+  ASSERT_EQ(lab.send(in / ipv4("198.51.100.7", kVip) / udp(5000, 53) / "question").verdict,
+            Verdict::forward);
+  Fate fate = lab.send(back / ipv4("10.0.1.5", "198.51.100.7") / port_unreachable() /
+                           ipv4("198.51.100.7", "10.0.1.5").ttl(63) / udp(5000, 8080) / "question",
+                       0, kServers);
+  ASSERT_EQ(fate.verdict, Verdict::forward) << to_string(fate.reason);
+  EXPECT_EQ(fate.egress, kClients);
+  EXPECT_EQ(fate.frame, back / ipv4(kVip, "198.51.100.7").ttl(63) / port_unreachable() /
+                            ipv4("198.51.100.7", kVip).ttl(63) / udp(5000, 53) / "question");
+  ASSERT_EQ(lab.send(in / ipv6("2001:db8:c::7", kVip6) / tcp(40000, 80).syn()).verdict,
+            Verdict::forward);
+  fate = lab.send(back / ipv6("fd00:1::5", "2001:db8:c::7") / packet_too_big(1400) /
+                      ipv6("2001:db8:c::7", "fd00:1::5").hops(63) / tcp(40000, 8080).syn(),
+                  0, kServers);
+  ASSERT_EQ(fate.verdict, Verdict::forward) << to_string(fate.reason);
+  EXPECT_EQ(fate.frame, back / ipv6(kVip6, "2001:db8:c::7").hops(63) / packet_too_big(1400) /
+                            ipv6("2001:db8:c::7", kVip6).hops(63) / tcp(40000, 80).syn());
+  // The client's side tells the server, which is at the other port.
+  fate = lab.send(in / ipv4("198.51.100.1", kVip) / time_exceeded() /
+                      ipv4(kVip, "198.51.100.7").ttl(1) / udp(53, 5000) / "answer",
+                  0, kClients);
+  ASSERT_EQ(fate.verdict, Verdict::forward) << to_string(fate.reason);
+  EXPECT_EQ(fate.egress, kServers);
+  EXPECT_EQ(ends_of(fate.frame).destination, world::address("10.0.1.5"));
+  // One about what passed us is passed as it came.
+  lab.expect_across(eth().from(kThere).to(kHere) / ipv4("10.0.1.8", "10.0.1.9") /
+                        port_unreachable() / ipv4("10.0.1.9", "10.0.1.8") / udp(7, 8) / "x",
+                    kServers);
 }
 
 TEST(Bridge, AClientOfTheSameNetworkNeedsNoSnatSet) {

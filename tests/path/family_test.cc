@@ -213,6 +213,67 @@ TEST(Family, WhatIsTooLongIsToldWithTheMtuOfItsSide) {
   EXPECT_EQ(cut.verdict, Verdict::split);
 }
 
+/// What is 1,500 bytes long there would be 1,520 at the client.
+TEST(Family, AnAnswerTooLongIsToldToTheServer) {
+  Lab lab(1);
+  lab.world().put(to_four(net::Protocol::udp));
+  const Fate there = lab.send(from_client() / ipv6(kClient6, kVip6) / udp(40000, 80) / "question");
+  const uint16_t port = port_of(there);
+  const auto answer = [&](size_t length) {
+    return from_server() / ipv4("10.0.1.5", "10.0.0.1").dont_fragment() / udp(8080, port) /
+           fill(length - 28);
+  };
+  const Fate fits = lab.send(answer(1480), 0, 1);
+  ASSERT_EQ(fits.verdict, Verdict::forward) << to_string(fits.reason);
+  EXPECT_EQ(fits.frame.size(), 14u + 1500);
+  const Fate told = lab.send(answer(1500), 0, 1);
+  ASSERT_EQ(told.verdict, Verdict::reply) << to_string(told.reason);
+  EXPECT_EQ(told.reason, Reason::too_big);
+  EXPECT_EQ(told.frame.bytes()[34], 3);
+  EXPECT_EQ(told.frame.bytes()[35], 4);
+  EXPECT_EQ(told.frame.bytes()[40] << 8 | told.frame.bytes()[41], 1480);
+  EXPECT_EQ(ends_of(told.frame).destination, world::address("10.0.1.5"));
+  // And the other way: an IPv6 server's 1,500 bytes are 1,480 to an IPv4 client.
+  lab.world().put(to_six(net::Protocol::udp));
+  const Fate four = lab.send(from_client() / ipv4(kClient4, kVip4) / udp(40000, 80) / "question");
+  const Fate whole = lab.send(
+      from_server() / ipv6("fd00:1::5", "fd00:1::a") / udp(8080, port_of(four)) / fill(1452), 0, 1);
+  ASSERT_EQ(whole.verdict, Verdict::forward) << to_string(whole.reason);
+  EXPECT_EQ(whole.frame.size(), 14u + 1480);
+}
+
+/// Both SYNs say what was configured, or less.
+TEST(Family, SegmentSizesAreLoweredAcross) {
+  const Bytes asked{2, 4, 5, 180}, left{2, 4, 5, 20}, smaller{2, 4, 2, 24};  // 1460, 1300, 536
+  for (const auto& [option, told] : {std::pair{asked, left}, std::pair{smaller, smaller}}) {
+    Lab lab(1);
+    world::ServiceSpec six = to_six(), four = to_four();
+    six.max_segment_size = four.max_segment_size = 1300;
+    lab.world().put(six);
+    lab.world().put(four);
+    Fate fate =
+        lab.send(from_client() / ipv4(kClient4, kVip4) / tcp(40000, 80).syn().options(option));
+    ASSERT_EQ(fate.verdict, Verdict::forward) << to_string(fate.reason);
+    uint16_t port = port_of(fate);
+    EXPECT_EQ(fate.frame, to_server() / ipv6("fd00:1::a", "fd00:1::5").hops(63) /
+                              tcp(port, 8080).syn().options(told));
+    fate = lab.send(from_server() / ipv6("fd00:1::5", "fd00:1::a") /
+                        tcp(8080, port).syn().ack(1).options(option),
+                    0, 1);
+    EXPECT_EQ(fate.frame, to_client() / ipv4(kVip4, kClient4).ttl(63).id(1) /
+                              tcp(80, 40000).syn().ack(1).options(told));
+    fate = lab.send(from_client() / ipv6(kClient6, kVip6) / tcp(40000, 80).syn().options(option));
+    ASSERT_EQ(fate.verdict, Verdict::forward) << to_string(fate.reason);
+    port = port_of(fate);
+    EXPECT_EQ(Bytes(fate.frame.bytes().begin() + 54, fate.frame.bytes().end()), told);
+    fate = lab.send(
+        from_server() / ipv4("10.0.1.5", "10.0.0.1") / tcp(8080, port).syn().ack(1).options(option),
+        0, 1);
+    EXPECT_EQ(fate.frame, to_client() / ipv6(kVip6, kClient6).hops(63) /
+                              tcp(80, 40000).syn().ack(1).options(told));
+  }
+}
+
 TEST(Family, HopCountsEndHereInTheSendersFamily) {
   Lab lab(1);
   lab.world().put(to_six());

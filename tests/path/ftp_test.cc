@@ -1,8 +1,7 @@
 // FTP: what a control connection announces reaches its server or its client, at every worker.
 #include <gtest/gtest.h>
 
-#include "tests/path/ftp_control.h"
-#include "tests/path/read_service.h"
+#include "tests/path/ftp_session.h"
 
 namespace nezu::lab {
 namespace {
@@ -11,60 +10,7 @@ using namespace dsl;
 using net::Reason;
 using net::Verdict;
 
-world::ServiceSpec ftp(tables::Mode mode, bool client6 = false, bool server6 = false) {
-  return read_service(tables::Application::ftp, 21, 21, mode, client6, server6);
-}
-
-/// One control connection, and the data connections that it announces.
-class Session : public FtpControl {
- public:
-  Session(Lab& lab, const world::ServiceSpec& spec, Wires wires = {}, uint32_t seed = 1,
-          uint16_t port = 40000, uint16_t size = 1400)
-      : FtpControl(lab, wires, seed,
-                   {world::address(spec.vip == kVip ? kClient : kClient6), world::address(spec.vip),
-                    port, spec.port},
-                   size, false),
-        client_(spec.vip == kVip ? kClient : kClient6),
-        vip_(spec.vip) {}
-
-  /// A connection of the client to that port of the VIP: where it leads; nothing: it does not work.
-  std::string client_reaches(uint16_t port, uint16_t from = 50000) {
-    Conversation data(lab_, client_, from, vip_, port);
-    if (net::parse_address(client_)->is_v4() && data.open() && data.works()) {
-      return net::to_string(data.server().destination, data.server().destination_port);
-    }
-    return {};
-  }
-  Fate syn(uint16_t port, uint16_t worker = 0, uint16_t from = 50000) {
-    if (net::parse_address(client_)->is_v4()) {
-      return lab_.send(eth() / ipv4(client_, vip_) / tcp(from, port).syn().seq(1), worker);
-    }
-    return lab_.send(eth() / ipv6(client_, vip_) / tcp(from, port).syn().seq(1), worker);
-  }
-  /// A connection of the server from `from` to what it was told: where it leads, and as from where.
-  std::string server_reaches(std::string_view address, uint16_t port, uint16_t from = 20,
-                             uint16_t worker = 0) {
-    const std::string server = net::to_string(talk_.at_server().destination);
-    const bool v4 = net::parse_address(server)->is_v4();
-    const auto packet = [&](const dsl::Tcp& tcp) {
-      return v4 ? Frame(eth() / ipv4(server, address) / tcp)
-                : Frame(eth() / ipv6(server, address) / tcp);
-    };
-    const Fate there = lab_.send(packet(tcp(from, port).syn().seq(900)), worker, 1);
-    // The client's answer comes to the server as from the address that it called.
-    return answered(there, {world::address(server), world::address(address), from, port}, worker,
-                    0);
-  }
-
- private:
-  std::string client_, vip_;
-};
-
-/// "EPRT |2|fd00::1|1024|\r\n" -> 1024.
-uint16_t extended_port_in(const std::string& line) {
-  const size_t end = line.rfind('|'), begin = line.rfind('|', end - 1);
-  return static_cast<uint16_t>(std::stoi(line.substr(begin + 1)));
-}
+using Session = FtpSession;
 
 TEST(Ftp, PassiveInNat) {
   for (const uint16_t workers : {1, 3}) {

@@ -5,7 +5,7 @@
 #include <map>
 #include <set>
 
-#include "tests/path/frames.h"
+#include "tests/path/spaces.h"
 
 namespace nezu::lab {
 namespace {
@@ -14,44 +14,6 @@ using namespace dsl;
 using net::Instance;
 using net::Reason;
 using net::Verdict;
-
-constexpr Instance kRed{10}, kBlue{60000};
-
-/// An instance with its VLANs; the standard one is untagged.
-struct Space {
-  Instance instance = Instance::standard;
-  uint16_t front = 0, back = 0;
-};
-constexpr Space kSpaces[] = {{}, {kRed, 10, 11}, {kBlue, 20, 11 + 10}};
-
-/// The frame with a tag of that VLAN; 0: as it is.
-Frame tagged(const Frame& frame, uint16_t vlan) {
-  if (vlan == 0) return frame;
-  Bytes bytes(frame.bytes().begin(), frame.bytes().end());
-  const Bytes tag{0x81, 0, static_cast<uint8_t>(vlan >> 8), static_cast<uint8_t>(vlan)};
-  bytes.insert(bytes.begin() + 12, tag.begin(), tag.end());
-  return bytes;
-}
-uint16_t vlan_of(const Frame& frame) {
-  const auto bytes = frame.bytes();
-  return bytes[12] == 0x81 && bytes[13] == 0
-             ? static_cast<uint16_t>((bytes[14] & 15) << 8 | bytes[15])
-             : uint16_t{0};
-}
-Frame untagged(const Frame& frame) {
-  Bytes bytes(frame.bytes().begin(), frame.bytes().end());
-  if (vlan_of(frame) != 0) bytes.erase(bytes.begin() + 12, bytes.begin() + 16);
-  return bytes;
-}
-
-void add_instances(Lab& lab) {
-  for (const Space& space : kSpaces) {
-    if (space.instance != Instance::standard) {
-      lab.world().add_instance({space.instance, space.front, space.back});
-    }
-  }
-  lab.world().rebuild_routes();
-}
 
 world::ServiceSpec shop(Instance instance, tables::Mode mode = tables::Mode::nat,
                         net::Protocol protocol = net::Protocol::tcp) {

@@ -1,6 +1,8 @@
 // What happens when something runs out: refused, counted, and nobody else notices.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "tests/path/frames.h"
 
 namespace nezu::lab {
@@ -161,6 +163,58 @@ TEST(TooBig, SenderIsToldBeforeAnythingIsChanged) {
   const Fate exceeded = lab.send(ends);
   EXPECT_EQ(exceeded.reason, Reason::ttl_exceeded);
   EXPECT_EQ(exceeded.verdict, Verdict::reply);
+}
+
+/// What fits the servers' link, whatever the clients' carries (tunnels: tunnel_test.cc; between the
+/// families: family_test.cc).
+TEST(TooBig, SaysTheMtuInEveryMode) {
+  using tables::Mode;
+  constexpr uint16_t kMtu = 1400;
+  for (const Mode mode : {Mode::nat, Mode::fullnat, Mode::route, Mode::redirect}) {
+    for (const bool v6 : {false, true}) {
+      SCOPED_TRACE(std::to_string(static_cast<int>(mode)) + (v6 ? " IPv6" : " IPv4"));
+      Lab lab(1);
+      if (mode == Mode::redirect) {
+        lab.side(0, net::Side::clients);
+        lab.side(1, net::Side::servers);
+        lab.restart(1);
+      }
+      lab.world().back_mtu(kMtu);
+      world::ServiceSpec spec;
+      spec.vip = v6 ? "2001:db8::10" : "203.0.113.10";
+      if (mode == Mode::redirect) spec.vip = v6 ? "::/0" : "0.0.0.0/0";
+      spec.protocol = net::Protocol::udp;
+      spec.mode = mode;
+      spec.servers = {{v6 ? "fd00:1::5" : "10.0.1.5", 80}};
+      if (mode == Mode::redirect) spec.servers[0].port = 0;
+      if (mode == Mode::fullnat) spec.snats = {v6 ? "fd00::1" : "10.0.0.1"};
+      lab.world().put(spec);
+      const std::string from = v6 ? client6(1) : client(1);
+      const char* to = v6 ? "2001:db8::10" : "203.0.113.10";
+      const size_t headers = v6 ? 48 : 28;
+      const auto datagram = [&](size_t length) {
+        return v6 ? Frame(eth() / ipv6(from, to) / udp(5, 80) / fill(length - headers))
+                  : Frame(eth() / ipv4(from, to).dont_fragment() / udp(5, 80) /
+                          fill(length - headers));
+      };
+      EXPECT_EQ(lab.send(datagram(kMtu)).verdict, Verdict::forward);
+      const Fate told = lab.send(datagram(kMtu + 1));
+      ASSERT_EQ(told.verdict, Verdict::reply) << to_string(told.reason);
+      EXPECT_EQ(told.reason, Reason::too_big);
+      const Bytes bytes(told.frame.bytes().begin(), told.frame.bytes().end());
+      const size_t icmp = v6 ? 54 : 34;
+      EXPECT_EQ(bytes[icmp], v6 ? 2 : 3);
+      EXPECT_EQ(bytes[icmp + 1], v6 ? 0 : 4);
+      EXPECT_EQ(bytes[icmp + 6] << 8 | bytes[icmp + 7], kMtu);
+      EXPECT_EQ(bytes[icmp + 4] | bytes[icmp + 5], 0);
+      EXPECT_EQ(ends_of(told.frame).destination, world::address(from));
+      // It quotes what was sent, not what it would have become.
+      const Frame sent = datagram(kMtu + 1);
+      EXPECT_TRUE(std::equal(bytes.begin() + static_cast<ptrdiff_t>(icmp + 8), bytes.end(),
+                             sent.bytes().begin() + 14));
+      EXPECT_EQ(lab.count(Reason::too_big), 1u);
+    }
+  }
 }
 
 }  // namespace

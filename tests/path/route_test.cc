@@ -93,6 +93,17 @@ TEST(Route, HopCountEndsHereWithAnAnswer) {
       lab.send(from_client() / ipv4("198.51.100.7", "203.0.113.10").ttl(1) / udp(40000, 80) / "x");
   EXPECT_EQ(fate.verdict, Verdict::reply);
   EXPECT_EQ(fate.reason, Reason::ttl_exceeded);
+  world::ServiceSpec six = routed(net::Protocol::udp);
+  six.vip = "2001:db8::10";
+  six.servers = {{"fd00:1::5", 80}};
+  lab.world().put(six);
+  const auto asked = ipv6("2001:db8:c::7", "2001:db8::10").hops(1);
+  const Fate told = lab.send(from_client() / asked / udp(40000, 80) / "x");
+  ASSERT_EQ(told.verdict, Verdict::reply) << to_string(told.reason);
+  EXPECT_EQ(told.reason, Reason::ttl_exceeded);
+  EXPECT_EQ(told.frame, eth().from("02:00:00:00:00:f0").to("02:00:00:00:00:fe") /
+                            ipv6("2001:db8:f::1", "2001:db8:c::7").hops(64).traffic_class(0xc0) /
+                            time_exceeded6() / asked / udp(40000, 80) / "x");
 }
 
 TEST(Route, TooBigIsAnsweredWithTheWholeMtu) {

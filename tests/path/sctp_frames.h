@@ -50,10 +50,10 @@ inline dsl::Payload sctp(uint16_t source, uint16_t destination, uint32_t tag,
   return dsl::raw(bytes, 132);
 }
 
-/// Of an untagged IPv4 packet without options.
+/// Of an untagged packet without options.
 inline bool sctp_sums_up(const dsl::Frame& frame) {
   const auto all = frame.bytes();
-  dsl::Bytes bytes(all.begin() + 34, all.end());
+  dsl::Bytes bytes(all.begin() + (all[12] == 8 ? 34 : 54), all.end());
   uint32_t sum = 0;
   for (size_t i = 0; i < 4; ++i) sum |= uint32_t{bytes[8 + i]} << (8 * i);
   for (size_t i = 0; i < 4; ++i) bytes[8 + i] = 0;

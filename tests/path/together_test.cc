@@ -356,23 +356,5 @@ TEST(Together, DeclaredPortsComeBeforeServicesOfEveryPort) {
   EXPECT_EQ(server_at(lab, 10100), world::address("10.0.1.9"));
 }
 
-TEST(Together, AnAddressIsClaimedInItsInstanceOnly) {
-  Lab lab(1);
-  constexpr Instance kRed{10};
-  lab.world().add_instance({kRed, 10, 11});
-  lab.world().rebuild_routes();
-  world::ServiceSpec spec = web();
-  spec.instance = kRed;
-  spec.vip = "192.0.2.10";
-  lab.world().put(spec);
-  const auto claim = [&](const Eth& link) {
-    return lab.send(link / arp_request("192.0.2.10", "192.0.2.10"));
-  };
-  EXPECT_NE(claim(eth().to("ff:ff:ff:ff:ff:ff")).reason, Reason::address_claimed);
-  const Fate tagged =
-      lab.send(eth().to("ff:ff:ff:ff:ff:ff") / vlan(10) / arp_request("192.0.2.10", "192.0.2.10"));
-  EXPECT_EQ(tagged.reason, Reason::address_claimed);
-}
-
 }  // namespace
 }  // namespace nezu::lab

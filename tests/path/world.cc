@@ -30,6 +30,8 @@ std::vector<uint16_t> turns(const std::vector<tables::Member>& members, uint32_t
   return order;
 }
 
+const net::Prefix kThirdNetwork = *net::parse_prefix("10.2.0.0/16");
+
 uint64_t fingerprint(const std::vector<uint16_t>& order) {
   uint64_t hash = 1469598103934665603u;
   for (const uint16_t entry : order) hash = (hash ^ entry) * 1099511628211u;
@@ -84,8 +86,14 @@ void World::rebuild_routes(uint16_t back_vlan, uint16_t front_vlan, bool servers
   front_link.mac = *net::parse_mac(kFrontMac);
   back_link.port = 1;
   back_link.vlan = back_vlan;
+  back_link.mtu = back_mtu_;
   back_link.mac = *net::parse_mac(kBackMac);
   const uint16_t front = build.link(front_link), back = build.link(back_link);
+  uint16_t third = back;
+  if (has_third_arm_) {
+    third = build.link({2, 0, 1500, *net::parse_mac(kThirdMac)});
+    build.route({kThirdNetwork, net::Instance::standard, {{third}}});
+  }
   if (front_vlan != 0) {
     front_link.vlan = front_vlan;
     build.link(front_link);
@@ -104,7 +112,10 @@ void World::rebuild_routes(uint16_t back_vlan, uint16_t front_vlan, bool servers
   for (const auto& [host, mac] : neighbours_) {
     const bool is_front = parse_prefix("192.0.2.0/24")->contains(host) ||
                           parse_prefix("2001:db8:f::/64")->contains(host);
-    const auto hop = build.neighbour(is_front ? front : back, host);
+    const auto hop = build.neighbour(is_front                       ? front
+                                     : kThirdNetwork.contains(host) ? third
+                                                                    : back,
+                                     host);
     if (!hop) fail("no next hop is free");
     hops_.resolve(*hop, mac);
   }
@@ -167,7 +178,8 @@ void World::add_space(route::Build& build, const InstanceSpec& spec) {
   build.route({*parse_prefix("fd00::/16"), spec.instance, {{back}}});
   build.route({*parse_prefix("0.0.0.0/0"), spec.instance, {{front, address("192.0.2.254"), 1}}});
   build.route({*parse_prefix("::/0"), spec.instance, {{front, address("2001:db8:f::fe"), 1}}});
-  for (const std::string_view own : owns_) build.twin_address(front, address(own));
+  const auto& owns = spec.owns.empty() ? owns_ : spec.owns;
+  for (const std::string_view own : owns) build.twin_address(front, address(own));
   for (const auto& [host, mac] : neighbours_) {
     const bool is_front = parse_prefix("192.0.2.0/24")->contains(host) ||
                           parse_prefix("2001:db8:f::/64")->contains(host);

@@ -22,6 +22,8 @@ using tables::ServiceId;
 
 inline constexpr std::string_view kFrontMac = "02:00:00:00:00:f0", kBackMac = "02:00:00:00:00:b0",
                                   kRouterMac = "02:00:00:00:00:fe";
+/// Of the port that `third_arm` adds, and a host there.
+inline constexpr std::string_view kThirdMac = "02:00:00:00:00:70", kThirdHost = "10.2.0.5";
 /// The MAC of the n-th server address that was added, from 0.
 net::MacAddress server_mac(uint32_t n);
 net::Address address(std::string_view text);
@@ -80,6 +82,7 @@ struct RuleSpec {
 struct InstanceSpec {
   net::Instance instance = net::Instance::standard;
   uint16_t front_vlan = 0, back_vlan = 0;
+  std::vector<std::string_view> owns{};  ///< of its kernel; none: those of the standard one
 };
 net::MacAddress mac_in(net::Instance instance, net::MacAddress mac);
 
@@ -119,6 +122,10 @@ class World {
   /// one that the clients' side carries beside the untagged link; 0: none. Without the servers'
   /// subnets, the default route leads to them.
   void rebuild_routes(uint16_t back_vlan = 0, uint16_t front_vlan = 0, bool servers_on_link = true);
+  /// From the next routes on: port 2, with 10.2.0.0/16 on it.
+  void third_arm() { has_third_arm_ = true; }
+  /// From the next routes on: what fits the servers' link.
+  void back_mtu(uint16_t mtu) { back_mtu_ = mtu; }
   /// Instead: both ports are one network, 10.0.1.0/24 and fd00:1::/64, untagged or a VLAN of both,
   /// and there is no other route. Hosts of `neighbour` are at the servers' side, but for those
   /// given here.
@@ -148,6 +155,8 @@ class World {
   route::Leases leases_;
   std::vector<std::pair<net::Address, net::MacAddress>> neighbours_;
   uint32_t hosts_ = 0;
+  bool has_third_arm_ = false;
+  uint16_t back_mtu_ = 1500;
   uint64_t failures_ = 0;
   uint32_t routes_version_ = 0;
   std::unique_ptr<const route::Routes> routes_;

@@ -117,5 +117,46 @@ TEST(Answers, SolicitationsThatMayNotBeAnswered) {
   none(solicitation("::", "2001:db8::10", "2001:db8::10", {}));
 }
 
+std::optional<link::Claim> claimed(Frame frame) {
+  parse::parse(frame.packet());
+  return link::claim_of(frame.packet());
+}
+
+/// An advertisement by 02:00:00:00:00:01.
+Stack advertisement(uint32_t flags, const Bytes& option = {2, 1, 2, 0, 0, 0, 0, 1},
+                    uint8_t hops = 255) {
+  return eth().to("33:33:00:00:00:01") / ipv6("2001:db8::10", "ff02::1").hops(hops) /
+         icmpv6(136).rest(flags) / raw(target("2001:db8::10", option), 58);
+}
+
+/// Who sends an ARP packet of any kind says where he is; so does who advertises.
+TEST(Answers, ClaimsByArpAndAdvertisements) {
+  const auto is = [](const std::optional<link::Claim>& claim, std::string_view address,
+                     std::string_view mac) {
+    return claim && claim->address == net::parse_address(address) &&
+           claim->mac == net::parse_mac(mac);
+  };
+  EXPECT_TRUE(
+      is(claimed(eth() / arp_request("192.0.2.10", "192.0.2.10")), "192.0.2.10", kPeerText));
+  EXPECT_TRUE(is(claimed(eth() / arp_request("192.0.2.10", "192.0.2.7")), "192.0.2.10", kPeerText));
+  EXPECT_TRUE(is(claimed(eth() / arp_reply("192.0.2.10", "192.0.2.7")), "192.0.2.10", kPeerText));
+  // What ARP says counts, not who carried it.
+  EXPECT_TRUE(is(claimed(eth().from("02:00:00:00:00:55") /
+                         arp_reply("192.0.2.10", "192.0.2.7").sender_mac(kOurText)),
+                 "192.0.2.10", kOurText));
+  for (const uint32_t flags : {0u, 0x2000'0000u, 0x6000'0000u, 0x8000'0000u}) {
+    EXPECT_TRUE(is(claimed(advertisement(flags)), "2001:db8::10", kPeerText)) << flags;
+  }
+  EXPECT_TRUE(is(claimed(advertisement(0, {})), "2001:db8::10", kPeerText)) << "no option";
+  EXPECT_FALSE(claimed(advertisement(0, kAtOurs, 254))) << "from beyond a router";
+  EXPECT_FALSE(claimed(advertisement(0, {2, 0, 2, 0, 0, 0, 0, 1})));
+  EXPECT_FALSE(claimed(solicitation("2001:db8::7", "ff02::1:ff00:10", "2001:db8::10", kFromPeer)));
+  EXPECT_FALSE(claimed(eth() / ipv4("192.0.2.10", "192.0.2.7") / udp(1, 2) / "x"));
+  const Frame whole = eth() / arp_request("192.0.2.10", "192.0.2.7");
+  for (size_t length = 14; length < whole.size(); ++length) {
+    EXPECT_FALSE(claimed(whole.cut(length))) << length;
+  }
+}
+
 }  // namespace
 }  // namespace nezu

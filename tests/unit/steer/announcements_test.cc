@@ -43,6 +43,30 @@ TEST(Announcements, ANewerOneForTheSameTakesItsPlace) {
   EXPECT_EQ(all.count(0), 1u);
 }
 
+/// The same ends in two instances are two.
+TEST(Announcements, InstancesHaveTheirOwn) {
+  Announcements all(2);
+  const auto in = [](net::Instance instance, uint16_t near_port) {
+    Announcement announcement = one(40000, near_port);
+    announcement.awaited.instance = instance;
+    return announcement;
+  };
+  constexpr net::Instance kRed{10}, kBlue{60000};
+  all.put(0, in(kRed, 7), 10);
+  Announcement found;
+  EXPECT_FALSE(all.find(in(net::Instance::standard, 0).awaited, 10, found));
+  EXPECT_FALSE(all.find(in(kBlue, 0).awaited, 10, found));
+  all.put(0, in(kBlue, 8), 10);
+  all.put(1, in(net::Instance::standard, 9), 10);
+  EXPECT_EQ(all.count(0), 2u) << "none took another's place";
+  for (const auto& [instance, port] :
+       {std::pair{kRed, 7}, std::pair{kBlue, 8}, std::pair{net::Instance::standard, 9}}) {
+    ASSERT_TRUE(all.find(in(instance, 0).awaited, 10, found));
+    EXPECT_EQ(found.near_port, port);
+    EXPECT_EQ(found.awaited.instance, instance);
+  }
+}
+
 TEST(Announcements, AFullBoardRefusesAndHasRoomAgain) {
   Announcements all(1);
   uint32_t put = 0;
