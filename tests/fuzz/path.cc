@@ -3,8 +3,11 @@
 // time is over nothing is left. VLAN 7 of both ports is a network instance with the same addresses:
 // nothing goes from there to the untagged one, or back.
 //
+// A second balancer has its ports bridged: what passes is as it came, at the other port.
+//
 // Input: frames, each behind three bytes: flags (bit 0: by the servers' port, bit 1: at worker 1,
-// bit 2: a second passes first, bit 3: in a burst with the one before) and its length, big-endian.
+// bit 2: a second passes first, bit 3: in a burst with the one before; of the first frame, bit 4:
+// all go to the bridged balancer) and its length, big-endian.
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -22,15 +25,16 @@
 #include "dataplane/steer/calls.h"
 #include "dataplane/steer/persistence.h"
 #include "dataplane/steer/steering.h"
-#include "tests/fuzz/parsed.h"
+#include "tests/fuzz/input.h"
 #include "tests/path/world.h"
 
 namespace {
 
 using namespace nezu;
 using namespace nezu::net;
+using fuzz::Input;
 
-constexpr uint32_t kHeadroom = 128, kTailroom = 512, kWorkers = 2;
+constexpr uint32_t kWorkers = 2;
 constexpr flow::Capacity kCapacity{24, 12, 8};
 constexpr uint16_t kVlan = 7;
 
@@ -47,30 +51,10 @@ struct Worker {
   std::unique_ptr<path::Path> path;
 };
 
-/// A frame in a buffer of its own; the handle of every packet made of it.
-class Input {
- public:
-  Input(std::span<const uint8_t> frame, uint16_t port)
-      : bytes_(std::make_unique<uint8_t[]>(kHeadroom + frame.size() + kTailroom)),
-        length_(static_cast<uint32_t>(frame.size())),
-        port_(port) {
-    std::memcpy(bytes_.get() + kHeadroom, frame.data(), frame.size());
-    fuzz::repair_ipv4_sum({bytes_.get() + kHeadroom, frame.size()});
-  }
-  void arrive(Packet& packet) const {
-    packet.arrive(bytes_.get() + kHeadroom, const_cast<Input*>(this), length_, length_,
-                  length_ + kTailroom, port_);
-  }
-
- private:
-  std::unique_ptr<uint8_t[]> bytes_;
-  uint32_t length_;
-  uint16_t port_;
-};
-
 class Balancer {
  public:
-  Balancer() : world_(world::World::small_sizes(kWorkers)), steering_(kWorkers, 7) {
+  explicit Balancer(bool bridged)
+      : bridged_(bridged), world_(world::World::small_sizes(kWorkers)), steering_(kWorkers, 7) {
     for (const Protocol protocol : {Protocol::tcp, Protocol::udp}) {
       for (const bool v6 : {false, true}) {
         world::ServiceSpec spec;
@@ -132,6 +116,11 @@ class Balancer {
     settings.transit = tables::Transit::forward;
     settings.client_prefixes[0] = kPrefix;
     world_.settings(settings);
+    if (bridged) {
+      world_.neighbour(world::address("10.0.1.9"), *parse_mac("02:00:00:00:09:09"));
+      world_.bridge_routes(0, {world::address("10.0.1.9")});
+      world_.leases().set(0, after(now_, 1'000'000'000 * kNanosecondsPerSecond));
+    }
     for (uint16_t number = 0; number < kWorkers; ++number) {
       Worker& worker = workers_[number];
       worker.memory.resize(flow::Extent(kCapacity).bytes + 64);
@@ -214,6 +203,8 @@ class Balancer {
       if (packet.verdict == Verdict::forward && packet.egress > 1) fail("no such port");
       if (packet.verdict == Verdict::forward && tag_of(packet) != packet.vlan) fail("a leak");
       if (packet.verdict == Verdict::split) split(packet, worker);
+      if (packet.verdict == Verdict::across || packet.verdict == Verdict::both)
+        check_across(packet);
       kept_ += packet.verdict == Verdict::kept;
       if (packet.verdict != Verdict::hand_over) continue;
       if (handed_over == 2 || packet.owner >= kWorkers || packet.owner == worker) {
@@ -254,6 +245,11 @@ class Balancer {
   }
 
  private:
+  void check_across(const Packet& packet) const {
+    if (!bridged_) fail("across without a bridge");
+    if (packet.egress != 1 - packet.port) fail("across to where it came from");
+    if (!static_cast<const Input*>(packet.buffer)->is_as_it_came(packet)) fail("changed across");
+  }
   /// Of the frame as it leaves; `vlan` is what it came with.
   static uint16_t tag_of(const Packet& packet) {
     if (packet.at<Ethernet>(0)->type != kEtherVlan) return 0;
@@ -347,6 +343,7 @@ class Balancer {
           : path.receive(burst, world_.view(), world_.routes(), now_);
   }
 
+  const bool bridged_;
   world::World world_;
   steer::Steering steering_;
   steer::Announcements announcements_{kWorkers, 4096};
@@ -365,8 +362,10 @@ class Balancer {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
-  static auto* balancer = new Balancer;
+  static auto* plain = new Balancer(false);
+  static auto* bridged = new Balancer(true);
   static auto* burst = new Burst;
+  Balancer* balancer = size != 0 && (bytes[0] & 16) != 0 ? bridged : plain;
   std::vector<std::unique_ptr<const Input>> inputs;
   burst->count = 0;
   uint16_t worker = 0;

@@ -3,61 +3,14 @@
 //
 //   make_path_seeds CORPUS_DIRECTORY
 #include <filesystem>
-#include <fstream>
 #include <iostream>
 
-#include "tests/dsl/dsl.h"
+#include "tests/fuzz/path_seeds.h"
 
 namespace {
 
 using namespace nezu::dsl;
-
-constexpr uint8_t kServers = 1, kOther = 2, kLater = 4, kSame = 8;
-
-struct Step {
-  uint8_t flags;
-  Frame frame;
-};
-
-/// The same as a classic pcap: an odd microsecond says the servers' port.
-void write_pcap(const std::filesystem::path& file, const std::vector<Step>& steps) {
-  std::filesystem::create_directories(file.parent_path());
-  std::ofstream stream(file, std::ios::binary);
-  const auto put = [&stream](uint32_t value) {
-    stream.write(reinterpret_cast<const char*>(&value), sizeof value);
-  };
-  for (const uint32_t word : {0xa1b2c3d4u, 0x00040002u, 0u, 0u, 65535u, 1u}) put(word);
-  uint32_t seconds = 1'700'000'000;
-  for (const auto& [flags, frame] : steps) {
-    if ((flags & kLater) != 0) ++seconds;
-    const auto size = static_cast<uint32_t>(frame.size());
-    for (const uint32_t word : {seconds, uint32_t{(flags & kServers) != 0}, size, size}) put(word);
-    stream.write(reinterpret_cast<const char*>(frame.bytes().data()), size);
-  }
-}
-
-void write(const std::filesystem::path& file, const std::vector<Step>& steps) {
-  constexpr size_t kMostInCapture = 40;
-  if (steps.size() <= kMostInCapture) {
-    write_pcap(file.parent_path().parent_path() / "replay" / (file.filename().string() + ".pcap"),
-               steps);
-  }
-  std::filesystem::create_directories(file.parent_path());
-  std::ofstream stream(file, std::ios::binary);
-  for (const auto& [flags, frame] : steps) {
-    const auto size = frame.size();
-    const char head[] = {static_cast<char>(flags), static_cast<char>(size >> 8),
-                         static_cast<char>(size)};
-    stream.write(head, sizeof head);
-    stream.write(reinterpret_cast<const char*>(frame.bytes().data()),
-                 static_cast<std::streamsize>(size));
-  }
-}
-
-const auto kTo = ipv4("198.51.100.7", "203.0.113.10");
-const auto kFrom = ipv4("10.0.1.5", "198.51.100.7");
-const auto kTo6 = ipv6("2001:db8:c::7", "2001:db8::10");
-const auto kFrom6 = ipv6("fd00:1::5", "2001:db8:c::7");
+using namespace nezu::fuzz;
 
 std::vector<Step> flood(uint32_t count, uint16_t port) {
   std::vector<Step> steps;
@@ -373,6 +326,7 @@ int main(int count, char** arguments) {
            {kServers, eth() / kFrom / udp(8080, 40000) / ok.substr(0, 50)},
            {kLater, eth() / kTo / udp(40000, port) / ok}});
   }
+  write_bridge_seeds(corpus);
   write(corpus / "flood", flood(70, 80));
   write(corpus / "flood_fullnat", flood(70, 443));
   write(corpus / "ours",
