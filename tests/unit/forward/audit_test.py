@@ -1,5 +1,7 @@
 #!/usr/bin/python3
-"""Every test that an audit of an RFC names exists: `Suite.Test` in RFC*.md is a TEST of the tree."""
+"""Every test that an audit of an RFC or the page of the ways to forward names exists in the tree."""
+import fnmatch
+import functools
 import pathlib
 import re
 import sys
@@ -14,9 +16,54 @@ NAMED = re.compile(r"`([A-Z]\w*\.[A-Z]\w*)`(?: \((tests/\w+(?:/\w+)*)\))?")
 DEFINED = re.compile(r"^TEST(?:_F|_P)?\((\w+), (\w+)\)", re.MULTILINE)
 
 
+@functools.cache
 def defined_in(folder):
     return {f"{suite}.{name}" for source in folder.rglob("*_test.cc")
             for suite, name in DEFINED.findall(source.read_text())}
+
+# The page's tables: where the names that follow are (u: here; u/flow, p, s, property), and names.
+PAGE = TESTS.parent / "dataplane/forward/README.md"
+PLACES = {"u": "unit/forward", "p": "path", "s": "system", "property": "property"}
+WORD = re.compile(r"(?<![\w/`])(u/\w+|u|p|s|property)(?![\w/`])|`([^`]+)`")
+
+
+def wrong_in(cell):
+    """What a cell names that is not there."""
+    folder, suite = TESTS / PLACES["u"], None
+    for place, name in WORD.findall(cell):
+        if place:
+            folder = TESTS / (PLACES.get(place) or f"unit/{place[2:]}")
+            found = folder.is_dir()
+        elif folder.name == "system":
+            found = (folder / f"{name}_test.py").exists()
+        elif name.endswith(".cc"):
+            found = (folder / name).exists()
+        elif name.startswith("tests/"):
+            found = (TESTS.parent / name).exists()
+        else:
+            before, dot, _ = name.partition(".")
+            suite, pattern = (before, name) if dot else (suite, f"{suite}.{name}")
+            found = fnmatch.filter(defined_in(folder), pattern)
+        if not found:
+            yield place or name
+
+
+class Page(unittest.TestCase):
+    def test_every_test_that_a_cell_names_exists(self):
+        rows = [line for line in PAGE.read_text().splitlines()
+                if line.startswith("| ") and line.count("|") == 4]
+        self.assertGreater(len(rows), 60)
+        for row in rows:
+            for cell in row.split("|")[2:4]:
+                self.assertEqual([], list(wrong_in(cell)), row)
+
+    def test_a_name_that_is_nowhere_is_seen(self):
+        self.assertEqual([], list(wrong_in("u `Nat.*`, p `Sctp.*`, u/flow `TcpOneWay.*`, s `http`")))
+        self.assertEqual(["Nat.Nowhere*"], list(wrong_in("p `Nat.*`, `Nat.Nowhere*`")))
+        self.assertEqual(["Nowhere*"], list(wrong_in("p `Nat.Udp*`, `Nowhere*`, `Tcp*`")))
+        self.assertEqual(["Crc32c.*"], list(wrong_in("u `Crc32c.*`, u/net `Crc32c.*`")))
+        self.assertEqual(["nothing", "none_test.cc", "u/none"],
+                         list(wrong_in("s `nothing`, p `none_test.cc`, u/none")))
 
 
 class Audit(unittest.TestCase):
