@@ -20,6 +20,7 @@ services:
 - {name: shop, address: 203.0.113.10, port: 80, pool: web}
 - {name: full, address: 203.0.113.11, port: 80, mode: fullnat, pool: web, snat_set: out}
 - {name: tunnel, address: 203.0.113.12, port: 80, mode: tunnel_ipip, pool: far}
+- {name: sticky, address: 203.0.113.13, port: 80, pool: web, persistence: {}}
 - {name: inner, address: 203.0.113.10, port: 80, pool: inside, instance: 10}
 pools:
 - {name: web, scheduler: rr, servers: [{address: 10.0.1.5, port: 8080}, {address: 10.0.1.6, port: 8080}]}
@@ -198,6 +199,18 @@ TEST_F(ReplayTest, LinksHaveAddressesRoutesAndNeighbours) {
   EXPECT_EQ(sent[1].frame.bytes()[34], 11) << "time exceeded\n"
                                            << testing::PrintToString(sent[1].frame);
   EXPECT_TRUE(said("mac_other")) << out_;
+}
+
+TEST_F(ReplayTest, ClientsStayOnTheirServer) {
+  std::vector<Sample> samples;
+  for (uint16_t i = 0; i < 6; ++i) {
+    samples.push_back({i * 0.1, syn(static_cast<uint16_t>(40000 + i), "203.0.113.13")});
+  }
+  record("in.pcap", samples);
+  ASSERT_EQ(nezu({at("in.pcap")}), 0) << err_;
+  const std::vector<Packet> sent = packets_of("sent.pcapng");
+  ASSERT_EQ(sent.size(), 6u) << out_;
+  for (const Packet& one : sent) EXPECT_EQ(one.frame.bytes()[33], sent[0].frame.bytes()[33]);
 }
 
 TEST_F(ReplayTest, InstancesAreApart) {
