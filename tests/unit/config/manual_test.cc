@@ -22,6 +22,16 @@ std::vector<std::string> configurations_in(const std::string& page) {
   return blocks;
 }
 
+/// A page may leave out the pools and SNAT sets that it is not about.
+std::string problems_of(const std::string& block) {
+  std::istringstream lines(check(parse(block)).problems);
+  std::string problems;
+  for (std::string line; std::getline(lines, line);) {
+    if (line.find(": There is no such ") == std::string::npos) problems += line + "\n";
+  }
+  return problems;
+}
+
 TEST(Manual, ItsConfigurationsAreAccepted) {
   const char* manual = std::getenv("NEZU_MANUAL");  // by hand: from the root of the tree
   size_t count = 0;
@@ -32,7 +42,7 @@ TEST(Manual, ItsConfigurationsAreAccepted) {
     page << std::ifstream(file.path()).rdbuf();
     for (const std::string& block : configurations_in(page.str())) {
       SCOPED_TRACE(file.path().filename().string() + ":\n" + block);
-      EXPECT_EQ(check(parse(block)).problems, "");
+      EXPECT_EQ(problems_of(block), "");
       ++count;
     }
   }
