@@ -1,10 +1,40 @@
 #include "dataplane/path.h"
 
+#include "dataplane/path_open.h"
 #include "dataplane/path_stages.h"
 #include "dataplane/steer/calls.h"
 #include "dataplane/tables/region.h"
 
 namespace nezu::path {
+namespace {
+
+/// This worker's, then all others'.
+std::vector<const tables::ServerCounters*> gauges_of(const Setup& setup) {
+  std::vector<const tables::ServerCounters*> gauges{setup.servers};
+  gauges.insert(gauges.end(), setup.other_servers.begin(), setup.other_servers.end());
+  return gauges;
+}
+
+}  // namespace
+
+Path::State::State(const Setup& given)
+    : setup(given),
+      flows(*given.flows),
+      steering(*given.steering),
+      strangers(given.steering->workers()),
+      line(*given.line),
+      scheduling(given.sizes, given.worker, given.steering->workers(), gauges_of(given)),
+      ports(given.snat_lines),
+      splices(given.flows->splices()),
+      relays(given.flows->relay_memory()),
+      ways(given.sizes.servers),
+      sender_hops(std::make_unique<route::NextHop[]>(flow::kRelays)),
+      opening(std::make_unique<Opening>()) {
+  ending.swept_for = std::make_unique<net::Instant[]>(given.sizes.servers);
+  // Workers announce the ports of other shards than their own, too: each begins elsewhere.
+  active_ports.fill(static_cast<uint8_t>(given.worker * 37 % tables::kSnatSlicePorts));
+}
+Path::State::~State() = default;
 
 Path::Path(const Setup& setup) : state_(std::make_unique<State>(setup)) {}
 Path::~Path() = default;

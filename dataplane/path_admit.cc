@@ -58,12 +58,10 @@ uint64_t flows_of(const Setup& setup, uint32_t service) {
 
 }  // namespace
 
-Reason why_kept_out(Turn& turn, Opening& opening, const tables::Service& service,
-                    net::Instance instance, const net::Address& client) {
+Reason why_beyond(Turn& turn, Opening& opening, const tables::Service& service,
+                  const net::Address& client) {
   const Setup& setup = turn.state.setup;
-  const Reason denied = why_denied(turn, service, instance, client);
-  if (denied != Reason::none || !service.limits.exist() || setup.meters == nullptr) [[likely]]
-    return denied;
+  if (setup.meters == nullptr) return Reason::none;
   // Those that wait count.
   if ((service.limits.all.at_once | service.limits.client.at_once) != 0) opening.settle();
   const uint32_t slot = index(service.id);

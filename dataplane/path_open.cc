@@ -38,33 +38,7 @@ tables::Mode mode_told(const tables::Service& service, net::Protocol protocol) {
   return protocol == net::Protocol::tcp ? tables::Mode::spliced : tables::Mode::prefixed;
 }
 
-/// This worker's, then all others'.
-std::vector<const tables::ServerCounters*> gauges_of(const Setup& setup) {
-  std::vector<const tables::ServerCounters*> gauges{setup.servers};
-  gauges.insert(gauges.end(), setup.other_servers.begin(), setup.other_servers.end());
-  return gauges;
-}
-
 }  // namespace
-
-Path::State::State(const Setup& given)
-    : setup(given),
-      flows(*given.flows),
-      steering(*given.steering),
-      strangers(given.steering->workers()),
-      line(*given.line),
-      scheduling(given.sizes, given.worker, given.steering->workers(), gauges_of(given)),
-      ports(given.snat_lines),
-      splices(given.flows->splices()),
-      relays(given.flows->relay_memory()),
-      ways(given.sizes.servers),
-      sender_hops(std::make_unique<route::NextHop[]>(flow::kRelays)),
-      opening(std::make_unique<Opening>()) {
-  ending.swept_for = std::make_unique<net::Instant[]>(given.sizes.servers);
-  // Workers announce the ports of other shards than their own, too: each begins elsewhere.
-  active_ports.fill(static_cast<uint8_t>(given.worker * 37 % tables::kSnatSlicePorts));
-}
-Path::State::~State() = default;
 
 void refuse(Turn& turn, net::Packet& packet, Reason reason, tables::Refusal refusal) {
   if (refusal == tables::Refusal::pass) return;  // on without a flow, as routes lead
@@ -254,13 +228,49 @@ Reason Opening::decide(const net::Packet& packet, const typename F::Tuple& tuple
   return Reason::none;
 }
 
+namespace {
+
+template <typename F>
+const tables::Member* scheduled(Turn& turn, const typename F::Tuple& tuple,
+                                const tables::Service& service, const tables::Pool& pool) {
+  const auto client = [&] {
+    return pool.hash_destination != 0
+               ? admit::Client{address_of(tuple.destination), net::swap16(tuple.destination_port)}
+               : admit::Client{address_of(tuple.source), net::swap16(tuple.source_port)};
+  };
+  // Only rings ask who the client is.
+  return turn.state.scheduling.pick(turn.view, service, pool,
+                                    tables::has_ring(pool.scheduler) ? client() : admit::Client{});
+}
+
+Reason why_nobody(const tables::Pool& pool) {
+  return pool.ready_count != 0 ? Reason::servers_full : Reason::no_server;
+}
+
+}  // namespace
+
+template <typename F>
+const tables::Member* Opening::choose(net::Packet& packet, const typename F::Tuple& tuple,
+                                      const tables::Service& service, const tables::Pool& pool) {
+  const tables::Member* member = scheduled<F>(*turn_, tuple, service, pool);
+  if (member == nullptr) refused(packet, service, why_nobody(pool));
+  return member;
+}
+
 template <typename F>
 void Opening::prepare(net::Packet& packet, const typename F::Tuple& tuple,
                       const tables::Service& service, uint8_t shard) {
   const tables::Pool* pool = turn_->view.pool(service.pool);
   if (pool == nullptr) return refused(packet, service, Reason::no_server);
-  const tables::Member* member = pick<F>(packet, tuple, service, *pool);
-  if (member != nullptr) prepare_for<F>(packet, tuple, service, shard, *member);
+  const tables::Member* member = nullptr;
+  if (persists(service)) [[unlikely]] {
+    member = pick_again<F>(packet, tuple, service, *pool);
+    if (member == nullptr) return;
+  } else {
+    member = scheduled<F>(*turn_, tuple, service, *pool);
+    if (member == nullptr) return refused(packet, service, why_nobody(*pool));
+  }
+  prepare_for<F>(packet, tuple, service, shard, *member);
 }
 
 template <typename F>
@@ -365,6 +375,10 @@ template void Opening::prepare_returned<V4>(net::Packet&, const net::Tuple4&,
                                             const tables::Service&, uint8_t);
 template void Opening::prepare_returned<V6>(net::Packet&, const net::Tuple6&,
                                             const tables::Service&, uint8_t);
+template const tables::Member* Opening::choose<V4>(net::Packet&, const net::Tuple4&,
+                                                   const tables::Service&, const tables::Pool&);
+template const tables::Member* Opening::choose<V6>(net::Packet&, const net::Tuple6&,
+                                                   const tables::Service&, const tables::Pool&);
 template void Opening::prepare_for<V4>(net::Packet&, const net::Tuple4&, const tables::Service&,
                                        uint8_t, const tables::Member&);
 template void Opening::prepare_for<V6>(net::Packet&, const net::Tuple6&, const tables::Service&,

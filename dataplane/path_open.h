@@ -62,9 +62,17 @@ net::Reason why_no_opening(const net::Packet& packet);
 net::Reason why_denied(const Turn& turn, const tables::Service& service, net::Instance instance,
                        const net::Address& client);
 
-/// The same, and whether the service's limits have room for the flow, which is then metered.
-net::Reason why_kept_out(Turn& turn, Opening& opening, const tables::Service& service,
-                         net::Instance instance, const net::Address& client);
+/// Whether the service's limits have room for a flow, which is then metered (path_admit.cc).
+net::Reason why_beyond(Turn& turn, Opening& opening, const tables::Service& service,
+                       const net::Address& client);
+/// Both.
+inline net::Reason why_kept_out(Turn& turn, Opening& opening, const tables::Service& service,
+                                net::Instance instance, const net::Address& client) {
+  const net::Reason denied = why_denied(turn, service, instance, client);
+  if (denied != net::Reason::none || !service.limits.exist()) [[likely]]
+    return denied;
+  return why_beyond(turn, opening, service, client);
+}
 
 /// Ends the packet: `reason` is counted, and if `refusal` says so whoever sent it is told.
 void refuse(Turn& turn, net::Packet& packet, net::Reason reason, tables::Refusal refusal);
@@ -118,7 +126,13 @@ class Opening {
   /// Who serves a new flow; nobody: the packet is refused.
   template <typename F>
   const tables::Member* pick(net::Packet& packet, const typename F::Tuple& tuple,
-                             const tables::Service& service, const tables::Pool& pool);
+                             const tables::Service& service, const tables::Pool& pool) {
+    if (persists(service)) return pick_again<F>(packet, tuple, service, pool);
+    return choose<F>(packet, tuple, service, pool);
+  }
+  bool persists(const tables::Service& service) const {
+    return service.persistence.exists() && turn_->state.setup.persistence != nullptr;
+  }
   /// The same by the service's scheduler alone.
   template <typename F>
   const tables::Member* choose(net::Packet& packet, const typename F::Tuple& tuple,

@@ -1,4 +1,4 @@
-// Who serves a new flow: the server that its client stays on, else the scheduler's choice.
+// The server that a client stays on; that it still sends.
 #include <algorithm>
 
 #include "dataplane/path_open.h"
@@ -50,31 +50,6 @@ tables::ServerIdentity identity_of(const tables::View& view, const tables::Membe
 }
 
 }  // namespace
-
-template <typename F>
-const tables::Member* Opening::pick(net::Packet& packet, const typename F::Tuple& tuple,
-                                    const tables::Service& service, const tables::Pool& pool) {
-  if (service.persistence.exists() && turn_->state.setup.persistence != nullptr) [[unlikely]]
-    return pick_again<F>(packet, tuple, service, pool);
-  return choose<F>(packet, tuple, service, pool);
-}
-
-template <typename F>
-const tables::Member* Opening::choose(net::Packet& packet, const typename F::Tuple& tuple,
-                                      const tables::Service& service, const tables::Pool& pool) {
-  const auto client = [&] {
-    return pool.hash_destination != 0
-               ? admit::Client{address_of(tuple.destination), net::swap16(tuple.destination_port)}
-               : admit::Client{address_of(tuple.source), net::swap16(tuple.source_port)};
-  };
-  // Only rings ask who the client is.
-  const tables::Member* member = turn_->state.scheduling.pick(
-      turn_->view, service, pool, tables::has_ring(pool.scheduler) ? client() : admit::Client{});
-  if (member == nullptr) {
-    refused(packet, service, pool.ready_count != 0 ? Reason::servers_full : Reason::no_server);
-  }
-  return member;
-}
 
 template <typename F>
 const tables::Member* Opening::pick_again(net::Packet& packet, const typename F::Tuple& tuple,
@@ -149,9 +124,9 @@ void keep_present(Path::State& state, const tables::View& view, net::Tick now) {
   });
 }
 
-template const tables::Member* Opening::pick<V4>(net::Packet&, const net::Tuple4&,
-                                                 const tables::Service&, const tables::Pool&);
-template const tables::Member* Opening::pick<V6>(net::Packet&, const net::Tuple6&,
-                                                 const tables::Service&, const tables::Pool&);
+template const tables::Member* Opening::pick_again<V4>(net::Packet&, const net::Tuple4&,
+                                                       const tables::Service&, const tables::Pool&);
+template const tables::Member* Opening::pick_again<V6>(net::Packet&, const net::Tuple6&,
+                                                       const tables::Service&, const tables::Pool&);
 
 }  // namespace nezu::path
