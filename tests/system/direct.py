@@ -3,7 +3,9 @@
   client --[front] nezu [back]-- switch -- web1, web2, web3     requests
   client ------- direct ----------- switch                      answers
 """
-from namespaces import wire
+import pathlib
+
+from namespaces import wait_until, wire
 from world import VIP, VIP6
 
 DIRECT, DIRECT6 = "10.0.0.200", "2001:db8:2::200"  # the client's leg in the servers' network
@@ -30,3 +32,14 @@ def hold_vips(server, *more):
     space.ip("route", "replace", CLIENT_NET, "via", DIRECT)
     space.ip("-6", "route", "replace", CLIENT_NET6, "via", DIRECT6)
     server.start_echo_at(PORT, vips)
+
+
+def take_out_of_tunnels(server, gue_port):
+    """A program takes packets out of IPIP, GRE and GUE, as the kernel would that has them."""
+    process = server.world.process(f"{server.name}-tunnels", *server.namespace.command(
+        "/usr/bin/python3", pathlib.Path(__file__).with_name("decapsulator.py"), "tun0", gue_port))
+    wait_until("the tunnels are there", lambda: "ready" in process.log.read_text())
+    for name in ("all", "tun0"):
+        server.namespace.sysctl(f"net.ipv4.conf.{name}.rp_filter", 0)
+    server.namespace.ip("link", "set", "tun0", "up")
+    return process

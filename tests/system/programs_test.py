@@ -1,10 +1,10 @@
 #!/usr/bin/python3
-"""MariaDB, DNS, SMTP and RADIUS behind Nezu: by nat, by fullnat and between the families, with DNS,
-SQL and RADIUS also by direct routing; a server that sends mail to the outside through source NAT."""
+"""MariaDB, DNS, SMTP and RADIUS behind Nezu: by nat, by fullnat, between the families, by direct
+routing and by a tunnel; a server that sends mail to the outside through source NAT."""
 import re
 
 from case import Case, tap
-from direct import hold_vips, wire_direct
+from direct import hold_vips, take_out_of_tunnels, wire_direct
 from namespaces import wait_until
 from programs import (DNS, LONG, RADIUS, SERVED, SMTP, SQL, VIPS, Asking, mails, start_all,
                       start_smtp)
@@ -13,6 +13,7 @@ from world import CLIENTS, CLIENTS6, VIP
 
 APPLICATIONS = {"sql": (SQL, "tcp"), "dns": (DNS, "udp"), "dns-tcp": (DNS, "tcp"),
                 "smtp": (SMTP, "tcp"), "radius": (RADIUS, "udp")}
+GUE_PORT = 6080  # the default
 ACROSS = 20000  # added to the ports of services whose servers are of the other family
 OUTSIDE, OUTSIDE6 = "192.0.2.101", "2001:db8:1::1:1"
 SNATS = ("192.0.2.200", "2001:db8:1::200")
@@ -108,20 +109,20 @@ class Programs(Case):
             self.assertIn(f"X-Peer: ('{snat}'", found[0])
 
 
-def routed():
+def direct(mode):
     services, pools = [], []
     for family, vip in enumerate(VIPS):
-        for name in ("sql", "dns", "dns-tcp", "radius"):
-            port, protocol = APPLICATIONS[name]
+        for name, (port, protocol) in APPLICATIONS.items():
             of = f"{name}{(4, 6)[family]}"
             pools.append(pool(of, port, family, protocol, servers=SERVED))
             services.append(f'- {{ name: {of}, address: "{vip}", port: {port}, '
-                            f"protocol: {protocol}, mode: route, pool: {of} }}")
+                            f"protocol: {protocol}, mode: {mode}, pool: {of} }}")
     return "\n".join(["services:", *services, "pools:", *pools, ""])
 
 
-class DirectRouting(Case):
-    configuration = routed()
+class PastTheBalancer(Case):
+    """By direct routing and by a tunnel; answers go another way."""
+    configuration = direct("route")
 
     @classmethod
     def setUpClass(cls):
@@ -129,10 +130,14 @@ class DirectRouting(Case):
         wire_direct(cls.world)
         for name in SERVED:
             hold_vips(cls.world.servers[name])
+            take_out_of_tunnels(cls.world.servers[name], GUE_PORT)
+            # dnsmasq answers by devices that have the address alone.
+            cls.world.servers[name].namespace.address(
+                "tun0", *(f"{vip}/{128 if ':' in vip else 32}" for vip in VIPS))
         start_all(cls.world)
         cls.client = Asking(cls.world.client)
 
-    def test_sql_dns_and_radius(self):
+    def ask_all(self, kind):
         for vip in VIPS:
             out = self.client.sql(vip, SQL, "SELECT @@report_host; SELECT REPEAT('y', 300000)")
             self.assertIn(out.split()[0], SERVED)
@@ -140,6 +145,21 @@ class DirectRouting(Case):
             for options in (), ("+tcp",):
                 self.assertIn(self.client.dns(vip, DNS, "who.nezu.test", *options)[0], SERVED)
             self.assertIn("Access-Accept", self.client.radius(vip, RADIUS))
+            subject = f"{kind} to {vip}"
+            file = self.world.folder / f"mail-{kind}-{vip}"
+            file.write_text(f"Subject: {subject}\n\n" + "a line of it\n" * 8000)
+            self.client.mail(vip, SMTP, file)
+            found = [mail for name in SERVED for mail in mails(self.world, name)
+                     if f"Subject: {subject}\n" in mail]
+            self.assertEqual(1, len(found))
+            self.assertEqual(8000, found[0].count("a line of it"))
+
+    def test_sql_dns_radius_and_mail(self):
+        self.ask_all("route")
+        self.world.apply(direct("tunnel_gue"))
+        self.ask_all("tunnel")
+        flows = self.world.statistics()["services"]
+        self.assertTrue(all(int(one["counters"]["flows_opened"]) > 0 for one in flows), flows)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,9 @@
 #!/usr/bin/python3
 """Modes `tunnel_*`: servers take the packets out, hold the VIPs and answer past the balancer."""
 import json
-import pathlib
 
 from case import Case, tap
-from direct import PORT, hold_vips, wire_direct
-from namespaces import wait_until
+from direct import PORT, hold_vips, take_out_of_tunnels, wire_direct
 from services import pool
 from world import CLIENTS, CLIENTS6, HTTP, SERVERS, number
 
@@ -15,7 +13,6 @@ VIPS = {(tunnel, across): (f"192.0.2.{10 + n}", f"2001:db8:1::{10 + n}")
         for n, (tunnel, across) in enumerate((tunnel, across) for across in (0, 1)
                                              for tunnel in ("ipip", "gre", "gue"))}
 LEFT = {"ipip": (1480, 1460), "gre": (1476, 1456), "gue": (1468, 1448)}  # of 1,500, by outer family
-DECAPSULATOR = pathlib.Path(__file__).with_name("decapsulator.py")
 # One long line there and back: more than a window of full segments to the server.
 LONG_LINE = """
 import socket, sys
@@ -55,13 +52,7 @@ class Tunnel(Case):
     @classmethod
     def decapsulate(cls, server):
         hold_vips(server, *(vip for vips in VIPS.values() for vip in vips))
-        process = cls.world.process(f"{server.name}-tunnels", *server.namespace.command(
-            "/usr/bin/python3", DECAPSULATOR, "tun0", GUE_PORT))
-        wait_until("the tunnels are there", lambda: "ready" in process.log.read_text())
-        for name in ("all", "tun0"):
-            server.namespace.sysctl(f"net.ipv4.conf.{name}.rp_filter", 0)
-        server.namespace.ip("link", "set", "tun0", "up")
-        return process
+        return take_out_of_tunnels(server, GUE_PORT)
 
     def drops(self, reason):
         return sum(number(drop, "packets") for drop in self.world.statistics()["drops"]
