@@ -14,8 +14,6 @@ namespace {
 using grpc::Status;
 using grpc::StatusCode;
 
-constexpr int kFlowsInMessage = 256;
-
 void put_port(uint32_t port, const std::string& field, uint16_t& to, config::Problems& problems) {
   config::check_range(port, 0, 65535, "", field, problems);
   to = static_cast<uint16_t>(port);
@@ -185,28 +183,12 @@ Status FlowService::ListFlows(grpc::ServerContext* context, const v1::ListFlowsR
       return invalid(problems);
     }
     const SlotNames names(now);
-    v1::ListFlowsResponse message;
-    const auto found = [&](const tables::FlowRecord& record) {
-      *message.add_flows() = flow_of(record, names);
-      if (message.flows_size() < kFlowsInMessage) {
-        return true;
-      }
-      const bool is_open = !context->IsCancelled() && writer->Write(message);
-      message.clear_flows();
-      return is_open;
-    };
-    const publish::FlowAnswer answer = publisher_.list_flows(filter, limit, timeout, found);
-    if (!message.flows().empty()) {
-      writer->Write(message);
-    }
-    const Status status = status_of(answer.answer);
-    if (status.ok()) {
-      message.Clear();
-      message.set_complete(true);
-      message.set_matched(answer.matched);
-      writer->Write(message);
-    }
-    return status;
+    return send_records(
+        *context, *writer,
+        [&](const auto& found) { return publisher_.list_flows(filter, limit, timeout, found); },
+        [&](const tables::FlowRecord& record, auto& message) {
+          *message.add_flows() = flow_of(record, names);
+        });
   });
 }
 

@@ -13,8 +13,6 @@ using grpc::Status;
 using grpc::StatusCode;
 using tables::RequestKind;
 
-constexpr int kClientsInMessage = 256;
-
 tables::FlowFilter resolve(const v1::PersistenceFilter& from, const publish::Reading& now,
                            config::Problems& problems) {
   tables::FlowFilter to;
@@ -66,29 +64,14 @@ Status FlowService::ListPersistence(grpc::ServerContext* context,
     for (const publish::ServiceReading& service : now.services) {
       services[tables::index(service.id)] = service.name;
     }
-    v1::ListPersistenceResponse message;
-    const auto found = [&](const tables::FlowRecord& record) {
-      *message.add_clients() = client_of(record, services);
-      if (message.clients_size() < kClientsInMessage) {
-        return true;
-      }
-      const bool is_open = !context->IsCancelled() && writer->Write(message);
-      message.clear_clients();
-      return is_open;
-    };
-    const publish::FlowAnswer answer =
-        publisher_.ask_clients(RequestKind::list_clients, filter, limit, timeout, found);
-    if (!message.clients().empty()) {
-      writer->Write(message);
-    }
-    const Status status = status_of(answer.answer);
-    if (status.ok()) {
-      message.Clear();
-      message.set_complete(true);
-      message.set_matched(answer.matched);
-      writer->Write(message);
-    }
-    return status;
+    return send_records(
+        *context, *writer,
+        [&](const auto& found) {
+          return publisher_.ask_clients(RequestKind::list_clients, filter, limit, timeout, found);
+        },
+        [&](const tables::FlowRecord& record, auto& message) {
+          *message.add_clients() = client_of(record, services);
+        });
   });
 }
 
