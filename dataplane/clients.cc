@@ -25,11 +25,12 @@ void Clients::begin(const tables::Request& request, const tables::View& view, ne
   }
   rules_.clear();
   const tables::Service* wanted = view.service(request.filter.service);
-  scope_ = wanted != nullptr ? wanted->persistence.scope : 0;
+  wanted_ = wanted != nullptr ? Group{wanted->persistence.scope, wanted->key.instance} : Group{};
   if (!view.is_ready()) return;
   view.each(view.root()->services, [this](const tables::Service& service) {
     if (service.persistence.exists()) {
-      rules_.try_emplace(service.persistence.scope, Rule{service.id, service.persistence});
+      rules_.try_emplace({service.persistence.scope, service.key.instance},
+                         Rule{service.id, service.persistence});
     }
   });
 }
@@ -43,15 +44,21 @@ void Clients::add(const tables::Request& request, const tables::View& view, net:
   const steer::PersistentClient client{kept.scope, net::masked(address, host_bits(kept, address)),
                                        service->key.instance};
   const uint64_t hash = table_.hash(client);
-  table_.forget(hash, now);
-  table_.keep(client, hash, static_cast<uint16_t>(index(server->id)), server->identity,
-              steer::Persistence::kNobody, now, kept.timeout_s);
-  matched_ = 1;
+  const auto slot = static_cast<uint16_t>(index(server->id));
+  // A worker may just have let the client stay elsewhere: what people say stands.
+  constexpr uint32_t kTries = 16;
+  for (uint32_t tries = 0; matched_ == 0 && tries < kTries; ++tries) {
+    const uint16_t instead_of = table_.find(hash, now);
+    const auto stays =
+        table_.keep(client, hash, slot, server->identity, instead_of, now, kept.timeout_s);
+    matched_ = stays.server == slot ? 1 : 0;
+  }
 }
 
 bool Clients::matches(const steer::Persistence::Held& held) const {
   const tables::FlowFilter& filter = request_.filter;
-  const auto rule = rules_.find(held.client.scope);
+  const Group group{held.client.scope, held.client.instance};
+  const auto rule = rules_.find(group);
   if (rule == rules_.end()) return false;  // nobody asks for it any more; it ends by itself
   if (filter.instance != net::Instance::unknown && filter.instance != held.client.instance) {
     return false;
@@ -61,7 +68,7 @@ bool Clients::matches(const steer::Persistence::Held& held) const {
           held.client.address) {
     return false;
   }
-  if (scope_ != 0 && scope_ != held.client.scope) return false;
+  if (wanted_.first != 0 && wanted_ != group) return false;
   return filter.server == net::Address{} || filter.server == held.identity.address;
 }
 
@@ -76,7 +83,7 @@ void Clients::visit(const steer::Persistence::Held& held, net::Tick now,
     return;
   }
   if (request_.limit != 0 && matched_ > request_.limit) return;
-  const Rule& rule = rules_.at(held.client.scope);
+  const Rule& rule = rules_.at({held.client.scope, held.client.instance});
   const uint32_t all = held.client.address.is_v4() ? 32 : 128;
   tables::Reply reply;
   reply.sequence = request_.sequence;

@@ -6,7 +6,8 @@
 
 #include <cstdint>
 #include <deque>
-#include <unordered_map>
+#include <map>
+#include <utility>
 
 #include "dataplane/net/time.h"
 #include "dataplane/steer/persistence.h"
@@ -41,8 +42,9 @@ class Clients {
   tables::Request request_;
   uint32_t next_ = 0;  ///< place
   uint64_t matched_ = 0;
-  uint64_t scope_ = 0;                        ///< of the service that is asked about; 0: of all
-  std::unordered_map<uint64_t, Rule> rules_;  ///< by scope; of services as they were at `begin`
+  using Group = std::pair<uint64_t, net::Instance>;  ///< scope, and where it is
+  Group wanted_;                 ///< of the service that is asked about; scope 0: of all
+  std::map<Group, Rule> rules_;  ///< of services as they were at `begin`
 };
 
 }  // namespace nezu::dataplane

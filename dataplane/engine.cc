@@ -59,21 +59,13 @@ Engine::Engine(const Options& options, const tables::Region& region, const table
     if (!reader) throw std::runtime_error("all reader lines of the tables are taken");
     tables_.push_back(std::make_unique<flow::Table>(files_.memory(number), options.flows,
                                                     steering_.flow_hash(), net::to_tick(now)));
-    path::Setup setup;
-    setup.worker = number;
+    path::Setup setup = path::setup_of(region, number, options.workers);
     setup.steering = &steering_;
     setup.announcements = &announcements_;
     setup.calls = &calls_;
     setup.persistence = &persistence();
-    setup.line = &region.worker(number);
     lines_.push_back(setup.line);
-    setup.services = region.services_of(number);
-    setup.servers = region.servers_of(number);
-    setup.other_servers = path::servers_of_others(region, number, options.workers);
-    setup.other_services = path::services_of_others(region, number, options.workers);
     setup.meters = &meters_;
-    setup.addresses = region.addresses_of(number);
-    setup.sizes = header.sizes;
     setup.ports = options.ports;
     setup.sides = options.sides;
     if (nat_log != nullptr) setup.nat_log = nat_log->ring(number);

@@ -96,22 +96,20 @@ uint32_t Path::release(std::span<steer::Given> out) { return state_->trains.rele
 
 uint32_t Path::farewells(std::span<Farewell> out) { return state_->farewells.take(out); }
 
-std::vector<const tables::ServerCounters*> servers_of_others(const tables::Region& region,
-                                                             uint16_t worker, uint16_t workers) {
-  std::vector<const tables::ServerCounters*> others;
+Setup setup_of(const tables::Region& region, uint16_t worker, uint16_t workers) {
+  Setup setup;
+  setup.worker = worker;
+  setup.line = &region.worker(worker);
+  setup.services = region.services_of(worker);
+  setup.servers = region.servers_of(worker);
+  setup.addresses = region.addresses_of(worker);
+  setup.sizes = region.header().sizes;
   for (uint16_t other = 0; other < workers; ++other) {
-    if (other != worker) others.push_back(region.servers_of(other));
+    if (other == worker) continue;
+    setup.other_services.push_back(region.services_of(other));
+    setup.other_servers.push_back(region.servers_of(other));
   }
-  return others;
-}
-
-std::vector<const tables::ServiceCounters*> services_of_others(const tables::Region& region,
-                                                               uint16_t worker, uint16_t workers) {
-  std::vector<const tables::ServiceCounters*> others;
-  for (uint16_t other = 0; other < workers; ++other) {
-    if (other != worker) others.push_back(region.services_of(other));
-  }
-  return others;
+  return setup;
 }
 
 Desk& Path::desk() { return state_->desk; }

@@ -114,12 +114,8 @@ struct Farewell {
   std::array<uint8_t, 14 + 4 + 40 + 20> frame{};
 };
 
-/// For Setup::other_services.
-std::vector<const tables::ServiceCounters*> services_of_others(const tables::Region& region,
-                                                               uint16_t worker, uint16_t workers);
-/// For Setup::other_servers.
-std::vector<const tables::ServerCounters*> servers_of_others(const tables::Region& region,
-                                                             uint16_t worker, uint16_t workers);
+/// What is in the region of that worker, one of so many: counters, gauges, sizes.
+Setup setup_of(const tables::Region& region, uint16_t worker, uint16_t workers);
 
 class Path {
  public:

@@ -133,14 +133,22 @@ void renew(flow::Track& track) {
 
 }  // namespace
 
+ServerSlots slots_of_servers(const tables::View& view) {
+  ServerSlots slots;
+  if (!view.is_ready()) return slots;
+  view.each(view.root()->servers, [&slots](const tables::Server& server) {
+    slots[server.identity] = static_cast<uint16_t>(index(server.id));
+  });
+  return slots;
+}
+
 Judge::Judge(const tables::View& view, const tables::Sizes& sizes, const steer::Steering& steering,
              net::Tick now)
-    : view_(view), sizes_(sizes), steering_(steering), now_(now) {
-  if (!view.is_ready()) return;
-  view.each(view.root()->servers, [this](const tables::Server& server) {
-    servers_[server.identity] = static_cast<uint16_t>(index(server.id));
-  });
-}
+    : view_(view),
+      sizes_(sizes),
+      steering_(steering),
+      now_(now),
+      servers_(slots_of_servers(view)) {}
 
 bool Judge::keep(flow::Entry4& entry, bool same_region, const flow::Relay* relays) const {
   return keep_entry(entry, same_region, relays);

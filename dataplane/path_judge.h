@@ -10,6 +10,10 @@
 
 namespace nezu::path {
 
+/// Slots of the servers that there are now; empty while the tables are not ready.
+using ServerSlots = std::map<tables::ServerIdentity, uint16_t>;
+ServerSlots slots_of_servers(const tables::View& view);
+
 class Judge {
  public:
   Judge(const tables::View& view, const tables::Sizes& sizes, const steer::Steering& steering,
@@ -47,7 +51,7 @@ class Judge {
   const tables::Sizes& sizes_;
   const steer::Steering& steering_;
   net::Tick now_;
-  std::map<tables::ServerIdentity, uint16_t> servers_;
+  ServerSlots servers_;
 };
 
 }  // namespace nezu::path

@@ -225,12 +225,7 @@ Restored restore(flow::Files& files, std::span<Path* const> paths, const tables:
 
 void adopt_clients(steer::Persistence& table, const tables::View& view, net::Tick now) {
   if (table.count() == 0) return;
-  std::map<tables::ServerIdentity, uint16_t> slots;
-  if (view.is_ready()) {
-    view.each(view.root()->servers, [&slots](const tables::Server& server) {
-      slots[server.identity] = static_cast<uint16_t>(index(server.id));
-    });
-  }
+  const ServerSlots slots = slots_of_servers(view);
   table.adopt(now, [&slots](const tables::ServerIdentity& identity) {
     const auto at = slots.find(identity);
     return at != slots.end() ? at->second : steer::Persistence::kNobody;

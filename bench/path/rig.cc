@@ -275,19 +275,12 @@ void Rig::start() {
   if (!files_->open(options)) fail(files_->error());
   static uint64_t seed = 1;
   steering_ = std::make_unique<steer::Steering>(options_.workers, ++seed);
-  path::Setup setup;
-  setup.steering = steering_.get();
-  setup.sizes = world_.region().header().sizes;
-  setup.snat_lines = std::max(setup.snat_lines, snats_ * kServers * tables::kShardCount * 9 / 8);
   const double from = thread_seconds();
   std::vector<path::Path*> paths;
   for (uint16_t worker = 0; worker < options_.workers; ++worker) {
-    setup.worker = worker;
-    setup.line = &world_.region().worker(worker);
-    setup.services = world_.region().services_of(worker);
-    setup.servers = world_.region().servers_of(worker);
-    setup.other_servers = path::servers_of_others(world_.region(), worker, options_.workers);
-    setup.addresses = world_.region().addresses_of(worker);
+    path::Setup setup = path::setup_of(world_.region(), worker, options_.workers);
+    setup.steering = steering_.get();
+    setup.snat_lines = std::max(setup.snat_lines, snats_ * kServers * tables::kShardCount * 9 / 8);
     tables_.push_back(std::make_unique<flow::Table>(files_->memory(worker), capacity_,
                                                     steering_->flow_hash(), to_tick(now_)));
     setup.flows = tables_.back().get();

@@ -13,6 +13,7 @@ namespace {
 
 using grpc::Status;
 using grpc::StatusCode;
+using tables::RequestKind;
 
 void put_port(uint32_t port, const std::string& field, uint16_t& to, config::Problems& problems) {
   config::check_range(port, 0, 65535, "", field, problems);
@@ -34,13 +35,11 @@ void resolve_rule(const v1::FlowFilter& from, const publish::Reading& now, table
   }
 }
 
-/// Names become slots. A name that is not in the tables is a mistake of who asks, not a filter that
-/// nothing matches.
+/// Names become slots.
 void resolve(const v1::FlowFilter& from, const publish::Reading& now, tables::FlowFilter& to,
              config::Problems& problems) {
-  put_address(from.client(), "filter.client", to.client, problems);
+  resolve_common(from, now, to, problems);
   put_address(from.vip(), "filter.vip", to.vip, problems);
-  put_address(from.server_address(), "filter.server_address", to.server, problems);
   put_port(from.client_port(), "filter.client_port", to.client_port, problems);
   put_port(from.service_port(), "filter.service_port", to.service_port, problems);
   put_port(from.server_port(), "filter.server_port", to.server_port, problems);
@@ -54,15 +53,6 @@ void resolve(const v1::FlowFilter& from, const publish::Reading& now, tables::Fl
   put_port(from.snat_port(), "filter.snat_port", to.snat_port, problems);
   if (!from.source_nat().empty()) {
     resolve_rule(from, now, to, problems);
-  }
-  if (from.has_instance()) {
-    config::check_range(from.instance(), 0, 65534, "", "filter.instance", problems);
-    to.instance = static_cast<net::Instance>(from.instance());
-  }
-  if (!from.service().empty()) {
-    if (const auto* service = find_service(from.service(), "filter.service", now, problems)) {
-      to.service = service->id;
-    }
   }
   if (from.has_server()) {
     auto identity = config::identity_of(from.server());
@@ -166,8 +156,6 @@ v1::Flow flow_of(const tables::FlowRecord& record, const SlotNames& names) {
   return flow;
 }
 
-bool is_empty(const v1::FlowFilter& filter) { return filter.ByteSizeLong() == 0; }
-
 }  // namespace
 
 Status FlowService::ListFlows(grpc::ServerContext* context, const v1::ListFlowsRequest* request,
@@ -185,7 +173,9 @@ Status FlowService::ListFlows(grpc::ServerContext* context, const v1::ListFlowsR
     const SlotNames names(now);
     return send_records(
         *context, *writer,
-        [&](const auto& found) { return publisher_.list_flows(filter, limit, timeout, found); },
+        [&](const auto& found) {
+          return publisher_.ask(RequestKind::list_flows, filter, limit, timeout, found);
+        },
         [&](const tables::FlowRecord& record, auto& message) {
           *message.add_flows() = flow_of(record, names);
         });
@@ -195,13 +185,8 @@ Status FlowService::ListFlows(grpc::ServerContext* context, const v1::ListFlowsR
 Status FlowService::EndFlows(grpc::ServerContext*, const v1::EndFlowsRequest* request,
                              v1::EndFlowsResponse* response) {
   return guarded([&] {
-    if (is_empty(request->filter()) && !request->all()) {
-      return invalid(
-          "filter", "",
-          "The filter is empty, which would end every flow; set `all` if that is meant.");
-    }
-    if (!is_empty(request->filter()) && request->all()) {
-      return invalid("all", "true", "A filter and `all` contradict each other; give one of them.");
+    if (Status meant = check_meant(*request, "would end every flow"); !meant.ok()) {
+      return meant;
     }
     tables::FlowFilter filter;
     config::Problems problems;
@@ -210,7 +195,7 @@ Status FlowService::EndFlows(grpc::ServerContext*, const v1::EndFlowsRequest* re
     if (!problems.empty()) {
       return invalid(problems);
     }
-    const publish::FlowAnswer answer = publisher_.end_flows(filter, timeout);
+    const publish::FlowAnswer answer = publisher_.ask(RequestKind::end_flows, filter, timeout);
     response->set_ended(answer.matched);
     return status_of(answer.answer);
   });

@@ -13,23 +13,6 @@ using grpc::Status;
 using grpc::StatusCode;
 using tables::RequestKind;
 
-tables::FlowFilter resolve(const v1::PersistenceFilter& from, const publish::Reading& now,
-                           config::Problems& problems) {
-  tables::FlowFilter to;
-  put_address(from.client(), "filter.client", to.client, problems);
-  put_address(from.server_address(), "filter.server_address", to.server, problems);
-  if (from.has_instance()) {
-    config::check_range(from.instance(), 0, 65534, "", "filter.instance", problems);
-    to.instance = static_cast<net::Instance>(from.instance());
-  }
-  if (!from.service().empty()) {
-    if (const auto* service = find_service(from.service(), "filter.service", now, problems)) {
-      to.service = service->id;
-    }
-  }
-  return to;
-}
-
 v1::PersistentClient client_of(const tables::FlowRecord& record,
                                const std::unordered_map<uint32_t, std::string>& services) {
   v1::PersistentClient client;
@@ -54,7 +37,8 @@ Status FlowService::ListPersistence(grpc::ServerContext* context,
   return guarded([&] {
     const publish::Reading now = publisher_.read();
     config::Problems problems;
-    const tables::FlowFilter filter = resolve(request->filter(), now, problems);
+    tables::FlowFilter filter;
+    resolve_common(request->filter(), now, filter, problems);
     const auto timeout = timeout_of(request->timeout_ms(), problems);
     const uint32_t limit = limit_of(request->limit(), problems);
     if (!problems.empty()) {
@@ -67,7 +51,7 @@ Status FlowService::ListPersistence(grpc::ServerContext* context,
     return send_records(
         *context, *writer,
         [&](const auto& found) {
-          return publisher_.ask_clients(RequestKind::list_clients, filter, limit, timeout, found);
+          return publisher_.ask(RequestKind::list_clients, filter, limit, timeout, found);
         },
         [&](const tables::FlowRecord& record, auto& message) {
           *message.add_clients() = client_of(record, services);
@@ -123,8 +107,7 @@ Status FlowService::AddPersistence(grpc::ServerContext*, const v1::AddPersistenc
     if (!problems.empty()) {
       return invalid(problems);
     }
-    const publish::FlowAnswer answer = publisher_.ask_clients(
-        RequestKind::add_client, filter, 0, timeout, [](const auto&) { return true; });
+    const publish::FlowAnswer answer = publisher_.ask(RequestKind::add_client, filter, timeout);
     if (answer.answer == publish::Answer::complete && answer.matched == 0) {
       return Status(StatusCode::UNAVAILABLE,
                     "The data plane does not know this service or server yet; try again.");
@@ -137,23 +120,17 @@ Status FlowService::ClearPersistence(grpc::ServerContext*,
                                      const v1::ClearPersistenceRequest* request,
                                      v1::ClearPersistenceResponse* response) {
   return guarded([&] {
-    const bool is_empty = request->filter().ByteSizeLong() == 0;
-    if (is_empty && !request->all()) {
-      return invalid(
-          "filter", "",
-          "The filter is empty, which would clear every client; set `all` if that is meant.");
-    }
-    if (!is_empty && request->all()) {
-      return invalid("all", "true", "A filter and `all` contradict each other; give one of them.");
+    if (Status meant = check_meant(*request, "would clear every client"); !meant.ok()) {
+      return meant;
     }
     config::Problems problems;
-    const tables::FlowFilter filter = resolve(request->filter(), publisher_.read(), problems);
+    tables::FlowFilter filter;
+    resolve_common(request->filter(), publisher_.read(), filter, problems);
     const auto timeout = timeout_of(request->timeout_ms(), problems);
     if (!problems.empty()) {
       return invalid(problems);
     }
-    const publish::FlowAnswer answer = publisher_.ask_clients(
-        RequestKind::clear_clients, filter, 0, timeout, [](const auto&) { return true; });
+    const publish::FlowAnswer answer = publisher_.ask(RequestKind::clear_clients, filter, timeout);
     response->set_cleared(answer.matched);
     return status_of(answer.answer);
   });

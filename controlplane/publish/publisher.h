@@ -182,8 +182,10 @@ enum class Answer : uint8_t {
 
 struct FlowAnswer {
   Answer answer = Answer::unavailable;
-  uint64_t matched = 0;  ///< also those above the limit; for end_flows: ended
+  uint64_t matched = 0;  ///< also those above the limit; of what ends or clears: how many
 };
+
+using Found = std::function<bool(const tables::FlowRecord&)>;
 
 class Publisher {
  public:
@@ -211,17 +213,16 @@ class Publisher {
   virtual std::vector<RegionReading> regions() const = 0;
   virtual DataPlaneReading data_plane() const = 0;
 
-  /// Calls `found` on this thread for each record, until the limit or `timeout`; false from it
-  /// ends the request early. Requests of several threads take turns.
-  virtual FlowAnswer list_flows(const tables::FlowFilter& filter, uint32_t limit,
-                                std::chrono::milliseconds timeout,
-                                const std::function<bool(const tables::FlowRecord&)>& found) = 0;
-  virtual FlowAnswer end_flows(const tables::FlowFilter& filter,
-                               std::chrono::milliseconds timeout) = 0;
-  /// Clients of persistence: `kind` is list_clients, add_client or clear_clients.
-  virtual FlowAnswer ask_clients(tables::RequestKind kind, const tables::FlowFilter& filter,
-                                 uint32_t limit, std::chrono::milliseconds timeout,
-                                 const std::function<bool(const tables::FlowRecord&)>& found) = 0;
+  /// Asks the data plane. Calls `found` on this thread for each record, `limit` times at most (0:
+  /// as often as it takes) and until `timeout`; false from it ends the request early. Requests of
+  /// several threads take turns.
+  virtual FlowAnswer ask(tables::RequestKind kind, const tables::FlowFilter& filter, uint32_t limit,
+                         std::chrono::milliseconds timeout, const Found& found) = 0;
+  /// What lists nothing: ends flows, clears clients.
+  FlowAnswer ask(tables::RequestKind kind, const tables::FlowFilter& filter,
+                 std::chrono::milliseconds timeout) {
+    return ask(kind, filter, 0, timeout, [](const tables::FlowRecord&) { return true; });
+  }
 
   /// Events since the last call, oldest first. One caller at a time.
   virtual std::vector<tables::Event> take_events() = 0;

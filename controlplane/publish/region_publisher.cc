@@ -116,22 +116,9 @@ std::vector<tables::Event> RegionPublisher::take_events() {
   return events;
 }
 
-FlowAnswer RegionPublisher::list_flows(
-    const tables::FlowFilter& filter, uint32_t limit, std::chrono::milliseconds timeout,
-    const std::function<bool(const tables::FlowRecord&)>& found) {
-  return requests_.ask(tables::RequestKind::list_flows, filter, limit, timeout, found);
-}
-
-FlowAnswer RegionPublisher::end_flows(const tables::FlowFilter& filter,
-                                      std::chrono::milliseconds timeout) {
-  return requests_.ask(tables::RequestKind::end_flows, filter, 0, timeout,
-                       [](const tables::FlowRecord&) { return true; });
-}
-
-FlowAnswer RegionPublisher::ask_clients(
-    tables::RequestKind kind, const tables::FlowFilter& filter, uint32_t limit,
-    std::chrono::milliseconds timeout,
-    const std::function<bool(const tables::FlowRecord&)>& found) {
+FlowAnswer RegionPublisher::ask(tables::RequestKind kind, const tables::FlowFilter& filter,
+                                uint32_t limit, std::chrono::milliseconds timeout,
+                                const Found& found) {
   return requests_.ask(kind, filter, limit, timeout, found);
 }
 

@@ -36,14 +36,9 @@ class RegionPublisher final : public Publisher {
   std::vector<ServerReading> read(const std::set<tables::ServerIdentity>& servers) const override;
   std::vector<RegionReading> regions() const override;
   DataPlaneReading data_plane() const override;
-  FlowAnswer list_flows(const tables::FlowFilter& filter, uint32_t limit,
-                        std::chrono::milliseconds timeout,
-                        const std::function<bool(const tables::FlowRecord&)>& found) override;
-  FlowAnswer end_flows(const tables::FlowFilter& filter,
-                       std::chrono::milliseconds timeout) override;
-  FlowAnswer ask_clients(tables::RequestKind kind, const tables::FlowFilter& filter, uint32_t limit,
-                         std::chrono::milliseconds timeout,
-                         const std::function<bool(const tables::FlowRecord&)>& found) override;
+  using Publisher::ask;
+  FlowAnswer ask(tables::RequestKind kind, const tables::FlowFilter& filter, uint32_t limit,
+                 std::chrono::milliseconds timeout, const Found& found) override;
   std::vector<tables::Event> take_events() override;
   Result tidy() override;
 

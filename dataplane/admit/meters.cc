@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "dataplane/net/hash.h"
+#include "dataplane/tables/view.h"
 
 namespace nezu::admit {
 namespace {
@@ -41,9 +41,7 @@ Meters::Meters(uint32_t services, uint32_t clients, uint64_t seed)
 uint64_t Meters::hash(uint16_t service, const net::Address& client) const {
   const uint16_t bits = bits_[service].load(std::memory_order_relaxed);
   const net::Address one = net::masked(client, client.is_v4() ? bits & 0xff : bits >> 8);
-  const auto high = net::load<uint64_t>(&one.bytes[0]), low = net::load<uint64_t>(&one.bytes[8]);
-  const uint64_t hash =
-      net::mix64(net::mix64(net::mix64(seed_ ^ service ^ uint64_t{bits} << 16) ^ high) ^ low);
+  const uint64_t hash = tables::key_hash(one, uint64_t{bits} << 16 | service, seed_);
   return hash >> 32 != 0 ? hash : hash | uint64_t{1} << 32;
 }
 
@@ -54,16 +52,19 @@ void Meters::remember_bits(const tables::Service& service) {
   if (known.load(std::memory_order_relaxed) != bits) known.store(bits, std::memory_order_relaxed);
 }
 
+std::span<Meters::Cell, Meters::kWays> Meters::set_of(uint64_t hash) {
+  const uint64_t set = (hash & kFlows) * (clients_ / kWays) / (kFlows + 1);
+  return std::span<Cell, kWays>(&cells_[set * kWays], kWays);
+}
+
 Meters::Cell* Meters::find(uint64_t hash) {
-  Cell* set = &cells_[(hash & kFlows) * (clients_ / kWays) / (kFlows + 1) * kWays];
-  for (uint32_t i = 0; i < kWays; ++i) {
-    if (is_of(set[i].word.load(std::memory_order_relaxed), hash)) return &set[i];
+  for (Cell& cell : set_of(hash)) {
+    if (is_of(cell.word.load(std::memory_order_relaxed), hash)) return &cell;
   }
   return nullptr;
 }
 
 Meters::Cell* Meters::find_or_make(uint64_t hash, net::Instant now, bool& forgot) {
-  Cell* set = &cells_[(hash & kFlows) * (clients_ / kWays) / (kFlows + 1) * kWays];
   constexpr uint32_t kTries = 16;  // each failure is another worker's success
   for (uint32_t tries = 0; tries < kTries; ++tries) {
     if (Cell* known = find(hash)) return known;
@@ -75,11 +76,11 @@ Meters::Cell* Meters::find_or_make(uint64_t hash, net::Instant now, bool& forgot
     };
     Cell* least = nullptr;
     uint64_t before = 0, least_worth = UINT64_MAX;
-    for (uint32_t i = 0; i < kWays; ++i) {
-      const uint64_t word = set[i].word.load(std::memory_order_relaxed);
-      const uint64_t value = worth(word, set[i].due.load(std::memory_order_relaxed));
+    for (Cell& cell : set_of(hash)) {
+      const uint64_t word = cell.word.load(std::memory_order_relaxed);
+      const uint64_t value = worth(word, cell.due.load(std::memory_order_relaxed));
       if (value >= least_worth) continue;
-      least = &set[i];
+      least = &cell;
       before = word;
       least_worth = value;
     }

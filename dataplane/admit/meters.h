@@ -10,6 +10,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <span>
 
 #include "dataplane/net/reason.h"
 #include "dataplane/net/time.h"
@@ -49,6 +50,7 @@ class Meters {
   };
 
   uint64_t hash(uint16_t service, const net::Address& client) const;
+  std::span<Cell, kWays> set_of(uint64_t hash);
   Cell* find(uint64_t hash);
   Cell* find_or_make(uint64_t hash, net::Instant now, bool& forgot);
   void remember_bits(const tables::Service& service);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "dataplane/net/hash.h"
+#include "dataplane/tables/view.h"
 
 namespace nezu::steer {
 namespace {
@@ -42,10 +43,8 @@ Persistence::Persistence(std::span<std::byte> memory, uint32_t capacity, uint64_
 }
 
 uint64_t Persistence::hash(const PersistentClient& client) const {
-  const auto high = net::load<uint64_t>(&client.address.bytes[0]);
-  const auto low = net::load<uint64_t>(&client.address.bytes[8]);
-  const uint64_t owner = client.scope ^ static_cast<uint64_t>(client.instance);
-  return net::mix64(net::mix64(net::mix64(seed_ ^ owner) ^ high) ^ low);
+  return tables::key_hash(client.address, net::mix64(client.scope),
+                          seed_ ^ static_cast<uint64_t>(client.instance));
 }
 
 /// The first one that is live; kNone: none.

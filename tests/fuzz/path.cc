@@ -129,21 +129,13 @@ class Balancer {
       if (std::align(64, flow::Extent(kCapacity).bytes, at, room) == nullptr) fail("memory");
       worker.flows = std::make_unique<flow::Table>(std::span(static_cast<std::byte*>(at), room),
                                                    kCapacity, steering_.flow_hash(), to_tick(now_));
-      path::Setup setup;
-      setup.worker = number;
+      path::Setup setup = path::setup_of(world_.region(), number, kWorkers);
       setup.flows = worker.flows.get();
       setup.steering = &steering_;
       setup.announcements = &announcements_;
       setup.calls = &calls_;
       setup.persistence = &persistence_;
-      setup.line = &world_.region().worker(number);
-      setup.services = world_.region().services_of(number);
-      setup.servers = world_.region().servers_of(number);
-      setup.other_servers = path::servers_of_others(world_.region(), number, kWorkers);
-      setup.other_services = path::services_of_others(world_.region(), number, kWorkers);
       setup.meters = &meters_;
-      setup.addresses = world_.region().addresses_of(number);
-      setup.sizes = world_.region().header().sizes;
       setup.snat_lines = 64;
       setup.ports = {tables::port_identity("front"), tables::port_identity("back")};
       setup.nat_log = &nat_log_[number];

@@ -59,21 +59,13 @@ void Lab::start(uint16_t workers) {
   for (uint16_t worker = 0; worker < workers; ++worker) {
     tables_.push_back(std::make_unique<flow::Table>(files_->memory(worker), capacity_,
                                                     steering_->flow_hash(), net::to_tick(now_)));
-    path::Setup setup;
-    setup.worker = worker;
+    path::Setup setup = path::setup_of(world_.region(), worker, workers);
     setup.flows = tables_.back().get();
     setup.steering = steering_.get();
     setup.announcements = announcements_.get();
     setup.calls = calls_.get();
     setup.persistence = &persistence();
-    setup.line = &world_.region().worker(worker);
-    setup.services = world_.region().services_of(worker);
-    setup.servers = world_.region().servers_of(worker);
-    setup.other_servers = path::servers_of_others(world_.region(), worker, workers);
-    setup.other_services = path::services_of_others(world_.region(), worker, workers);
     setup.meters = meters_.get();
-    setup.addresses = world_.region().addresses_of(worker);
-    setup.sizes = world_.region().header().sizes;
     setup.snat_lines = 4096;
     setup.ports[0] = tables::port_identity("front");
     setup.ports[1] = tables::port_identity("back");

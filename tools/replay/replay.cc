@@ -78,7 +78,7 @@ Replay::Replay(const tables::Region& region, const tables::View& view, Network& 
   std::align(64, bytes, at, room);
   table_ = std::make_unique<flow::Table>(std::span(static_cast<std::byte*>(at), bytes),
                                          options_.flows, steering_.flow_hash(), net::to_tick(now_));
-  path::Setup setup;
+  path::Setup setup = path::setup_of(region_, 0, 1);
   setup.flows = table_.get();
   setup.steering = &steering_;
   setup.announcements = &announcements_;
@@ -86,10 +86,6 @@ Replay::Replay(const tables::Region& region, const tables::View& view, Network& 
   setup.persistence = &persistence_;
   setup.meters = &meters_;
   setup.line = &line_;
-  setup.services = region_.services_of(0);
-  setup.servers = region_.servers_of(0);
-  setup.addresses = region_.addresses_of(0);
-  setup.sizes = region_.header().sizes;
   setup.snat_lines = options_.snat_lines;
   setup.ports = options_.ports;
   setup.sides = options_.sides;

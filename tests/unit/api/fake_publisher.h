@@ -74,33 +74,18 @@ class FakePublisher : public publish::Publisher {
     data_plane.version = "9.9.9";
     return data_plane;
   }
-  publish::FlowAnswer list_flows(
-      const tables::FlowFilter& filter, uint32_t limit, std::chrono::milliseconds,
-      const std::function<bool(const tables::FlowRecord&)>& found) override {
-    last_filter = filter;
-    uint32_t told = 0;
-    for (const tables::FlowRecord& flow : flows) {
-      if (told == limit || !found(flow)) {
-        break;
-      }
-      ++told;
-    }
-    return {answer, flows.size()};
-  }
-  publish::FlowAnswer end_flows(const tables::FlowFilter& filter,
-                                std::chrono::milliseconds) override {
-    last_filter = filter;
-    return {answer, flows.size()};
-  }
-  publish::FlowAnswer ask_clients(
-      tables::RequestKind kind, const tables::FlowFilter& filter, uint32_t limit,
-      std::chrono::milliseconds timeout,
-      const std::function<bool(const tables::FlowRecord&)>& found) override {
+  using Publisher::ask;
+  publish::FlowAnswer ask(tables::RequestKind kind, const tables::FlowFilter& filter,
+                          uint32_t limit, std::chrono::milliseconds,
+                          const publish::Found& found) override {
     last_kind = kind;
-    if (kind == tables::RequestKind::list_clients) {
-      return list_flows(filter, limit, timeout, found);
+    last_filter = filter;
+    const bool lists =
+        kind == tables::RequestKind::list_flows || kind == tables::RequestKind::list_clients;
+    for (size_t told = 0; lists && told < std::min<size_t>(limit, flows.size()); ++told) {
+      if (!found(flows[told])) break;
     }
-    return end_flows(filter, timeout);
+    return {answer, flows.size()};
   }
   std::vector<tables::Event> take_events() override {
     const std::lock_guard lock(mutex);
@@ -122,7 +107,7 @@ class FakePublisher : public publish::Publisher {
   std::vector<tables::Event> events;
   publish::Answer answer = publish::Answer::complete;
   tables::FlowFilter last_filter;
-  tables::RequestKind last_kind = tables::RequestKind::list_flows;  ///< of requests about clients
+  tables::RequestKind last_kind = tables::RequestKind::list_flows;
   bool is_attached = true;
 
  private:

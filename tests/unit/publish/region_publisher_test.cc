@@ -292,8 +292,9 @@ TEST_F(RegionPublisherTest, ADrainDeadlineDoesNotJitter) {
 }
 
 TEST_F(RegionPublisherTest, RequestsWithoutADataPlaneSaySo) {
-  const auto answer = publisher_->list_flows({}, 10, std::chrono::milliseconds(50),
-                                             [](const tables::FlowRecord&) { return true; });
+  const auto answer =
+      publisher_->ask(tables::RequestKind::list_flows, {}, 10, std::chrono::milliseconds(50),
+                      [](const tables::FlowRecord&) { return true; });
   EXPECT_EQ(answer.answer, Answer::unavailable);
 }
 
@@ -338,11 +339,12 @@ TEST_F(RegionPublisherTest, FlowsComeByTheRequestRingAndStaleRepliesAreDropped) 
       *region_, {reply(ReplyKind::flow, 9, 1), reply(ReplyKind::done, 9, 1),
                  reply(ReplyKind::flow, 1), reply(ReplyKind::flow, 2), reply(ReplyKind::done, 5)});
   std::vector<uint32_t> found;
-  const auto answer = publisher_->list_flows({}, 2, std::chrono::seconds(10),
-                                             [&found](const tables::FlowRecord& flow) {
-                                               found.push_back(flow.seconds_left);
-                                               return true;
-                                             });
+  const auto answer =
+      publisher_->ask(tables::RequestKind::list_flows, {}, 2, std::chrono::seconds(10),
+                      [&found](const tables::FlowRecord& flow) {
+                        found.push_back(flow.seconds_left);
+                        return true;
+                      });
   EXPECT_EQ(answer.answer, Answer::complete);
   EXPECT_EQ(answer.matched, 5u);
   EXPECT_EQ(found, (std::vector<uint32_t>{1, 2}));
@@ -351,10 +353,13 @@ TEST_F(RegionPublisherTest, FlowsComeByTheRequestRingAndStaleRepliesAreDropped) 
 TEST_F(RegionPublisherTest, ADataPlaneThatDoesNotAnswerInTimeIsLateAnOlderOneRefuses) {
   {
     FakeDataPlane there(*region_, {});
-    EXPECT_EQ(publisher_->end_flows({}, std::chrono::milliseconds(20)).answer, Answer::late);
+    EXPECT_EQ(
+        publisher_->ask(tables::RequestKind::end_flows, {}, std::chrono::milliseconds(20)).answer,
+        Answer::late);
   }
   FakeDataPlane there(*region_, {reply(tables::ReplyKind::unsupported, 0)});
-  EXPECT_EQ(publisher_->end_flows({}, std::chrono::seconds(10)).answer, Answer::refused);
+  EXPECT_EQ(publisher_->ask(tables::RequestKind::end_flows, {}, std::chrono::seconds(10)).answer,
+            Answer::refused);
 }
 
 TEST_F(RegionPublisherTest, ReadsHowLongTurnsWere) {

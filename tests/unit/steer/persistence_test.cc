@@ -8,6 +8,7 @@
 #include <barrier>
 #include <filesystem>
 #include <map>
+#include <set>
 #include <thread>
 #include <vector>
 
@@ -88,6 +89,17 @@ TEST_F(PersistenceTest, ScopesAndInstancesHaveTheirOwn) {
   other = client(1);
   other.instance = net::Instance{3};
   EXPECT_EQ(table_.find(table_.hash(other), kNow), Persistence::kNobody);
+}
+
+TEST_F(PersistenceTest, NoMarkOfAnInstanceIsAnothersElsewhere) {
+  std::set<uint64_t> hashes;
+  for (uint16_t mark = 1; mark < 40; ++mark) {
+    for (uint16_t instance = 0; instance < 40; ++instance) {
+      const PersistentClient who = {tables::scope_of_mark(mark), client(1).address,
+                                    net::Instance{instance}};
+      EXPECT_TRUE(hashes.insert(table_.hash(who)).second) << mark << " in " << instance;
+    }
+  }
 }
 
 TEST_F(PersistenceTest, AFullSetForgetsWhoWouldHaveEndedFirst) {
