@@ -20,7 +20,18 @@ std::vector<std::string> sides_missing(const config::Model& model,
           "start it with side=clients for these ports and side=servers for the others."};
 }
 
-std::vector<std::string> panics_of(const config::Model& model, const publish::Reading& now) {
+std::vector<std::string> silence_of(const health::Status& status) {
+  // While nothing gets through, silence says nothing about them.
+  if (status.frozen || status.silent_agents == 0) {
+    return {};
+  }
+  return {
+      "Agents of some servers are silent; what they said last stays in force (nezu server list "
+      "shows it)."};
+}
+
+std::vector<std::string> panics_of(const config::Model& model, const publish::Reading& now,
+                                   compile::Shares shares) {
   std::vector<const v1::Pool*> pools;
   for (const auto& [name, pool] : model.pools()) {
     if (pool->panic_percent() != 0) {
@@ -31,6 +42,7 @@ std::vector<std::string> panics_of(const config::Model& model, const publish::Re
     return {};
   }
   compile::Conditions conditions;
+  conditions.shares = std::move(shares);
   for (const publish::ServerReading& server : now.servers) {
     if (server.health_known) {
       conditions.verdicts[server.identity] = server.healthy;

@@ -6,6 +6,8 @@
 #include <exception>
 #include <utility>
 
+#include "controlplane/config/names.h"
+
 namespace nezu::api {
 namespace {
 
@@ -17,9 +19,8 @@ constexpr size_t kMostTogether = 256;
 
 }  // namespace
 
-Committer::Committer(config::Store& store, publish::Publisher& publisher,
-                     publish::Verdicts verdicts)
-    : store_(store), publisher_(publisher), conditions_{std::move(verdicts), {}} {}
+Committer::Committer(config::Store& store, publish::Publisher& publisher, publish::Conditions found)
+    : store_(store), publisher_(publisher), conditions_(std::move(found)) {}
 
 Committer::~Committer() { stop(); }
 
@@ -75,6 +76,15 @@ void Committer::set_health(const tables::ServerIdentity& server, std::optional<b
   wake_.notify_all();
 }
 
+void Committer::set_shares(compile::Shares shares) {
+  const std::lock_guard lock(mutex_);
+  for (auto& [pool, members] : shares) {
+    members.merge(new_shares_[pool]);  // newer ones stay
+    new_shares_[pool] = std::move(members);
+  }
+  wake_.notify_all();
+}
+
 std::vector<std::string> Committer::alarms() const {
   const std::lock_guard lock(mutex_);
   return alarm_.empty() ? std::vector<std::string>{} : std::vector<std::string>{alarm_};
@@ -107,14 +117,16 @@ void Committer::turn() {
   Batch batch;
   {
     std::unique_lock lock(mutex_);
-    wake_.wait_for(lock, kTidyEvery,
-                   [this] { return stops_ || !queue_.empty() || !new_verdicts_.empty(); });
+    wake_.wait_for(lock, kTidyEvery, [this] {
+      return stops_ || !queue_.empty() || !new_verdicts_.empty() || !new_shares_.empty();
+    });
     while (!queue_.empty() && batch.size() < kMostTogether) {
       batch.push_back(std::move(queue_.front()));
       queue_.pop_front();
     }
   }
   has_news_ = take_verdicts() || has_news_;
+  has_news_ = take_shares() || has_news_;
   has_news_ =
       slow_start_.step(store_.model(), std::chrono::steady_clock::now(), touched_) || has_news_;
   const std::unique_lock lock(store_mutex_);
@@ -222,6 +234,7 @@ publish::Result Committer::publish() {
 
 void Committer::tell(const compile::Touched& published) {
   forget_verdicts_of(published.servers);
+  forget_shares_of(published.pools);
   if (hooks_.configured) {
     hooks_.configured(store_.model(), published);
   }
@@ -302,6 +315,43 @@ bool Committer::take_verdicts() {
     differs = true;
   }
   return differs;
+}
+
+/// Who is a member still is found when it is published.
+bool Committer::take_shares() {
+  compile::Shares news;
+  {
+    const std::lock_guard lock(mutex_);
+    news.swap(new_shares_);
+  }
+  bool differs = false;
+  for (auto& [pool, members] : news) {
+    compile::PoolShares& known = conditions_.shares[pool];
+    for (const auto& [server, share] : members) {
+      const auto [at, is_new] = known.try_emplace(server, share);
+      if (is_new || at->second != share) {
+        at->second = share;
+        touched_.add_shares(store_.model(), pool);
+        differs = true;
+      }
+    }
+  }
+  return differs;
+}
+
+/// What is remembered of a server that left would be taken for its word when it comes again.
+void Committer::forget_shares_of(const config::Names& pools) {
+  for (const std::string& name : pools) {
+    const auto shares = conditions_.shares.find(name);
+    if (shares == conditions_.shares.end()) {
+      continue;
+    }
+    const v1::Pool* pool = store_.model().pools().find(name);
+    const auto source = pool != nullptr ? compile::source_of(*pool) : std::nullopt;
+    std::erase_if(shares->second, [pool, source](const auto& share) {
+      return share.second.source != source || config::find_server(*pool, share.first) < 0;
+    });
+  }
 }
 
 void Committer::forget_verdicts_of(const std::set<tables::ServerIdentity>& servers) {

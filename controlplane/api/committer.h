@@ -1,7 +1,7 @@
 // The one place where anything changes: takes requests in turn, makes them durable, publishes.
 //
 //   submit -> queue -> | stage all that wait -> journal (one fdatasync) -> publish once | -> answer
-//                        `--- health verdicts join the next publication
+//                        `--- verdicts and shares of weights join the next publication
 //
 // Every step costs what is being changed: plans make edits, edits and verdicts name what they
 // touch, and only that is compiled, published and told on. Owns a thread. Requests that wait
@@ -68,7 +68,8 @@ class Committer {
     std::function<void(const compile::Touched&)> published;
   };
 
-  Committer(config::Store& store, publish::Publisher& publisher, publish::Verdicts verdicts);
+  /// `found` is what was known before this process: verdicts and shares.
+  Committer(config::Store& store, publish::Publisher& publisher, publish::Conditions found);
   ~Committer();
   Committer(const Committer&) = delete;
   Committer& operator=(const Committer&) = delete;
@@ -82,6 +83,9 @@ class Committer {
 
   /// What a health check decided; nothing: it is not checked any more.
   void set_health(const tables::ServerIdentity& server, std::optional<bool> is_healthy);
+
+  /// What servers say of their weights; no revision of the configuration.
+  void set_shares(compile::Shares shares);
 
   /// Calls `look` with the store while nothing changes.
   template <typename Look>
@@ -113,7 +117,9 @@ class Committer {
   void refuse(Batch batch, uint64_t first, const publish::Result& result);
   void answer(Batch& batch);
   bool take_verdicts();
+  bool take_shares();
   void forget_verdicts_of(const std::set<tables::ServerIdentity>& servers);
+  void forget_shares_of(const config::Names& pools);
   void set_alarm(std::string text);
 
   config::Store& store_;
@@ -125,13 +131,14 @@ class Committer {
   std::atomic<uint64_t> generation_{0};
   bool holds_back_ = false;    ///< committer thread only: nothing is published before a change
   bool must_publish_ = false;  ///< committer thread only: an earlier publication failed
-  bool has_news_ = false;      ///< committer thread only: verdicts that are not published yet
+  bool has_news_ = false;      ///< committer thread only: verdicts, shares, not published yet
 
   mutable std::shared_mutex store_mutex_;
   mutable std::mutex mutex_;  ///< of all below
   std::condition_variable wake_;
   std::deque<std::unique_ptr<Waiting>> queue_;
   std::map<tables::ServerIdentity, std::optional<bool>> new_verdicts_;
+  compile::Shares new_shares_;
   std::string alarm_;
   bool stops_ = false;
   std::thread thread_;

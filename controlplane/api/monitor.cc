@@ -24,8 +24,12 @@ constexpr uint64_t kSettle = 1'000'000'000;
 }  // namespace
 
 Monitor::Monitor(publish::Publisher& publisher, Committer& committer, health::Engine& health,
-                 WatchHub& hub)
-    : publisher_(publisher), committer_(committer), health_(health), observer_(hub) {}
+                 const health::Weights& weights, WatchHub& hub)
+    : publisher_(publisher),
+      committer_(committer),
+      health_(health),
+      weights_(weights),
+      observer_(hub) {}
 
 Monitor::~Monitor() { stop(); }
 
@@ -105,6 +109,7 @@ void Monitor::look() {
       "health",
       health.frozen ? std::vector<std::string>{health.reason} : std::vector<std::string>{},
       v1::SEVERITY_WARNING);
+  observer_.see_alarms("agents", silence_of(health), v1::SEVERITY_WARNING);
   if (is_second) {
     const auto regions = publisher_.regions();
     const uint32_t threshold = committer_.read([](const config::Store& store) {
@@ -119,8 +124,8 @@ void Monitor::look() {
       return sides_missing(store.model(), now->ports);
     }),
                          v1::SEVERITY_ERROR);
-    observer_.see_alarms("panic", committer_.read([&now](const config::Store& store) {
-      return panics_of(store.model(), *now);
+    observer_.see_alarms("panic", committer_.read([&](const config::Store& store) {
+      return panics_of(store.model(), *now, weights_.shares());
     }),
                          v1::SEVERITY_WARNING);
     observer_.see_drops(*now, *before, threshold);

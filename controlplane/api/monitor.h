@@ -23,7 +23,7 @@ namespace nezu::api {
 class Monitor {
  public:
   Monitor(publish::Publisher& publisher, Committer& committer, health::Engine& health,
-          WatchHub& hub);
+          const health::Weights& weights, WatchHub& hub);
   ~Monitor();
   Monitor(const Monitor&) = delete;
   Monitor& operator=(const Monitor&) = delete;
@@ -46,6 +46,7 @@ class Monitor {
   publish::Publisher& publisher_;
   Committer& committer_;
   health::Engine& health_;
+  const health::Weights& weights_;
   Observer observer_;
 
   mutable std::mutex mutex_;  ///< of all below

@@ -17,6 +17,7 @@
 
 #include "controlplane/api/configuration_service.h"
 #include "controlplane/api/flow_service.h"
+#include "controlplane/api/followed.h"
 #include "controlplane/api/own_addresses.h"
 #include "controlplane/api/state_service.h"
 #include "controlplane/api/system_service.h"
@@ -86,19 +87,20 @@ void admit_group(const std::string& path, const std::string& group) {
 
 /// What the region still knew, or else the control plane of before, as the publisher and the health
 /// engine want it.
-publish::Verdicts adopted_verdicts(config::Store& store, const publish::Publisher& publisher,
-                                   const std::string& before) {
+publish::Conditions adopted_conditions(config::Store& store, const publish::Publisher& publisher,
+                                       const std::string& before) {
   if (!before.empty() && store.revision() == 0) {
     spdlog::info("Taking over from {}.", before);
     return take_over(store, before);
   }
-  publish::Verdicts verdicts;
+  publish::Conditions found;
   for (const publish::Adopted& adopted : publisher.adopted()) {
     if (adopted.health_known) {
-      verdicts[adopted.server] = adopted.healthy;
+      found.verdicts[adopted.server] = adopted.healthy;
     }
   }
-  return verdicts;
+  found.shares = publisher.adopted_shares();
+  return found;
 }
 
 /// What the health engine would refuse (a regular expression that does not compile, ...).
@@ -144,22 +146,23 @@ std::string socket_of(const std::string& listen) {
 struct Server::Parts {
   Parts(const ServerOptions& options, publish::Publisher& publisher)
       : store(options.state_dir),
-        verdicts(adopted_verdicts(store, publisher, options.take_over)),
-        committer(store, publisher, verdicts),
+        found(adopted_conditions(store, publisher, options.take_over)),
+        committer(store, publisher, found),
         health(
             {.user_agent = std::string("nezu-health/") + kVersion,
              .seed = 0,
              .gets_through = [&publisher] { return publisher.data_plane().forwarding_pid != 0; }},
             {.changed = [this](const auto& changes) { take(changes); },
+             .heard = [this](const auto& news) { take_shares(weights.hear(news)); },
              .alarm =
                  [](const health::Status& status) {
                    if (status.frozen) {
                      spdlog::warn("Health checks are frozen: {}", status.reason);
                    }
                  }}),
-        monitor(publisher, committer, health, hub),
+        monitor(publisher, committer, health, weights, hub),
         configuration(committer),
-        state(publisher, committer, monitor, health, hub),
+        state(publisher, committer, monitor, health, weights, hub),
         flows(publisher, committer),
         notes(notes_of(store, publisher)),
         system(publisher, committer, monitor, health, hub, options.state_dir, notes) {}
@@ -193,6 +196,17 @@ struct Server::Parts {
     }
   }
 
+  void take_shares(compile::Shares shares) {
+    for (const auto& [pool, members] : shares) {
+      for (const auto& [member, share] : members) {
+        spdlog::info("Pool {}: {}", pool, sentence_of(member, share));
+      }
+    }
+    if (!shares.empty()) {
+      committer.set_shares(std::move(shares));
+    }
+  }
+
   /// A VRF is called as its network instance.
   static std::string interface_of(const config::Model& model, const v1::Pool& pool) {
     const config::Names& names = model.instances_numbered(pool.instance());
@@ -205,9 +219,10 @@ struct Server::Parts {
       const v1::Pool* pool = model.pools().find(name);
       checks[name] = pool != nullptr ? health::checks_of(*pool, interface_of(model, *pool))
                                      : std::vector<health::Check>{};
+      weights.configure(name, pool != nullptr ? health::weights_of(*pool) : std::nullopt);
     }
-    health.reconfigure(std::move(checks), verdicts);
-    verdicts.clear();  // from now on the engine knows better
+    health.reconfigure(std::move(checks), found.verdicts);
+    found = {};  // from now on the engine knows better
   }
 
   void start() {
@@ -218,6 +233,8 @@ struct Server::Parts {
             check_own_addresses(before, edit, own_addresses(), problems);
           }
         });
+    weights.adopt(found.shares);
+    health.adopt(found.shares);
     committer.start(
         {.configured = [this](
                            const config::Model& model,
@@ -227,9 +244,10 @@ struct Server::Parts {
   }
 
   config::Store store;
-  publish::Verdicts verdicts;
+  publish::Conditions found;
   WatchHub hub;
   Committer committer;
+  health::Weights weights;
   health::Engine health;
   Monitor monitor;
   ConfigurationService configuration;

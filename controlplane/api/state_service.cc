@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "controlplane/api/errors.h"
+#include "controlplane/api/followed.h"
 #include "controlplane/api/plans.h"
 #include "controlplane/api/statistics.h"
 #include "controlplane/config/names.h"
@@ -34,6 +35,8 @@ std::string text_of(const health::Check& check) {
       return kind + " echo to " + net::to_string(check.address);
     case health::Kind::tcp:
       return kind + " connection to " + net::to_string(check.address, check.port);
+    case health::Kind::agent:
+      return kind + " at " + net::to_string(check.address, check.port);
     case health::Kind::http:
       break;
   }
@@ -101,6 +104,7 @@ Status StateService::ListServerStatus(grpc::ServerContext*,
           const auto identity = config::identity_of(status.server());
           status.set_awaits_return(status.health() == v1::HEALTH_FAILED && identity &&
                                    health_.awaits_return(*identity));
+          put_followed(weights_, health_, status);
           *response->add_servers() = std::move(status);
         }
       }
@@ -143,7 +147,7 @@ Status StateService::GetStatistics(grpc::ServerContext*, const v1::GetStatistics
 
 namespace {
 
-/// The checks of the server, of whichever protocol it has when none was given.
+/// The checks and agents of the server, of whichever protocol it has when none was given.
 std::vector<health::CheckReport> reports_of(const health::Engine& health,
                                             const v1::ServerIdentity& wanted,
                                             tables::ServerIdentity& identity) {
@@ -220,14 +224,19 @@ Status StateService::ExplainCheck(grpc::ServerContext*, const v1::ExplainCheckRe
       return invalid("server.address", wanted.address(), "This is no IPv4 or IPv6 address.");
     }
     for (const health::CheckReport& report : reports_of(health_, wanted, *identity)) {
-      if (request->pool().empty() || report.check.pool == request->pool()) {
+      const bool is_agent = report.check.kind == health::Kind::agent;
+      if (is_agent == request->agent() &&
+          (request->pool().empty() || report.check.pool == request->pool())) {
         put(report, *response);
         const health::Status status = health_.status();
         response->set_frozen(status.frozen ? status.reason : "");
         return Status::OK;
       }
     }
-    return no_check(*identity);
+    return request->agent()
+               ? Status(StatusCode::NOT_FOUND, "No agent of server " + config::to_text(*identity) +
+                                                   " is asked; give its pool weights: agent.")
+               : no_check(*identity);
   });
 }
 

@@ -15,11 +15,12 @@ class StateService final
     : public v1::StateService::WithCallbackMethod_Watch<v1::StateService::Service> {
  public:
   StateService(publish::Publisher& publisher, const Committer& committer, const Monitor& monitor,
-               health::Engine& health, WatchHub& hub)
+               health::Engine& health, const health::Weights& weights, WatchHub& hub)
       : publisher_(publisher),
         committer_(committer),
         monitor_(monitor),
         health_(health),
+        weights_(weights),
         hub_(hub) {}
 
   grpc::Status ListServerStatus(grpc::ServerContext*, const v1::ListServerStatusRequest*,
@@ -38,6 +39,7 @@ class StateService final
   const Committer& committer_;
   const Monitor& monitor_;
   health::Engine& health_;
+  const health::Weights& weights_;
   WatchHub& hub_;
 };
 

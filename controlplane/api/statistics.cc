@@ -369,8 +369,11 @@ std::optional<v1::ServerStatus> status_of(const tables::ServerIdentity& server,
   }
   const v1::Pool& first = *model.pools().find(*pools.begin());
   const v1::RealServer& member = first.servers(config::find_server(first, server));
-  const bool is_checked = std::any_of(pools.begin(), pools.end(), [&model](const auto& pool) {
-    return model.pools().find(pool)->has_check();
+  // An agent may say that its server is up or down, where there is no check, too.
+  const bool is_known = reading != nullptr && reading->health_known;
+  const bool is_checked = std::any_of(pools.begin(), pools.end(), [&](const auto& name) {
+    const v1::Pool& pool = *model.pools().find(name);
+    return pool.has_check() || (is_known && pool.weights() == v1::WEIGHTS_AGENT);
   });
   status.mutable_pools()->Add(pools.begin(), pools.end());
   status.set_admin_state(member.state());
@@ -379,10 +382,10 @@ std::optional<v1::ServerStatus> status_of(const tables::ServerIdentity& server,
   if (member.has_drain_deadline()) {
     *status.mutable_drain_deadline() = member.drain_deadline();
   }
-  status.set_health(!is_checked                                    ? v1::HEALTH_UNCHECKED
-                    : reading == nullptr || !reading->health_known ? v1::HEALTH_UNKNOWN
-                    : reading->healthy                             ? v1::HEALTH_HEALTHY
-                                                                   : v1::HEALTH_FAILED);
+  status.set_health(!is_checked        ? v1::HEALTH_UNCHECKED
+                    : !is_known        ? v1::HEALTH_UNKNOWN
+                    : reading->healthy ? v1::HEALTH_HEALTHY
+                                       : v1::HEALTH_FAILED);
   return status;
 }
 

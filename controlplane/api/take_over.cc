@@ -6,6 +6,7 @@
 #include <stdexcept>
 
 #include "controlplane/api/errors.h"
+#include "controlplane/api/followed.h"
 #include "controlplane/api/plans.h"
 #include "controlplane/config/names.h"
 #include "nezu/v1/change.grpc.pb.h"
@@ -31,7 +32,7 @@ void ask(Stub& stub, grpc::Status (Stub::*method)(grpc::ClientContext*, const Re
 
 }  // namespace
 
-compile::Verdicts take_over(config::Store& store, const std::string& socket) {
+compile::Conditions take_over(config::Store& store, const std::string& socket) {
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(-1);
   const auto channel =
@@ -53,16 +54,24 @@ compile::Verdicts take_over(config::Store& store, const std::string& socket) {
   }
   store.sync();
 
-  compile::Verdicts verdicts;
+  compile::Conditions found;
   for (const v1::ServerStatus& status : states.servers()) {
     const auto identity = config::identity_of(status.server());
-    if (identity && status.health() == v1::HEALTH_HEALTHY) {
-      verdicts[*identity] = true;
-    } else if (identity && status.health() == v1::HEALTH_FAILED) {
-      verdicts[*identity] = false;
+    if (!identity) {
+      continue;
+    }
+    if (status.health() == v1::HEALTH_HEALTHY || status.health() == v1::HEALTH_FAILED) {
+      found.verdicts[*identity] = status.health() == v1::HEALTH_HEALTHY;
+    }
+    for (const v1::FollowedWeight& followed : status.followed()) {
+      const v1::Pool* pool = store.model().pools().find(followed.pool());
+      const auto source = pool != nullptr ? compile::source_of(*pool) : std::nullopt;
+      if (source) {
+        found.shares[followed.pool()][*identity] = share_of(followed, *source);
+      }
     }
   }
-  return verdicts;
+  return found;
 }
 
 }  // namespace nezu::api

@@ -10,8 +10,9 @@
 namespace nezu::api {
 
 /// Makes the configuration of the control plane that listens on this Unix socket the first revision
-/// of an empty `store`, durably; returns what its health checks have decided. Throws
-/// std::runtime_error with a sentence when nothing can be taken over; nothing has changed then.
-compile::Verdicts take_over(config::Store& store, const std::string& socket);
+/// of an empty `store`, durably; returns what its health checks have decided and what servers say
+/// of their weights. Throws std::runtime_error with a sentence when nothing can be taken over;
+/// nothing has changed then.
+compile::Conditions take_over(config::Store& store, const std::string& socket);
 
 }  // namespace nezu::api

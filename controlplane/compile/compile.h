@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "controlplane/compile/ring.h"
+#include "controlplane/compile/share.h"
 #include "controlplane/compile/touched.h"
 #include "dataplane/net/range.h"
 #include "dataplane/tables/blocks.h"
@@ -31,6 +32,7 @@ using Ages = std::map<tables::ServerIdentity, std::chrono::milliseconds>;
 struct Conditions {
   Verdicts verdicts;
   Ages ages;
+  Shares shares{};
 };
 
 struct ServerImage {
@@ -47,6 +49,7 @@ struct MemberImage {
   uint32_t weight = 1;                                     ///< the effective one
   tables::ServerState state = tables::ServerState::ready;  ///< the effective one
   uint32_t max_flows = 0, resume_flows = 0;
+  std::optional<Share> share;  ///< that `weight` was made of; for the next control plane
 };
 
 struct PoolImage {
@@ -165,7 +168,9 @@ tables::ServerState effective_state(tables::ServerState configured, bool healthy
 /// the wall clock and kept by the data plane in boot time.
 ServerImage compile_server(const v1::RealServer& server, const v1::Pool& pool,
                            const Verdicts& verdicts, int64_t boot_offset);
-/// members.cc
+// members.cc
+/// Where the pool's shares of weights come from; nothing: its weights are as configured.
+std::optional<ShareSource> source_of(const v1::Pool& pool);
 PoolImage compile_pool(const v1::Pool& pool, const Conditions& conditions);
 ServiceImage compile_service(const v1::VirtualService& service);
 SnatSetImage compile_snat_set(const v1::SnatSet& set);

@@ -1,6 +1,8 @@
 // Who of a pool's members takes new flows, and with what weight: from what the operator set, what
-// the health checks found and how long ago a server became ready.
+// the health checks found, what the server itself says of its weight and how long ago it became
+// ready. In this order: none of them gives what one before has taken.
 #include <algorithm>
+#include <numeric>
 
 #include "controlplane/compile/compile.h"
 
@@ -52,6 +54,11 @@ struct Candidate {
   bool takes_flows() const {
     return image.state == tables::ServerState::ready && image.weight != 0;
   }
+  /// By its agent's own word, which is no check that may be wrong.
+  bool is_withdrawn() const {
+    return image.share &&
+           (image.share->is_down || image.share->drains || image.share->in_maintenance);
+  }
 };
 
 /// So few are healthy that the checks are not believed.
@@ -64,7 +71,7 @@ bool panics(const v1::Pool& pool, const std::vector<Candidate>& members) {
       }
       continue;
     }
-    const bool fails = one.image.state == tables::ServerState::failed;
+    const bool fails = one.image.state == tables::ServerState::failed && !one.is_withdrawn();
     wanted += fails || one.takes_flows() ? 1 : 0;
     healthy += one.takes_flows() ? 1 : 0;
   }
@@ -75,7 +82,8 @@ void believe_all(std::vector<Candidate>& members) {
   for (Candidate& one : members) {
     const bool wanted = one.server->state() == v1::ADMIN_STATE_READY ||
                         one.server->state() == v1::ADMIN_STATE_UNSPECIFIED;
-    if (one.image.state == tables::ServerState::failed && wanted && !one.server->backup()) {
+    if (one.image.state == tables::ServerState::failed && wanted && !one.server->backup() &&
+        !one.is_withdrawn()) {
       one.image.state = tables::ServerState::ready;
     }
   }
@@ -125,6 +133,46 @@ void start_slowly(const v1::Pool& pool, const Ages& ages, std::vector<Candidate>
   }
 }
 
+/// What the server says of itself, in a pool that listens.
+std::optional<Share> share_of(const v1::Pool& pool, const tables::ServerIdentity& server,
+                              const Shares& shares) {
+  const auto source = source_of(pool);
+  const auto known = shares.find(pool.name());
+  if (!source || known == shares.end()) {
+    return std::nullopt;
+  }
+  const auto share = known->second.find(server);
+  return share != known->second.end() && share->second.source == *source
+             ? std::optional(share->second)
+             : std::nullopt;
+}
+
+/// Percents of weights, in whole numbers without what all have in common; as configured while all
+/// have the whole of it.
+void follow_servers(std::vector<Candidate>& members) {
+  const bool any = std::any_of(members.begin(), members.end(), [](const Candidate& one) {
+    return one.image.share && one.image.share->percent != 100;
+  });
+  uint32_t common = 0;
+  for (Candidate& one : members) {
+    if (any) {
+      one.image.weight *= one.image.share ? one.image.share->percent : 100;
+    }
+    common = std::gcd(common, one.image.weight);
+  }
+  for (Candidate& one : members) {
+    one.image.weight /= any && common != 0 ? common : 1;
+    if (one.is_withdrawn()) {
+      one.image.weight = 0;
+    }
+    const bool away = one.image.share && one.image.share->in_maintenance &&
+                      one.image.state != tables::ServerState::failed;
+    if (away) {
+      one.image.state = tables::ServerState::disabled;
+    }
+  }
+}
+
 RingPlan ring_plan(const v1::Pool& pool, const PoolImage& image) {
   RingPlan plan;
   plan.kind = image.scheduler == tables::Scheduler::mh   ? RingKind::maglev
@@ -142,16 +190,27 @@ RingPlan ring_plan(const v1::Pool& pool, const PoolImage& image) {
   return plan;
 }
 
+/// Thresholds of the operator, or the agent's with the usual distance between them.
+void limit(const v1::RealServer& server, MemberImage& image) {
+  const bool by_agent = image.share && image.share->max_flows;
+  const uint32_t most = by_agent ? *image.share->max_flows : server.max_flows();
+  const bool is_set = server.resume_flows() != 0 && !by_agent;
+  const uint32_t resume = is_set ? server.resume_flows() : most - most / 4;
+  image.max_flows = most;
+  image.resume_flows = most != 0 ? std::max(resume, 1u) : 0;
+}
+
 std::vector<Candidate> candidates(const v1::Pool& pool, tables::Scheduler scheduler,
-                                  const Verdicts& verdicts) {
+                                  const Conditions& conditions) {
   std::vector<Candidate> members;
   for (const v1::RealServer& server : pool.servers()) {
-    const ServerImage compiled = compile_server(server, pool, verdicts, 0);
-    const uint32_t most = server.max_flows();
-    const uint32_t resume = server.resume_flows() != 0 ? server.resume_flows() : most - most / 4;
-    members.push_back({{compiled.identity, weight_of(server, scheduler), compiled.state, most,
-                        most != 0 ? std::max(resume, 1u) : 0},
-                       &server});
+    const ServerImage compiled = compile_server(server, pool, conditions.verdicts, 0);
+    MemberImage image{.identity = compiled.identity,
+                      .weight = weight_of(server, scheduler),
+                      .state = compiled.state,
+                      .share = share_of(pool, compiled.identity, conditions.shares)};
+    limit(server, image);
+    members.push_back({image, &server});
   }
   std::sort(members.begin(), members.end(), [](const Candidate& a, const Candidate& b) {
     return a.image.identity < b.image.identity;
@@ -161,6 +220,17 @@ std::vector<Candidate> candidates(const v1::Pool& pool, tables::Scheduler schedu
 
 }  // namespace
 
+std::optional<ShareSource> source_of(const v1::Pool& pool) {
+  switch (pool.weights()) {
+    case v1::WEIGHTS_AGENT:
+      return ShareSource::agent;
+    case v1::WEIGHTS_RESPONSE_TIME:
+      return ShareSource::response_time;
+    default:
+      return std::nullopt;
+  }
+}
+
 PoolImage compile_pool(const v1::Pool& pool, const Conditions& conditions) {
   PoolImage image;
   image.name = pool.name();
@@ -169,7 +239,8 @@ PoolImage compile_pool(const v1::Pool& pool, const Conditions& conditions) {
   image.hash_destination = pool.hash_destination() || pool.scheduler() == v1::SCHEDULER_DH;
   image.load_bound_percent = static_cast<uint16_t>(pool.load_bound_percent());
   image.identity = name_identity(pool.name());
-  std::vector<Candidate> members = candidates(pool, image.scheduler, conditions.verdicts);
+  std::vector<Candidate> members = candidates(pool, image.scheduler, conditions);
+  follow_servers(members);
   image.panics = panics(pool, members);
   if (image.panics) {
     believe_all(members);

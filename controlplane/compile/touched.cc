@@ -49,6 +49,13 @@ void Touched::add_verdict(const config::Model& model, const tables::ServerIdenti
   }
 }
 
+void Touched::add_shares(const config::Model& model, const std::string& pool) {
+  if (model.pools().find(pool) != nullptr) {
+    pools.insert(pool);
+    add_pingers(model, pool);
+  }
+}
+
 void Touched::add_everything(const config::Model& model) {
   everything = true;
   memberships = instance_access = true;

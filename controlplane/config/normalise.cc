@@ -143,6 +143,20 @@ void normalise(v1::Persistence& persistence) {
   }
 }
 
+void normalise_weights(v1::Pool& pool) {
+  if (pool.weights() == v1::WEIGHTS_UNSPECIFIED) {
+    pool.set_weights(v1::WEIGHTS_CONFIGURED);
+  }
+  if (pool.has_agent()) {
+    v1::Agent& agent = *pool.mutable_agent();
+    if (!agent.address().empty()) {
+      canonical_address(*agent.mutable_address());
+    }
+    agent.set_interval_ms(or_usual(agent.interval_ms(), 2000));
+    agent.set_timeout_ms(or_usual(agent.timeout_ms(), std::min(1000u, agent.interval_ms())));
+  }
+}
+
 void normalise(v1::AccessList& access) {
   for (auto* list : {access.mutable_allow(), access.mutable_deny()}) {
     for (std::string& text : *list) {
@@ -215,6 +229,7 @@ void normalise(v1::Pool& pool) {
   if (pool.has_check()) {
     normalise(*pool.mutable_check());
   }
+  normalise_weights(pool);
   for (v1::RealServer& server : *pool.mutable_servers()) {
     normalise(server, pool.protocol());
     if (server.instance() == 0) {

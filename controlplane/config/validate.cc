@@ -237,6 +237,7 @@ void validate(const v1::Pool& pool, Problems& problems) {
   }
   check_hash(pool, path, problems);
   check_order(pool, path, problems);
+  check_weights(pool, path, problems);
   if (pool.has_check()) {
     validate(pool.check(), path + ".check", problems);
   }

@@ -43,6 +43,9 @@ void validate(const v1::Settings& settings, Problems& problems);
 void validate(const v1::SourceNat& rule, Problems& problems);
 void validate(const v1::HealthCheck& check, const std::string& path, Problems& problems);
 
+/// Of one pool by itself (validate_weights.cc).
+void check_weights(const v1::Pool& pool, const std::string& path, Problems& problems);
+
 /// The part of problems_between, and of warnings_of, about source NAT rules
 /// (validate_source_nat.cc).
 void check_source_nats(const Model& model, const store::Edit& edit, Problems& problems);

@@ -19,9 +19,10 @@ namespace nezu::health {
 using Milliseconds = std::chrono::milliseconds;
 
 enum class Kind : uint8_t {
-  icmp,  ///< echo request
-  tcp,   ///< a connection is accepted
-  http,  ///< GET over a new connection
+  icmp,   ///< echo request
+  tcp,    ///< a connection is accepted
+  http,   ///< GET over a new connection
+  agent,  ///< a program on the server says what share of its weight it wants; beside a pool's check
 };
 
 /// Both ends included.
@@ -48,6 +49,7 @@ struct Check {
       address;        ///< where the probe goes: the server's address or the one that overrides it
   uint16_t port = 0;  ///< host order; not used by icmp
   Http http;          ///< kind http only
+  std::string send;   ///< kind agent only
   /// Sockets are bound to it: the VRF of the server's network instance. Empty: to none.
   std::string interface;
   bool proxy_protocol = false;  ///< tcp, http: its header comes first
@@ -59,11 +61,12 @@ struct Check {
   uint32_t jitter_percent = 10;  ///< each interval is varied by up to this much, both ways
   Milliseconds hold_down{0};  ///< a recovered server must stay good for this long before it returns
   bool manual_return = false;  ///< it returns when somebody lets it (Engine::let_return), only then
+  bool is_weighed = false;     ///< how long it takes is told (Engine::Callbacks::heard)
 
   bool operator==(const Check&) const = default;
 };
 
-/// All checks of some pools; a pool without any may be named too.
+/// All checks and agents of some pools; a pool without any may be named too.
 using ChecksByPool = std::map<std::string, std::vector<Check>>;
 
 }  // namespace nezu::health

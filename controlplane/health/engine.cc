@@ -55,6 +55,7 @@ class Engine::Thread {
   void post_checks(Wanted wanted, Adopted adopted);
   Status status() const;
   const Memory& memory() const { return memory_; }
+  Memory& memory() { return memory_; }
 
  private:
   void live();
@@ -62,6 +63,9 @@ class Engine::Thread {
   void publish_loop(Loop* loop);
   bool is_stopping();
   void read_mail(Runner& runner);
+  template <typename News>
+  void deliver(std::vector<News>& news,
+               const std::function<void(const std::vector<News>&)>& callback);
   void deliver();
   void tell_alarm();
   void set_fault(std::string fault);
@@ -175,22 +179,28 @@ void Engine::Thread::read_mail(Runner& runner) {
   }
 }
 
-void Engine::Thread::deliver() {
-  std::vector<Change> changes;
+/// Only what a callback took is told: one that threw gets it again after the restart.
+template <typename News>
+void Engine::Thread::deliver(std::vector<News>& news,
+                             const std::function<void(const std::vector<News>&)>& callback) {
+  std::vector<News> some;
   {
     const std::lock_guard lock(memory_.mutex);
-    changes = memory_.changes;
+    some = news;
   }
-  if (changes.empty()) {
+  if (some.empty()) {
     return;
   }
-  if (callbacks_.changed) {
-    callbacks_.changed(changes);
+  if (callback) {
+    callback(some);
   }
-  // Only now are they told: a callback that threw gets them again after the restart.
   const std::lock_guard lock(memory_.mutex);
-  memory_.changes.erase(memory_.changes.begin(),
-                        memory_.changes.begin() + static_cast<std::ptrdiff_t>(changes.size()));
+  news.erase(news.begin(), news.begin() + static_cast<std::ptrdiff_t>(some.size()));
+}
+
+void Engine::Thread::deliver() {
+  deliver(memory_.changes, callbacks_.changed);
+  deliver(memory_.heard, callbacks_.heard);
 }
 
 void Engine::Thread::tell_alarm() {
@@ -226,6 +236,7 @@ Status Engine::Thread::status() const {
   Status status;
   status.checks = memory_.entries.size();
   status.broken_checks = memory_.broken_checks;
+  status.silent_agents = memory_.silent_agents;
   status.in_flight = memory_.in_flight;
   status.probes = memory_.probes;
   const auto quiet = Loop::now() - turned_at_.load();
@@ -247,6 +258,12 @@ Engine::Engine(Options options, Callbacks callbacks)
     : thread_(std::make_unique<Thread>(std::move(options), std::move(callbacks))) {}
 
 Engine::~Engine() = default;
+
+void Engine::adopt(compile::Shares shares) {
+  Memory& memory = thread_->memory();
+  const std::lock_guard lock(memory.mutex);
+  memory.adopted = std::move(shares);
+}
 
 void Engine::configure(std::vector<Check> checks, const Adopted& adopted) {
   Wanted wanted{.is_whole = true, .pools = {}};
@@ -323,6 +340,8 @@ std::string_view to_string(Kind kind) {
       return "tcp";
     case Kind::http:
       return "http";
+    case Kind::agent:
+      return "agent";
   }
   return "?";
 }

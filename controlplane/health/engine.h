@@ -23,6 +23,7 @@
 #include <vector>
 
 #include "controlplane/health/check.h"
+#include "controlplane/health/weights.h"
 
 namespace nezu::health {
 
@@ -40,7 +41,7 @@ struct Change {
   std::chrono::system_clock::time_point when;
 };
 
-/// All that is known about one check: what `nezu check explain` prints.
+/// All that is known about one check or agent: what `nezu check explain` prints.
 struct CheckReport {
   Check check;
   Health health = Health::unknown;
@@ -58,6 +59,10 @@ struct CheckReport {
   uint64_t successes = 0;
   uint64_t failures = 0;
   uint64_t broken = 0;
+  // Kind agent only.
+  std::string line;                             ///< what it said last, which is in force; printable
+  bool is_silent = false;                       ///< it did not answer twice in a row
+  std::chrono::system_clock::time_point heard;  ///< when it did; epoch: never
 };
 
 struct Status {
@@ -65,6 +70,7 @@ struct Status {
   std::string reason;  ///< a sentence; empty unless frozen
   size_t checks = 0;
   size_t broken_checks = 0;  ///< whose last probe could not run
+  size_t silent_agents = 0;
   size_t in_flight = 0;
   uint64_t probes = 0;
 };
@@ -86,6 +92,8 @@ class Engine {
     /// Verdicts that changed together. Called on the engine's thread without any lock held; may
     /// call back into the engine. The time it takes is not held against the servers.
     std::function<void(const std::vector<Change>&)> changed;
+    /// What agents said, and how long checks with `is_weighed` took. Same thread and rules.
+    std::function<void(const std::vector<Heard>&)> heard = {};
     /// `frozen` or its reason changed. Same thread; a stuck thread is seen by `status()` only.
     std::function<void(const Status&)> alarm;
   };
@@ -97,6 +105,9 @@ class Engine {
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
+  /// What agents had said before a restart, before the first list: one that said "down" takes that
+  /// back itself.
+  void adopt(compile::Shares shares);
   /// The whole list of checks from now on. A check that the engine does not know yet starts with
   /// its server's verdict in `adopted` (else unknown, and its first probe decides). A known check
   /// keeps its verdict; if its definition is equal it keeps its counts and schedule as well. A

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <system_error>
 
+#include "controlplane/compile/compile.h"
 #include "controlplane/config/names.h"
 
 namespace nezu::health {
@@ -68,16 +69,11 @@ Check template_of(const v1::Pool& pool) {
   check.jitter_percent = from.jitter_percent();
   check.hold_down = Milliseconds{from.hold_down_ms()};
   check.manual_return = from.manual_return();
+  check.is_weighed = pool.weights() == v1::WEIGHTS_RESPONSE_TIME;
   return check;
 }
 
-}  // namespace
-
-std::vector<Check> checks_of(const v1::Pool& pool, const std::string& interface) {
-  std::vector<Check> checks;
-  if (!pool.has_check()) {
-    return checks;
-  }
+void add_checks(const v1::Pool& pool, const std::string& interface, std::vector<Check>& checks) {
   Check base = template_of(pool);
   base.interface = interface;
   const auto override_address = net::parse_address(pool.check().address());
@@ -93,7 +89,58 @@ std::vector<Check> checks_of(const v1::Pool& pool, const std::string& interface)
     check.port =
         pool.check().port() != 0 ? static_cast<uint16_t>(pool.check().port()) : identity->port;
   }
+}
+
+void add_agents(const v1::Pool& pool, const std::string& interface, std::vector<Check>& checks) {
+  const auto override_address = net::parse_address(pool.agent().address());
+  for (const v1::RealServer& server : pool.servers()) {
+    const auto identity = config::identity_of(server, pool.protocol());
+    if (!identity) {
+      continue;
+    }
+    Check& agent = checks.emplace_back();
+    agent.server = *identity;
+    agent.pool = pool.name();
+    agent.kind = Kind::agent;
+    const auto own_address = net::parse_address(server.check_address());
+    agent.address = own_address.value_or(override_address.value_or(identity->address));
+    agent.port = static_cast<uint16_t>(pool.agent().port());
+    agent.send = pool.agent().send();
+    agent.interface = interface;
+    agent.interval = Milliseconds{pool.agent().interval_ms()};
+    agent.timeout = Milliseconds{pool.agent().timeout_ms()};
+  }
+}
+
+}  // namespace
+
+std::vector<Check> checks_of(const v1::Pool& pool, const std::string& interface) {
+  std::vector<Check> checks;
+  if (pool.has_check()) {
+    add_checks(pool, interface, checks);
+  }
+  if (pool.weights() == v1::WEIGHTS_AGENT) {
+    add_agents(pool, interface, checks);
+  }
   return checks;
+}
+
+std::optional<Weights::Wanted> weights_of(const v1::Pool& pool) {
+  const auto source = compile::source_of(pool);
+  if (!source) {
+    return std::nullopt;
+  }
+  Weights::Wanted wanted;
+  wanted.source = *source;
+  if (pool.weight_floor_percent() != 0) {
+    wanted.floor_percent = pool.weight_floor_percent();
+  }
+  for (const v1::RealServer& server : pool.servers()) {
+    if (const auto identity = config::identity_of(server, pool.protocol())) {
+      wanted.servers.push_back(*identity);
+    }
+  }
+  return wanted;
 }
 
 }  // namespace nezu::health

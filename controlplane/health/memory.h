@@ -4,6 +4,7 @@
 // with it.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -30,29 +31,45 @@ struct Entry {
   Ticket ticket{};                        // of the probe in flight; 0: none
   bool waits = false;                     // in line for a free place in flight
   bool counted_broken = false;            // in Memory::broken_checks
+  uint32_t unanswered = 0;                // by an agent, in a row
   Time started{};
   const Check& check() const { return report.check; }
 };
 
+Health health_of(const Verdict& verdict);
+
+/// An agent need not say whether its server is up, and then it has no say in it.
+inline bool decides(const Entry& entry) {
+  return entry.check().kind != Kind::agent || entry.verdict.state() != Verdict::State::unknown;
+}
+
 struct Memory {
-  using Key = std::pair<tables::ServerIdentity, std::string>;  // server, pool
+  struct Key {
+    tables::ServerIdentity server;
+    std::string pool;
+    bool is_agent = false;
+    auto operator<=>(const Key&) const = default;
+  };
 
   mutable std::mutex mutex;
   std::map<Key, std::unique_ptr<Entry>> entries;  // a server's checks lie side by side
-  std::map<std::string, std::set<tables::ServerIdentity>> pools;  // the same, by pool
+  std::map<std::string, std::set<Key>> pools;     // the same, by pool
   std::map<tables::ServerIdentity, Health> servers;
+  compile::Shares adopted;      // the agents' words of an earlier life
   std::vector<Change> changes;  // not yet told
+  std::vector<Heard> heard;     // not yet told
   std::string freeze_reason;    // the caller's; empty: not frozen by it
   std::string fault;            // of the thread itself
   std::string broken_reason;    // the last probe that could not run
   size_t broken_checks = 0;
+  size_t silent_agents = 0;
   size_t in_flight = 0;
   uint64_t probes = 0;
 
   template <typename Visit>
   void each_of(const tables::ServerIdentity& server, const Visit& visit) const {
-    for (auto at = entries.lower_bound({server, ""});
-         at != entries.end() && at->first.first == server; ++at) {
+    for (auto at = entries.lower_bound({server, "", false});
+         at != entries.end() && at->first.server == server; ++at) {
       visit(*at->second);
     }
   }

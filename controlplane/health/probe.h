@@ -19,8 +19,9 @@ struct Outcome {
     broken,   ///< our own: nothing was learnt about the server
   };
   Kind kind = Kind::failure;
-  std::string text;    ///< for people: what was seen
-  uint64_t bytes = 0;  ///< received
+  std::string text;       ///< for people: what was seen
+  uint64_t bytes = 0;     ///< received
+  std::string line = {};  ///< kind agent: what it said, as it came
 };
 
 /// Names one probe; never used twice.

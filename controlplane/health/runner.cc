@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "controlplane/health/agent.h"
 #include "controlplane/health/http.h"
 #include "controlplane/health/ping.h"
 #include "controlplane/health/tcp.h"
@@ -11,27 +12,11 @@
 namespace nezu::health {
 namespace {
 
-/// New checks get their first result within this, however long their interval is.
-constexpr std::chrono::seconds kFirstWithin{1};
-
 /// A failure counts after this, unless it is known by then that nothing gets through: a process
 /// that was killed is seen as gone only when the kernel has taken it apart.
 constexpr std::chrono::milliseconds kDoubt{100};
 
 using SystemClock = std::chrono::system_clock;
-
-Health health_of(const Verdict& verdict) {
-  switch (verdict.state()) {
-    case Verdict::State::unknown:
-      return Health::unknown;
-    case Verdict::State::up:
-      return Health::up;
-    case Verdict::State::down:
-    case Verdict::State::recovering:
-      return Health::down;
-  }
-  return Health::unknown;
-}
 
 Thresholds thresholds_of(const Check& check) {
   return {check.rise, check.fall, check.hold_down, check.manual_return};
@@ -54,6 +39,19 @@ std::string with_time(const std::string& text, std::chrono::nanoseconds took) {
 
 }  // namespace
 
+Health health_of(const Verdict& verdict) {
+  switch (verdict.state()) {
+    case Verdict::State::unknown:
+      return Health::unknown;
+    case Verdict::State::up:
+      return Health::up;
+    case Verdict::State::down:
+    case Verdict::State::recovering:
+      return Health::down;
+  }
+  return Health::unknown;
+}
+
 Runner::Runner(Loop& loop, Memory& memory, const Engine::Options& options)
     : loop_(loop),
       memory_(memory),
@@ -68,6 +66,7 @@ Runner::Runner(Loop& loop, Memory& memory, const Engine::Options& options)
   probers_[static_cast<size_t>(Kind::tcp)] = std::make_unique<TcpProber>(loop, on_finish);
   probers_[static_cast<size_t>(Kind::http)] =
       std::make_unique<HttpProber>(loop, on_finish, options.user_agent);
+  probers_[static_cast<size_t>(Kind::agent)] = std::make_unique<AgentProber>(loop, on_finish);
   const std::lock_guard lock(memory_.mutex);
   memory_.in_flight = 0;
   for (const auto& [key, entry] : memory_.entries) {
@@ -79,118 +78,6 @@ Runner::Runner(Loop& loop, Memory& memory, const Engine::Options& options)
 }
 
 Runner::~Runner() = default;
-
-void Runner::configure(Wanted wanted, const Engine::Adopted& adopted) {
-  const std::lock_guard lock(memory_.mutex);
-  if (wanted.is_whole) {
-    for (const auto& [pool, servers] : memory_.pools) {
-      wanted.pools.try_emplace(pool);
-    }
-  }
-  Servers touched;
-  for (auto& [pool, checks] : wanted.pools) {
-    touched.merge(configure(pool, std::move(checks), adopted));
-  }
-  for (const tables::ServerIdentity& server : touched) {
-    settle(server);
-  }
-}
-
-Runner::Servers Runner::configure(const std::string& pool, std::vector<Check> checks,
-                                  const Engine::Adopted& adopted) {
-  std::map<tables::ServerIdentity, Check*> wanted;
-  for (Check& check : checks) {
-    wanted[check.server] = &check;
-  }
-  Servers now;
-  for (const auto& [server, check] : wanted) {
-    const Memory::Key key{server, pool};
-    const auto known = memory_.entries.find(key);
-    if (known == memory_.entries.end()) {
-      add(key, std::move(*check), adopted);
-    } else if (known->second->check() != *check) {
-      redefine(*known->second, std::move(*check));
-    }
-    now.insert(server);
-  }
-  Servers touched = now;
-  Servers& before = memory_.pools[pool];
-  for (const tables::ServerIdentity& server : before) {
-    if (touched.insert(server).second) {
-      remove({server, pool});
-    }
-  }
-  if (now.empty()) {
-    memory_.pools.erase(pool);
-  } else {
-    before = std::move(now);
-  }
-  return touched;
-}
-
-void Runner::remove(const Memory::Key& key) {
-  const auto at = memory_.entries.find(key);
-  abandon(*at->second);
-  set_broken(*at->second, false);
-  memory_.entries.erase(at);
-}
-
-void Runner::add(const Memory::Key& key, Check check, const Engine::Adopted& adopted) {
-  auto entry = std::make_unique<Entry>();
-  const auto before = adopted.find(check.server);
-  const bool known = before != adopted.end();
-  // Whoever must be let to return does not do so by another name of its pool.
-  const auto now = memory_.servers.find(check.server);
-  if (!known && check.manual_return && now != memory_.servers.end() &&
-      now->second == Health::down) {
-    entry->verdict = Verdict::adopted(false);
-  }
-  if (known) {
-    entry->verdict = Verdict::adopted(before->second);
-    memory_.servers.try_emplace(check.server, before->second ? Health::up : Health::down);
-    entry->report.last_result = "adopted; not probed yet";
-  } else {
-    entry->report.last_result = "not probed yet";
-  }
-  entry->report.health = health_of(entry->verdict);
-  entry->report.check = std::move(check);
-  schedule_first(*entry);
-  memory_.entries.emplace(key, std::move(entry));
-}
-
-void Runner::redefine(Entry& entry, Check check) {
-  abandon(entry);
-  set_broken(entry, false);
-  forget_counts(entry);
-  entry.report.check = std::move(check);
-  const auto within = std::min<Milliseconds>(entry.check().interval, kFirstWithin);
-  schedule(entry, Loop::now() + up_to(within));
-}
-
-void Runner::forget_counts(Entry& entry) {
-  entry.verdict.forget_counts();
-  entry.report.successes_in_row = entry.report.failures_in_row = 0;
-  entry.report.recovering = entry.report.awaits_return = false;
-}
-
-/// After its checks may have changed.
-void Runner::settle(const tables::ServerIdentity& server) {
-  bool has_checks = false;
-  memory_.each_of(server, [&](const Entry&) { has_checks = true; });
-  if (has_checks) {
-    judge(server, "another check decides");
-    return;
-  }
-  const auto lost = memory_.servers.find(server);
-  if (lost == memory_.servers.end()) {
-    return;
-  }
-  if (lost->second != Health::unknown) {
-    memory_.changes.push_back(
-        {server, Health::unknown, "it has no check any more", SystemClock::now()});
-  }
-  memory_.servers.erase(lost);
-}
 
 void Runner::freeze(std::string reason) {
   const std::lock_guard lock(memory_.mutex);
@@ -301,12 +188,21 @@ void Runner::record(Entry& entry, const Outcome& outcome, Time now) {
   report.last_bytes = outcome.bytes;
   report.last_took = std::chrono::duration_cast<std::chrono::microseconds>(took);
   set_broken(entry, report.last_broken);
+  if (entry.check().kind == Kind::agent) {
+    hear(entry, outcome);
+  }
   if (report.last_broken) {
     ++report.broken;
     memory_.broken_reason = outcome.text;
     return;  // nothing was learnt about the server
   }
   ++(succeeded ? report.successes : report.failures);
+  if (entry.check().kind == Kind::agent) {
+    return;
+  }
+  if (succeeded && entry.check().is_weighed && memory_.freeze_reason.empty()) {
+    memory_.heard.push_back({entry.check().pool, entry.check().server, report.last_took});
+  }
   if (!succeeded && gets_through_) {
     doubt(entry);
   } else if (memory_.freeze_reason.empty()) {
@@ -340,9 +236,19 @@ void Runner::act(Entry& entry, Verdict::Action action, const std::string& text) 
   report.recovering = entry.verdict.state() == Verdict::State::recovering;
   report.awaits_return = entry.verdict.awaits_return(thresholds_of(entry.check()));
   report.health = health_of(entry.verdict);
+  if (action == Verdict::Action::take_down && report.check.is_weighed) {
+    memory_.heard.push_back({report.check.pool, report.check.server, Heard::Failed{}});
+  }
   if (action != Verdict::Action::none) {
     report.last_change = SystemClock::now();
     judge(report.check.server, text);
+  }
+}
+
+void Runner::set_silent(Entry& entry, bool silent) {
+  if (silent != entry.report.is_silent) {
+    entry.report.is_silent = silent;
+    memory_.silent_agents += silent ? 1 : static_cast<size_t>(-1);
   }
 }
 
@@ -353,11 +259,14 @@ void Runner::set_broken(Entry& entry, bool broken) {
   }
 }
 
-/// A server is down when one of its checks is, up when all are, else unknown.
+/// A server is down when one of its checks is, or its agent says so; up when all are, else unknown.
 void Runner::judge(const tables::ServerIdentity& server, const std::string& text) {
   bool any_down = false;
   bool any_unknown = false;
   memory_.each_of(server, [&](const Entry& entry) {
+    if (!decides(entry)) {
+      return;
+    }
     const Health health = health_of(entry.verdict);
     any_down |= health == Health::down;
     any_unknown |= health == Health::unknown;

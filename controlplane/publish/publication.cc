@@ -18,6 +18,16 @@ tables::Name name_of(const std::string& text) {
   return name;
 }
 
+/// What the next control plane begins with.
+void keep(const compile::Share& share, tables::Member& member) {
+  member.followed = static_cast<uint8_t>(
+      (share.source == compile::ShareSource::agent ? tables::kFollowsAgent : tables::kFollowsTime) |
+      (share.drains ? tables::kAgentDrains : 0) |
+      (share.in_maintenance ? tables::kAgentMaintenance : 0) |
+      (share.is_down ? tables::kAgentDown : 0) | (share.max_flows ? tables::kAgentLimit : 0));
+  member.percent = share.percent;
+}
+
 bool is_same_deadline(net::Instant a, net::Instant b) {
   return a.nanoseconds != 0 && b.nanoseconds != 0 &&
          std::abs(static_cast<int64_t>(a.nanoseconds) - static_cast<int64_t>(b.nanoseconds)) <
@@ -118,6 +128,7 @@ void Publication::stage_pools(const compile::Image& image) {
       entry.state = member.state;
       entry.max_flows = member.max_flows;
       entry.resume_flows = member.resume_flows;
+      if (member.share) keep(*member.share, entry);
       if (member.max_flows != 0) block.is_limited = 1;
       members.push_back(entry);
     }

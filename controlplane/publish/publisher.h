@@ -199,6 +199,8 @@ class Publisher {
 
   /// What the region knew when this process attached; empty for a new region.
   virtual std::vector<Adopted> adopted() const = 0;
+  /// The same of what servers had said of their weights.
+  virtual compile::Shares adopted_shares() const { return {}; }
   /// What was found and repaired while attaching, sentences for people; empty: nothing.
   virtual std::vector<std::string> notes() const { return {}; }
 

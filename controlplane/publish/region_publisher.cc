@@ -18,6 +18,19 @@ int64_t wall_minus_boot() {
          static_cast<int64_t>(tables::boot_time().nanoseconds);
 }
 
+compile::Share share_of(const tables::Member& member) {
+  const auto has = [&member](uint8_t bit) { return (member.followed & bit) != 0; };
+  compile::Share share;
+  share.source =
+      has(tables::kFollowsTime) ? compile::ShareSource::response_time : compile::ShareSource::agent;
+  share.percent = member.percent;
+  share.drains = has(tables::kAgentDrains);
+  share.in_maintenance = has(tables::kAgentMaintenance);
+  share.is_down = has(tables::kAgentDown);
+  if (has(tables::kAgentLimit)) share.max_flows = member.max_flows;
+  return share;
+}
+
 }  // namespace
 
 RegionPublisher::RegionPublisher(std::unique_ptr<tables::Region> region, std::string directory,
@@ -35,6 +48,7 @@ RegionPublisher::RegionPublisher(std::unique_ptr<tables::Region> region, std::st
                              "file to start anew");
   }
   adopt_servers();
+  adopt_shares();
   if (!created && writer_->heap().retired_bytes() != 0) {
     notes_.push_back("recovered " + std::to_string(writer_->heap().retired_bytes()) +
                      " bytes that the last control plane had left behind");
@@ -50,6 +64,19 @@ void RegionPublisher::adopt_servers() {
     if (server.retired != 0) return;
     adopted_.push_back({server.identity, server.health_known != 0, server.healthy != 0,
                         server.configured, server.drain_deadline});
+  });
+}
+
+void RegionPublisher::adopt_shares() {
+  const tables::View view = writer_->view();
+  if (!view.is_ready()) return;
+  view.each(view.root()->pools, [&](const tables::Pool& pool) {
+    for (uint32_t i = 0; i < pool.member_count; ++i) {
+      const tables::Member& member = pool.members()[i];
+      const tables::Server* server = view.server(member.server);
+      if (member.followed == 0 || server == nullptr) continue;
+      adopted_shares_[pool.name.data()][server->identity] = share_of(member);
+    }
   });
 }
 

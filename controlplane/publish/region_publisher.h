@@ -30,6 +30,7 @@ class RegionPublisher final : public Publisher {
   Result publish(const config::Model& model, const compile::Touched& touched,
                  const Conditions& conditions, uint64_t revision) override;
   std::vector<Adopted> adopted() const override { return adopted_; }
+  compile::Shares adopted_shares() const override { return adopted_shares_; }
   std::vector<std::string> notes() const override { return notes_; }
   Reading read() const override;
   Reading read_vitals() const override;
@@ -44,6 +45,7 @@ class RegionPublisher final : public Publisher {
 
  private:
   void adopt_servers();
+  void adopt_shares();
   compile::Image compile_touched(const config::Model& model, const compile::Touched& touched,
                                  const Conditions& conditions) const;
   Publication begin();
@@ -59,6 +61,7 @@ class RegionPublisher final : public Publisher {
   mutable std::shared_mutex books_lock_;
   Books books_;
   std::vector<Adopted> adopted_;
+  compile::Shares adopted_shares_;
   std::vector<std::string> notes_;
   net::Instant tidied_;
   Requests requests_;

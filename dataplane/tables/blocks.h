@@ -245,6 +245,14 @@ struct ServerIdentity {
 };
 static_assert(sizeof(ServerIdentity) == 24);
 
+/// Bits of `Member::followed`.
+inline constexpr uint8_t kFollowsAgent = 1;      ///< `percent` is the agent's
+inline constexpr uint8_t kFollowsTime = 2;       ///< `percent` is of the time of its answers
+inline constexpr uint8_t kAgentDrains = 4;       ///< what it said and did not take back
+inline constexpr uint8_t kAgentMaintenance = 8;  ///< as well
+inline constexpr uint8_t kAgentDown = 16;        ///< as well
+inline constexpr uint8_t kAgentLimit = 32;       ///< `max_flows` is the agent's
+
 struct Member {
   net::Address address;
   ServerId server = no_id<ServerId>();
@@ -253,7 +261,10 @@ struct Member {
   uint32_t resume_flows = 0;  ///< again when there are fewer than these
   uint16_t port = 0;          ///< host order
   ServerState state = ServerState::ready;
-  std::array<uint8_t, 5> reserved{};
+  // Not read by workers, `weight` has it all: what the next control plane begins with.
+  uint8_t followed = 0;
+  uint16_t percent = 0;  ///< of the configured weight; means nothing without a bit of `followed`
+  uint16_t reserved = 0;
   bool operator==(const Member&) const = default;
 };
 static_assert(sizeof(Member) == 40);

@@ -1,58 +1,16 @@
 #!/usr/bin/python3
 """Who gets new connections: a strong server returns without a burst, servers that are full, backups,
 a stale master, and checks that all fail at once."""
-import collections
 import time
 
-from case import Case, tap
+from case import tap
 from namespaces import wait_until
+from pools import HTTP_CHECK, Servers, configuration, pool, service
 from services import FAST_CHECK
-from world import ECHO, HTTP, SERVERS, VIP, result, wait_open
+from world import ECHO, HTTP, SERVERS, result, wait_open
 
 SLOW_START = 9  # seconds
 BURST, FULL, STANDBY, PANIC, RESET, PAIR = 9000, 9001, 9002, 9003, 9004, 9005
-
-
-def pool(name, check, options, servers):
-    lines = "\n".join(f"  - {{ address: {SERVERS[server][0]}, port: {ECHO}{more} }}"
-                      for server, more in servers.items())
-    return f"- name: {name}\n  check: {check}\n{options}  servers:\n{lines}"
-
-
-def service(name, port, more=""):
-    return f"- {{ name: {name}, address: {VIP}, port: {port}, pool: {name}{more} }}"
-
-
-HTTP_CHECK = FAST_CHECK.format(kind=f"http: {{}}, port: {HTTP}")
-
-
-def configuration(services, *pools):
-    return "\n".join(["services:", *services, "pools:", *pools, ""])
-
-
-class Servers(Case):
-    """What the tests ask and do. Each class has a world of its own: flows and recoveries of one test
-    are felt by the next."""
-    workers = 2
-    configuration = ""
-
-    def states(self):
-        """By server's name; web1 to web3 have one identity each, in all pools."""
-        seen = self.world.servers_seen()
-        return {name: seen[(addresses[0], ECHO)]["state"].upper()
-                for name, addresses in SERVERS.items() if (addresses[0], ECHO) in seen}
-
-    def hold(self, port, flows, *options):
-        return self.world.traffic("hold", VIP, port, "--flows", flows, *options)
-
-    def end(self, client):
-        """How many of its connections each server had."""
-        client.stop()
-        return collections.Counter(seen.split()[0] for seen in result(client)["seen"].values())
-
-    def no_flows(self, service):
-        wait_until(f"the flows of {service} have ended",
-                   lambda: not self.world.flows(service), 30)
 
 
 class Burst(Servers):

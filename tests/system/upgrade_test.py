@@ -2,6 +2,7 @@
 """Programs of different layouts refuse each other; an upgrade to another layout keeps forwarding."""
 import json
 
+from agent import PORT, Agent
 from case import Case, tap
 from namespaces import run, wait_until
 from world import ECHO, HTTP, SERVERS, UNPRIVILEGED, VIP, wait_open
@@ -22,15 +23,20 @@ pools:
   - name: rare
     check: {{tcp: {{}}, interval_ms: 3600000, timeout_ms: 300, fall: 1}}
     servers: [{rarely}]
+  - name: told
+    weights: agent
+    agent: {{port: {agent}, interval_ms: 200}}
+    servers: [{told}]
 """
 RARE = 81  # nothing listens there, and nobody looks again for an hour
+TOLD = 82  # servers of which one has an agent
 
 
 def configuration():
     def listed(port):
         return ", ".join(f"{{address: {address}, port: {port}}}" for address, _ in SERVERS.values())
     return CHECKED.format(vip=VIP, web=listed(HTTP), echo=listed(ECHO), rare=RARE,
-                          rarely=listed(RARE))
+                          rarely=listed(RARE), told=listed(TOLD), agent=PORT)
 
 
 class Upgrade(Case):
@@ -72,6 +78,13 @@ class Upgrade(Case):
         return all(state.lower().endswith("failed")
                    for state in self.states(old, port=RARE).values())
 
+    def told(self, old):
+        """What the agent of web1 has said, as the old or the new control plane knows it."""
+        words = ("server", "list", "--pool", "told", "--output", "json")
+        text = self.world.nezu(*words) if old else self.next_nezu(*words)
+        followed = json.loads(text)["servers"][0]["followed"][0]
+        return followed["percent"], followed.get("max_flows"), followed["drains"]
+
     def wait_for_state(self, server, state, old):
         address = SERVERS[server][0]
         wait_until(f"{server} is {state}",
@@ -100,10 +113,16 @@ class Upgrade(Case):
         hold = world.traffic("hold", VIP, ECHO, "--interval", 0.2, "--patience", 15)
         wait_open(hold)
         wait_until("the old one has seen who is dead", lambda: self.rarely_checked(old=True))
+        agent = Agent(world, "web1")
+        agent.say("40% maxconn:9 drain")
+        agent.start()
+        wait_until("the old one was told", lambda: self.told(old=True) == (40, 9, True))
+        agent.kill()
         self.start_next_controlplane()
         # Configuration and health have come over before the old data plane ends.
         self.assertEqual(world.nezu("get"), self.next_nezu("get"))
         self.assertTrue(self.rarely_checked(old=False))
+        self.assertEqual((40, 9, True), self.told(old=False))
         # From now on both look after it.
         world.servers["web3"].kill_nginx()
         for old in (True, False):

@@ -40,6 +40,7 @@ void add_check(CLI::App& app, Session& session) {
   struct State {
     std::string server;
     std::string pool;
+    bool agent = false;
   };
   auto state = std::make_shared<State>();
   auto* parent = app.add_subcommand("check", "Health checks");
@@ -47,10 +48,13 @@ void add_check(CLI::App& app, Session& session) {
   auto* command = parent->add_subcommand("explain", "Tell what the last check of a server saw");
   command->add_option("server", state->server, "As 10.0.0.1:80")->required();
   command->add_option("--pool", state->pool, "Whose check; default: the first pool with one");
+  command->add_flag("--agent", state->agent,
+                    "What its agent said last (pools with weights: agent)");
   action(command, session, [state, &session] {
     v1::ExplainCheckRequest request;
     *request.mutable_server() = parse_server(state->server);
     request.set_pool(state->pool);
+    request.set_agent(state->agent);
     const auto response = session.client().call<v1::ExplainCheckResponse>(request);
     print(session, response, [&] { print_explanation(session.out, response); });
     return Exit::ok;

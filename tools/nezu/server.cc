@@ -1,4 +1,7 @@
 // server: real servers, as the checks see them and as members of pools.
+#include <algorithm>
+#include <chrono>
+
 #include "nezu/v1/state.pb.h"
 #include "tools/nezu/commands.h"
 #include "tools/nezu/resource.h"
@@ -23,6 +26,46 @@ std::string joined(const google::protobuf::RepeatedPtrField<std::string>& names)
   return out;
 }
 
+/// "2", or "2 x 50 %" where pools follow the server; of the first pool, as the weight is.
+std::string weight_text(const v1::ServerStatus& server) {
+  const std::string weight = std::to_string(server.weight());
+  const bool is_first = server.followed_size() != 0 && server.pools_size() != 0 &&
+                        server.followed(0).pool() == server.pools(0);
+  return is_first ? weight + " x " + std::to_string(server.followed(0).percent()) + " %" : weight;
+}
+
+std::string age_text(const google::protobuf::Timestamp& time) {
+  const int64_t now = std::chrono::duration_cast<std::chrono::seconds>(
+                          std::chrono::system_clock::now().time_since_epoch())
+                          .count();
+  return duration_text(static_cast<uint64_t>(std::max<int64_t>(now - time.seconds(), 0)));
+}
+
+std::string follows_text(const v1::FollowedWeight& followed) {
+  std::string text;
+  if (followed.response_us() != 0) {
+    text = "answers in " + scaled(followed.response_us() / 1000.0) + " ms";
+  }
+  if (!followed.agent().empty() || followed.is_stale()) {
+    const std::string line = '"' + followed.agent() + '"';
+    text = followed.agent().empty() ? "agent never heard" : "agent " + line;
+    text += followed.has_heard() ? " " + age_text(followed.heard()) + " ago" : "";
+    text += followed.is_stale() ? ", stale" : "";
+  }
+  const auto add = [&text](bool is, const char* what) {
+    text += is ? (text.empty() ? "" : ", ") + std::string(what) : "";
+  };
+  add(followed.drains(), "drains");
+  add(followed.in_maintenance(), "maintenance");
+  add(followed.is_down(), "down");
+  return text;
+}
+
+/// What its first pool that follows it has heard.
+std::string follows_text(const v1::ServerStatus& server) {
+  return server.followed_size() == 0 ? "" : follows_text(server.followed(0));
+}
+
 v1::ListServerStatusResponse status_of(Session& session, const std::string& pool) {
   v1::ListServerStatusRequest request;
   request.set_pool(pool);
@@ -36,13 +79,14 @@ void add_list(CLI::App& parent, Session& session) {
   action(command, session, [state, &session] {
     const auto response = status_of(session, state->pool);
     print(session, response, [&] {
-      Table table({"server", "pools", "state", "health", "configured", ">weight", ">flows"});
+      Table table(
+          {"server", "pools", "state", "health", "configured", ">weight", ">flows", "follows"});
       for (const v1::ServerStatus& server : response.servers()) {
         table.add({server_text(server.server()), joined(server.pools()),
                    server.leaving() ? "leaving" : name_of(server.state()),
                    server.awaits_return() ? "awaits return" : name_of(server.health()),
-                   name_of(server.admin_state()), std::to_string(server.weight()),
-                   std::to_string(server.flows())});
+                   name_of(server.admin_state()), weight_text(server),
+                   std::to_string(server.flows()), follows_text(server)});
       }
       table.print(session.out);
     });

@@ -26,6 +26,7 @@ class FakePublisher : public publish::Publisher {
     }
     published = model.ordered();
     shown_verdicts = conditions.verdicts;
+    shown_shares = conditions.shares;
     reading.revision = revision;
     ++reading.generation;
     ++publications;
@@ -33,6 +34,7 @@ class FakePublisher : public publish::Publisher {
     return {publish::Outcome::published, reading.generation, {}, 0, 0};
   }
   std::vector<publish::Adopted> adopted() const override { return adopted_servers; }
+  compile::Shares adopted_shares() const override { return adopted_server_shares; }
   publish::Reading read() const override {
     const std::lock_guard lock(mutex);
     publish::Reading now = reading;
@@ -100,6 +102,7 @@ class FakePublisher : public publish::Publisher {
   v1::Configuration published;
   compile::Touched last_touched;
   publish::Verdicts shown_verdicts;
+  compile::Shares shown_shares, adopted_server_shares;
   publish::Reading reading;
   std::vector<publish::RegionReading> region_readings;
   std::vector<publish::Adopted> adopted_servers;

@@ -89,5 +89,53 @@ TEST(FromConfig, http) {
   EXPECT_EQ(problem_of(all[0]), "");
 }
 
+TEST(FromConfig, agents_stand_beside_checks) {
+  const auto all = checks(R"(
+    pools { name: "web" protocol: PROTOCOL_TCP weights: WEIGHTS_AGENT
+            check { tcp {} interval_ms: 500 timeout_ms: 400 rise: 2 fall: 3 address: "10.0.0.9" }
+            agent { port: 9707 interval_ms: 2000 timeout_ms: 300 send: "who\n" }
+            servers { address: "10.0.0.1" port: 80 } })");
+  ASSERT_EQ(all.size(), 2u);
+  EXPECT_EQ(all[0].kind, Kind::tcp);
+  EXPECT_FALSE(all[0].is_weighed);
+  const Check& agent = all[1];
+  EXPECT_EQ(agent.kind, Kind::agent);
+  EXPECT_EQ(net::to_string(agent.address), "10.0.0.1") << "not where the check goes";
+  EXPECT_EQ(agent.port, 9707);
+  EXPECT_EQ(agent.interval, Milliseconds{2000});
+  EXPECT_EQ(agent.timeout, Milliseconds{300});
+  EXPECT_EQ(agent.send, "who\n");
+  EXPECT_EQ(agent.server, all[0].server);
+  EXPECT_EQ(problem_of(agent), "");
+}
+
+TEST(FromConfig, an_agent_may_be_elsewhere) {
+  const auto all = checks(R"(
+    pools { name: "web" weights: WEIGHTS_AGENT agent { port: 9707 address: "10.9.0.1" }
+            servers { address: "10.0.0.1" port: 80 }
+            servers { address: "10.0.0.2" port: 80 check_address: "10.9.0.2" } })");
+  ASSERT_EQ(all.size(), 2u);
+  EXPECT_EQ(net::to_string(all[0].address), "10.9.0.1");
+  EXPECT_EQ(net::to_string(all[1].address), "10.9.0.2");
+}
+
+TEST(FromConfig, whose_weights_follow_them) {
+  v1::Pool pool;
+  EXPECT_FALSE(weights_of(pool));
+  v1::RealServer& server = *pool.add_servers();
+  server.set_address("10.0.0.1");
+  server.set_port(80);
+  pool.set_weights(v1::WEIGHTS_RESPONSE_TIME);
+  pool.mutable_check()->mutable_tcp();
+  EXPECT_TRUE(checks_of(pool).at(0).is_weighed);
+  EXPECT_EQ(weights_of(pool)->source, compile::ShareSource::response_time);
+  EXPECT_EQ(weights_of(pool)->floor_percent, 10u);
+  EXPECT_EQ(weights_of(pool)->servers.size(), 1u);
+  pool.set_weight_floor_percent(40);
+  EXPECT_EQ(weights_of(pool)->floor_percent, 40u);
+  pool.set_weights(v1::WEIGHTS_AGENT);
+  EXPECT_EQ(weights_of(pool)->source, compile::ShareSource::agent);
+}
+
 }  // namespace
 }  // namespace nezu::health

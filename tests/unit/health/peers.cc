@@ -83,6 +83,12 @@ void Listener::serve_one(int client) {
     clients_.push_back(client);
     return;
   }
+  if (manner_ == Manner::speak || manner_ == Manner::stay) {
+    const std::string text = answer();
+    ::send(client, text.data(), text.size(), MSG_NOSIGNAL);
+    manner_ == Manner::stay ? clients_.push_back(client) : static_cast<void>(::close(client));
+    return;
+  }
   std::string request;
   char bytes[4096];
   while (request.find("\r\n\r\n") == std::string::npos) {
@@ -102,8 +108,19 @@ void Listener::serve_one(int client) {
     clients_.push_back(client);
     return;
   }
-  ::send(client, answer_.data(), answer_.size(), MSG_NOSIGNAL);
+  const std::string text = answer();
+  ::send(client, text.data(), text.size(), MSG_NOSIGNAL);
   ::close(client);
+}
+
+void Listener::set_answer(std::string answer) {
+  const std::lock_guard lock(mutex_);
+  answer_ = std::move(answer);
+}
+
+std::string Listener::answer() const {
+  const std::lock_guard lock(mutex_);
+  return answer_;
 }
 
 std::string Listener::last_request() const {

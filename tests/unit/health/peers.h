@@ -22,11 +22,14 @@ class Listener {
     accept,   ///< accepts and closes
     silent,   ///< accepts, reads, never answers
     answer,   ///< sends `answer` whatever is asked, then closes
+    speak,    ///< sends `answer` at once, then closes
+    stay,     ///< sends `answer` at once, and keeps the connection
     trickle,  ///< an HTTP head at once, then one byte of body each 20 ms for ever
   };
   explicit Listener(Manner manner, std::string answer = "", uint16_t port = 0, bool ipv6 = false);
   ~Listener();
   uint16_t port() const { return port_; }
+  void set_answer(std::string answer);
   uint64_t accepted() const { return accepted_; }
   /// What the last client sent, up to its first blank line.
   std::string last_request() const;
@@ -34,9 +37,10 @@ class Listener {
  private:
   void serve();
   void serve_one(int client);
+  std::string answer() const;
 
   Manner manner_;
-  std::string answer_;
+  std::string answer_;  // under mutex_
   uint16_t port_ = 0;
   int fd_ = -1;
   std::atomic<bool> stopping_{false};

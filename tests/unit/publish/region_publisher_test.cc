@@ -148,6 +148,38 @@ TEST_F(RegionPublisherTest, AVerdictTakesAServerOutAndARestartRemembersIt) {
   EXPECT_FALSE(adopted[1].health_known);
 }
 
+TEST_F(RegionPublisherTest, SharesOfWeightsArePublishedOnceAndARestartRemembersThem) {
+  v1::Configuration wanted = configuration(kShop);
+  wanted.mutable_pools(0)->set_weights(v1::WEIGHTS_AGENT);
+  ASSERT_EQ(publish(wanted, {}, 1).outcome, Outcome::published);
+  const tables::Server before = *find(server(5));
+  Conditions found;
+  compile::Share& share = found.shares["web"][server(5)];
+  share = {compile::ShareSource::agent, 50, true, true, true, 30};
+  found.shares["web"][server(6)].percent = 70;
+  const auto tell = [&] {
+    touched_.add_shares(model_, "web");
+    return publisher_->publish(model_, touched_, found, 1);
+  };
+  Result told = tell();
+  EXPECT_EQ(told.outcome, Outcome::published);
+  EXPECT_EQ(told.compiled, 1u) << "the pool alone";
+  EXPECT_EQ(tell().outcome, Outcome::unchanged);
+  EXPECT_EQ(view().root()->revision, 1u);
+  EXPECT_EQ(*find(server(5)), before) << "servers keep their blocks and counters";
+  const compile::Shares shown = found.shares;
+
+  open();
+  EXPECT_EQ(publisher_->adopted_shares(), shown);
+  found.shares = publisher_->adopted_shares();
+  EXPECT_EQ(tell().outcome, Outcome::unchanged);
+
+  // Weights as configured remember nothing.
+  ASSERT_EQ(publish(configuration(kShop), {}, 2).outcome, Outcome::published);
+  open();
+  EXPECT_TRUE(publisher_->adopted_shares().empty());
+}
+
 TEST_F(RegionPublisherTest, ARemovedServerStaysUntilItsLastFlowHasEnded) {
   publish(configuration(kShop), {}, 1);
   const tables::ServerId id = find(server(6))->id;
