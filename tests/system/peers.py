@@ -3,6 +3,7 @@
 
   peers.py serve NAME PORT                TCP and UDP: answers each line/datagram "NAME PEER PORT text"
   peers.py fetch URL_HOST PORT [options]  HTTP GETs, each on a connection of its own
+  peers.py browse HOST PORT [options]     HTTP GETs on connections that are kept until the server ends them
   peers.py hold HOST PORT [options]       TCP connections kept open, a line on each every interval
   peers.py ask HOST PORT [options]        the same with UDP sockets
 
@@ -113,6 +114,42 @@ async def fetch(options, tally):
         await asyncio.wait(running)
 
 
+async def page(options, reader, writer):
+    """One request on a connection that stays; the server's name, and whether it is to be closed."""
+    writer.write(f"GET {options.path} HTTP/1.1\r\nHost: nezu.test\r\n\r\n".encode())
+    head = (await reader.readuntil(b"\r\n\r\n")).decode()
+    lines = [line.partition(":") for line in head.split("\r\n")]
+    fields = {name.lower(): value.strip() for name, _, value in lines[1:]}
+    if " 200 " not in lines[0][0]:
+        raise ValueError(f"status line {lines[0][0][:60]!r}")
+    await reader.readexactly(int(fields["content-length"]))
+    return fields["x-server"], fields.get("connection") == "close"
+
+
+async def browse_one(options, tally, number):
+    """A connection ends well only where the server has announced it in its answer before."""
+    writer = None
+    while not tally.over.is_set():
+        began = time.monotonic()
+        try:
+            if writer is None:
+                reader, writer = await asyncio.wait_for(asyncio.open_connection(
+                    options.host, options.port, local_addr=source_of(options, number)),
+                    options.patience)
+            server, is_last = await asyncio.wait_for(page(options, reader, writer),
+                                                     options.patience)
+        except (OSError, ValueError, KeyError, asyncio.IncompleteReadError,
+                asyncio.TimeoutError) as error:
+            return tally.fail(began, f"browser {number}: {type(error).__name__} {error}")
+        tally.answer(began, server)
+        if is_last:
+            writer.close()
+            writer = None
+        await asyncio.sleep(options.interval)
+    if writer is not None:
+        writer.close()
+
+
 async def converse(options, tally, number, exchange):
     """Asks again and again on one flow; server and the address that it sees must never change."""
     first = None
@@ -193,7 +230,7 @@ async def ask_one(options, tally, number):
 
 
 async def flows(options, tally):
-    one = hold_one if options.role == "hold" else ask_one
+    one = {"hold": hold_one, "ask": ask_one, "browse": browse_one}[options.role]
     await asyncio.gather(*(one(options, tally, number) for number in options.only or range(options.flows)))
 
 
@@ -247,7 +284,7 @@ async def serve(name, port, hosts):
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("role", choices=["serve", "fetch", "hold", "ask"])
+    parser.add_argument("role", choices=["serve", "fetch", "browse", "hold", "ask"])
     parser.add_argument("host", help="serve: the name")
     parser.add_argument("port", type=int)
     parser.add_argument("--sources", type=lambda text: text.split(","), default=[])
