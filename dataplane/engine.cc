@@ -53,6 +53,8 @@ Engine::Engine(const Options& options, const tables::Region& region, const table
   }
   const net::Instant now = tables::boot_time();
   open_persistence(options, header, view, now);
+  // That seed lives as long as the boot: clients whose handshake a restart falls into go on.
+  syn_guard_ = std::make_unique<admit::SynGuard>(header.sizes.services, persistence().seed(), now);
   std::vector<path::Path*> paths;
   for (uint16_t number = 0; number < options.workers; ++number) {
     auto reader = tables::Reader::attach(region, "worker " + std::to_string(number));
@@ -66,6 +68,7 @@ Engine::Engine(const Options& options, const tables::Region& region, const table
     setup.persistence = &persistence();
     lines_.push_back(setup.line);
     setup.meters = &meters_;
+    setup.syn_guard = syn_guard_.get();
     setup.ports = options.ports;
     setup.sides = options.sides;
     if (nat_log != nullptr) setup.nat_log = nat_log->ring(number);

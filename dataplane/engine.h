@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "dataplane/admit/meters.h"
+#include "dataplane/admit/syn_guard.h"
 #include "dataplane/device/eal.h"
 #include "dataplane/device/gate.h"
 #include "dataplane/flow/file.h"
@@ -79,6 +80,7 @@ class Engine {
   steer::Calls calls_;
   steer::PersistenceFile persistence_;
   admit::Meters meters_;
+  std::unique_ptr<admit::SynGuard> syn_guard_;
   std::vector<std::unique_ptr<flow::Table>> tables_;
   std::vector<std::unique_ptr<Member>> crew_;
   std::vector<const tables::WorkerLine*> lines_;

@@ -64,8 +64,10 @@ void add_options(CLI::App& app, Options& options) {
   app.add_option("--flows6", options.engine.flows.wide,
                  "most IPv6 flows of each worker, and those between IPv4 and IPv6")
       ->capture_default_str();
-  app.add_option("--changed-flows", options.engine.flows.splices,
-                 "most TCP flows of each worker whose lengths change (PROXY protocol, FTP, RTSP)")
+  app.add_option(
+         "--changed-flows", options.engine.flows.splices,
+         "most TCP flows of each worker whose numbers change (PROXY protocol, FTP, RTSP, SYN "
+         "cookies)")
       ->capture_default_str();
   app.add_option("--persistent-clients", options.engine.persistent_clients,
                  "most clients that stay on their server, of all workers")

@@ -45,7 +45,8 @@ class Table;
 }
 namespace nezu::admit {
 class Meters;
-}
+class SynGuard;
+}  // namespace nezu::admit
 namespace nezu::steer {
 class Steering;
 class Announcements;
@@ -105,13 +106,14 @@ struct Setup {
   steer::Calls* calls = nullptr;              ///< all workers'; null: no SIP call is known again
   admit::Meters* meters = nullptr;            ///< all workers'; null: services have no limits
   steer::Persistence* persistence = nullptr;  ///< all workers'; null: no client stays anywhere
+  admit::SynGuard* syn_guard = nullptr;       ///< all workers'; null: no SYN gets a cookie
 };
 
 /// A frame of our own that goes through the stages as if it had come in by `port`.
 struct Farewell {
   uint16_t port = 0;
   uint16_t length = 0;
-  std::array<uint8_t, 14 + 4 + 40 + 20> frame{};
+  std::array<uint8_t, 14 + 4 + 40 + 20 + 12> frame{};
 };
 
 /// What is in the region of that worker, one of so many: counters, gauges, sizes.

@@ -6,6 +6,7 @@
 
 #include "dataplane/flow/sctp_track.h"
 #include "dataplane/forward/reply.h"
+#include "dataplane/path_cookie.h"
 #include "dataplane/path_open.h"
 
 namespace nezu::path {
@@ -83,9 +84,10 @@ void admit_client(Turn& turn, Opening& opening, net::Packet& packet, const typen
   if (service->enabled == 0) {
     return refuse(turn, packet, Reason::service_disabled, service->refusal);
   }
-  if (const Reason reason = why_no_opening(packet); reason != Reason::none) {
-    return refuse(turn, packet, reason, service->refusal);
-  }
+  Reason reason = why_no_opening(packet);
+  if (reason == Reason::tcp_without_flow && service->cookies.enabled != 0) [[unlikely]]
+    reason = why_no_cookie(turn, packet, tuple, *service);
+  if (reason != Reason::none) return refuse(turn, packet, reason, service->refusal);
   if (const Reason out =
           why_kept_out(turn, opening, *service, tuple.instance, address_of(tuple.source));
       out != Reason::none) {
@@ -212,6 +214,11 @@ void admit_one(Turn& turn, Opening& opening, net::Packet& packet) {
     if (packet.flow != net::kNoFlow) return;
   }
   const Opening::Target& target = opening.target<F>(tuple);
+  // Where it comes in: nothing is kept of it.
+  if (target.service != nullptr && target.service->cookies.enabled != 0 && !packet.handed_over &&
+      is_opening(packet) && packet.shape == net::Shape::transport) [[unlikely]] {
+    if (answer_by_cookie(turn, packet, tuple, *target.service)) return;
+  }
   const steer::Whose whose{target.local, target.prefix, turn.state.setup.sides[packet.port]};
   const steer::Place place = turn.state.steering.place(tuple, whose, turn.view.settings());
   if (packet.shape == net::Shape::transport) {

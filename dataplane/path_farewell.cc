@@ -5,8 +5,8 @@
 // Each RST is made as the other end would have sent it and goes through the stages like any packet
 // of the flow, so that every mode rewrites it as its own. Where answers pass us by only the client
 // is known, and only the server is told.
-#include "dataplane/forward/reset.h"
-#include "dataplane/path_turn.h"
+#include "dataplane/path_farewell.h"
+
 #include "dataplane/route/routes.h"
 
 namespace nezu::path {
@@ -18,36 +18,46 @@ using tables::Timeout;
 /// From the end that the tuple's source is; it comes in where that end's packets do.
 template <typename Tuple>
 void say(Path::State& state, const route::Routes& routes, const Tuple& way,
-         const flow::Track& track, Direction direction) {
+         forward::Segment segment) {
   if constexpr (std::is_same_v<Tuple, net::Tuple6>) {
-    if (flow::is_mapped(way.source)) {
-      return say(state, routes, flow::unmapped(way), track, direction);
-    }
+    if (flow::is_mapped(way.source)) return say(state, routes, flow::unmapped(way), segment);
   }
   const uint32_t index = routes.find(way.instance, address_of(way.source), 0);
   if (index == route::kNoRoute) return;
   const route::NextHop& hop = routes.at(index);
+  segment.vlan = hop.vlan;
   Farewell farewell;
   farewell.port = hop.port;
-  farewell.length = static_cast<uint16_t>(forward::write_reset(
-      farewell.frame, way,
-      {hop.vlan, track.end[flow::index(direction)], track.end[flow::index(opposite(direction))]}));
+  farewell.length = static_cast<uint16_t>(forward::write_segment(farewell.frame, way, segment));
   state.farewells.add(farewell);
 }
 
 template <typename Entry>
-void say_both(Path::State& state, const route::Routes& routes, const Entry& entry) {
-  const flow::Track& track = entry.track;
-  const auto knows = [&track](Direction way) { return (track.flags & flow::seen_flag(way)) != 0; };
-  if (knows(Direction::to_server)) {
-    say(state, routes, entry.to_server, track, Direction::to_server);
-  }
-  if (knows(Direction::to_client) && !tables::is_one_way(track.mode)) {
-    say(state, routes, flow::tuple_to_client(entry), track, Direction::to_client);
+void say_as(Path::State& state, const route::Routes& routes, const Entry& entry,
+            Direction direction, const forward::Segment& segment) {
+  direction == Direction::to_server ? say(state, routes, entry.to_server, segment)
+                                    : say(state, routes, flow::tuple_to_client(entry), segment);
+}
+
+void reset_both(Path::State& state, const route::Routes& routes, flow::FlowId id) {
+  const flow::Track& track = state.flows.track(id);
+  for (const Direction direction : {Direction::to_server, Direction::to_client}) {
+    if ((track.flags & flow::seen_flag(direction)) == 0) continue;
+    if (direction == Direction::to_client && tables::is_one_way(track.mode)) continue;
+    forward::Segment reset;
+    reset.sequence = track.end[flow::index(direction)];
+    reset.acknowledgement = track.end[flow::index(opposite(direction))];
+    say_as(state, routes, id, direction, reset);
   }
 }
 
 }  // namespace
+
+void say_as(Path::State& state, const route::Routes& routes, flow::FlowId id, Direction direction,
+            forward::Segment segment) {
+  id.wide() ? say_as(state, routes, state.flows.wide(id), direction, segment)
+            : say_as(state, routes, state.flows.narrow(id), direction, segment);
+}
 
 bool may_say_farewell(const flow::Track& track) {
   return track.state == Timeout::established || track.state == Timeout::fin_wait ||
@@ -56,8 +66,7 @@ bool may_say_farewell(const flow::Track& track) {
 
 void say_farewell(Path::State& state, const tables::View& view, const route::Routes& routes,
                   flow::FlowId id, net::Tick now) {
-  id.wide() ? say_both(state, routes, state.flows.wide(id))
-            : say_both(state, routes, state.flows.narrow(id));
+  reset_both(state, routes, id);
   state.set_state(id, Timeout::closed, view, now);
 }
 

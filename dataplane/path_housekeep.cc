@@ -1,5 +1,5 @@
 // What a worker does between bursts, a bounded slice a turn: expiry, room in a full table, gauges.
-#include "dataplane/path_turn.h"
+#include "dataplane/path_cookie.h"
 #include "dataplane/steer/calls.h"
 
 namespace nezu::path {
@@ -19,7 +19,9 @@ void expire(Path::State& state, const tables::View& view, const route::Routes& r
   const uint32_t found = state.flows.expired(now, due);
   uint32_t count = 0;
   for (const FlowId id : std::span(due).first(found)) {
-    if (!says_farewell(state, view, routes, id, now)) due[count++] = id;
+    if (!asks_again(state, routes, id, now) && !says_farewell(state, view, routes, id, now)) {
+      due[count++] = id;
+    }
   }
   state.end(std::span(due).first(count));
   state.line.flows_expired.add(count);

@@ -1,4 +1,5 @@
 #include "dataplane/path_open.h"
+#include "dataplane/path_cookie.h"
 
 #include "dataplane/forward/reply.h"
 #include "dataplane/path_ftp.h"
@@ -158,7 +159,9 @@ Reason Opening::decide(const net::Packet& packet, const typename F::Tuple& tuple
       full != Reason::none) {
     return full;
   }
-  const bool spliced = splices_flows(service, tuple.protocol) && !is_passive_port(service, tuple);
+  const bool by_cookie = brings_cookie(packet);
+  const bool spliced =
+      by_cookie || (splices_flows(service, tuple.protocol) && !is_passive_port(service, tuple));
   if (spliced && turn_->state.splices.used() + spliced_ >= turn_->state.splices.capacity()) {
     return Reason::splice_table_full;
   }
@@ -224,6 +227,10 @@ Reason Opening::decide(const net::Packet& packet, const typename F::Tuple& tuple
     track.flags |= flow::flag::kFullNat;
   }
   if (spliced) track.mode = tables::Mode::spliced;
+  if (by_cookie) {
+    track.timeout = kFirstWait;
+    track.deadline = turn_->tick + kFirstWait;
+  }
   if (service.application == tables::Application::sip) track.mode = tables::Mode::spoken;
   return Reason::none;
 }

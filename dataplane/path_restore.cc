@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "dataplane/path_cookie.h"
 #include "dataplane/path_judge.h"
 #include "dataplane/steer/persistence.h"
 
@@ -41,14 +42,16 @@ bool settle_port(Path::State& state, FlowId id) {
   return false;
 }
 
-/// What a flow needs whose lengths change.
+/// What a flow needs whose numbers change.
 bool is_sound(const flow::Splice* splice) {
-  constexpr int32_t kMost = 1 << 28;  // no connection is changed by that much
-  return splice != nullptr && std::ranges::all_of(splice->changes, [](const flow::Change& one) {
-           return one.kind <= flow::Change::Kind::text && std::abs(one.before) < kMost &&
-                  std::abs(one.after) < kMost &&
-                  (!one.exists() || one.after - one.before == one.put - one.removed);
-         });
+  if (splice == nullptr) return false;
+  constexpr int32_t kMost = 1 << 28;  // no connection is changed by that much, unless by a cookie
+  const bool taken = (splice->state & cookie::kTaken) != 0;
+  const auto fits = [taken](int32_t by) { return taken || (-kMost < by && by < kMost); };
+  return std::ranges::all_of(splice->changes, [&](const flow::Change& one) {
+    return one.kind <= flow::Change::Kind::text && fits(one.before) && fits(one.after) &&
+           (!one.exists() || one.after - one.before == one.put - one.removed);
+  });
 }
 
 /// Records of flows that were not kept.

@@ -1,5 +1,6 @@
 // The second step of opening flows: SNAT ports for all that wait, then all of them filed, by memory
 // that the first step has asked for.
+#include "dataplane/path_cookie.h"
 #include "dataplane/path_ftp.h"
 #include "dataplane/path_lines.h"
 #include "dataplane/path_open.h"
@@ -12,10 +13,13 @@ using net::Reason;
 namespace {
 
 /// `decide` has seen to it that a record is free.
-void begin_splice(Path::State& state, FlowId id, const tables::Service* service) {
+void begin_splice(const Turn& turn, FlowId id, const net::Packet& packet,
+                  const tables::Service* service) {
+  Path::State& state = turn.state;
   flow::Splice* splice = state.splices.insert(id);
   if (splice == nullptr) return;
   splice->state = lines::state_of(service->application);
+  if (brings_cookie(packet)) begin_handshake(turn, packet, *service, *splice);
   if (service->client_address != tables::ClientAddress::proxy_v2) return;
   const bool v4 = !id.wide() || flow::is_mapped(state.flows.wide(id).to_server.source);
   const uint32_t bytes = forward::proxy_bytes(v4 ? net::Family::ipv4 : net::Family::ipv6);
@@ -73,7 +77,9 @@ void Opening::settle_all() {
     const auto inserted =
         state.flows.insert(one.tuple, one.packet->hash, one.to_client, one.back, one.track);
     if (inserted.id.exists()) [[likely]] {
-      if (one.track.mode == tables::Mode::spliced) begin_splice(state, inserted.id, one.service);
+      if (one.track.mode == tables::Mode::spliced) {
+        begin_splice(*turn_, inserted.id, *one.packet, one.service);
+      }
       state.opened(one.track);
       if (one.service->limits.client.at_once != 0 && state.setup.meters != nullptr) [[unlikely]]
         state.setup.meters->opened(*one.service, address_of(one.tuple.source), turn_->now);

@@ -18,6 +18,7 @@
 #include "dataplane/forward/gap.h"
 #include "dataplane/forward/numbers.h"
 #include "dataplane/forward/translation.h"
+#include "dataplane/path_cookie.h"
 #include "dataplane/path_lines.h"
 
 namespace nezu::path {
@@ -60,6 +61,8 @@ bool renumber_segment(Turn& turn, net::Packet& packet, FlowId id, flow::Splice& 
   Change& own = splice.of(id.direction());
   Change& theirs = splice.of(opposite(id.direction()));
   const net::Tcp& tcp = *packet.at<net::Tcp>(packet.l4);
+  const bool awaits = (splice.state & cookie::kAwaits) != 0;
+  if (awaits && !await_server(turn, packet, id, splice)) return false;
   if ((packet.tcp_flags & net::kTcpSyn) != 0) see_syn(packet, own, theirs);
   const bool reads = (splice.state & lines::kReads) != 0;
   if ((packet.tcp_flags & net::kTcpAck) != 0 && theirs.hear(tcp.acknowledgement) && reads) {
@@ -70,6 +73,8 @@ bool renumber_segment(Turn& turn, net::Packet& packet, FlowId id, flow::Splice& 
   own.pass(sequence);
   forward::renumber(packet, own.sequence(sequence),
                     [&theirs](uint32_t number) { return theirs.acknowledgement(number); });
+  if ((splice.state & cookie::kTaken) != 0)
+    follow_handshake(packet, id.direction(), splice, !awaits);
   if (is_first(packet, own, sequence)) {
     forward::put_before_stream(packet, caller_of(turn, id), room_of(turn, packet, id));
   }

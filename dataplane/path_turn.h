@@ -82,10 +82,10 @@ struct Presence {
   uint32_t owed = 0;    ///< entries
 };
 
-/// RSTs that are to leave; fixed room.
+/// Segments of our own that are to leave; fixed room.
 class Farewells {
  public:
-  static constexpr uint32_t kRoom = 64;
+  static constexpr uint32_t kRoom = 256;
   /// Whether both of another connection would fit.
   bool has_room() const { return count_ + 2 <= kRoom; }
   void add(const Farewell& one) { waiting_[count_++] = one; }

@@ -31,6 +31,7 @@ constexpr const char* kHelp =
   --steady S      also: new flows for S seconds of the worker's time, by default timeouts and
                   shares, expiry and recycling included (--capacity 16777216, say)
   --lives S       the same with whole TCP lives of seven packets
+  --cookies S     also: SYNs that SYN cookies answer for S seconds, without and with timestamps
   --hand-over     also: the packets of half the flows received by a worker that hands them over
   --latency       also: from arrival to transmission, packets coming one by one and by half the load
   --pushes        also: the same packets with 1,000 pushes a second of their service
@@ -52,7 +53,7 @@ struct Wanted {
   bench::Options options;
   std::string json;
   uint32_t new_flows = 0;
-  double steady = 0, lives = 0;  ///< seconds
+  double steady = 0, lives = 0, cookies = 0;  ///< seconds
   bool rebuild = false, hand_over = false, latency = false, pushes = false;
   int second_core = -1;
 };
@@ -105,6 +106,8 @@ Wanted parse_options(int argc, char** argv) {
     } else if (option == "--lives") {
       wanted.lives = std::strtod(value().c_str(), nullptr);
       wanted.options.default_timeouts = true;
+    } else if (option == "--cookies") {
+      wanted.cookies = std::strtod(value().c_str(), nullptr);
     } else if (option == "--runs") {
       wanted.options.runs = static_cast<uint32_t>(number());
     } else if (option == "--packets") {
@@ -120,6 +123,10 @@ Wanted parse_options(int argc, char** argv) {
   if (wanted.cases.empty()) usage("no case");
   for (const bench::Case& one : wanted.cases) {
     if (wanted.lives != 0 && one.is_mixed()) usage("lives are of one family only: " + one.text);
+    const bool is_nat = one.mode == tables::Mode::nat || one.mode == tables::Mode::fullnat;
+    if (wanted.cookies != 0 && (!is_nat || one.protocol != net::Protocol::tcp)) {
+      usage("SYN cookies are of TCP in nat and fullnat: " + one.text);
+    }
   }
   const uint32_t burst = wanted.options.burst;
   if (wanted.options.runs == 0 || burst == 0 || burst > net::kBurstCapacity ||
@@ -171,6 +178,30 @@ std::string run_latency(bench::Rig& rig, const bench::Options& options, double c
     json += text;
   }
   return json + "]";
+}
+
+/// Both kinds of SYN, and then whether the flows that were open are none the worse.
+std::string run_cookies(bench::Rig& rig, const bench::Options& options, uint32_t first,
+                        double seconds) {
+  std::ostringstream json;
+  for (const bool timestamps : {false, true}) {
+    const char* name = timestamps ? "cookies_with_timestamps" : "cookies_without_timestamps";
+    const bench::Steady flood = bench::measure_cookies(rig, options, first, seconds, timestamps);
+    json << ",\n   \"" << name << "\": {\"seconds\": " << seconds
+         << ", \"million_per_second\": " << flood.million_per_second
+         << ", \"of_all_turns\": " << flood.of_all_turns
+         << ", \"cycles\": " << json_of(flood.cycles) << ", \"refused\": " << flood.refused << "}";
+    std::printf(
+        "%-26s SYN cookies %s timestamps: %.0f cycles, %.2f M/s (all turns: %.2f); %llu refused\n",
+        "", timestamps ? "with" : "without", flood.cycles.median, flood.million_per_second,
+        flood.of_all_turns, static_cast<unsigned long long>(flood.refused));
+  }
+  const bench::Cost after = bench::measure_known(rig, options);
+  if (after.forwarded != after.packets) {
+    std::fprintf(stderr, "the flood ended flows\n");
+    std::exit(1);
+  }
+  return json.str();
 }
 
 std::string run_pushes(bench::Rig& rig, const bench::Options& options, int core) {
@@ -257,6 +288,8 @@ std::string run_case(const bench::Case& what, const Wanted& wanted) {
         static_cast<unsigned long long>(steady.recycled),
         static_cast<unsigned long long>(steady.expired));
   }
+  if (wanted.cookies != 0)
+    json << run_cookies(rig, options, what.flows + wanted.new_flows, wanted.cookies);
   if (wanted.latency) json << run_latency(rig, options, cost.cycles_per_packet.median);
   if (wanted.pushes) json << run_pushes(rig, options, wanted.second_core);
   if (wanted.rebuild) {

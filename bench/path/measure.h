@@ -42,6 +42,11 @@ struct Steady {
 };
 Steady measure_steady(Rig& rig, const Options& options, uint32_t first, double seconds, bool lives);
 
+/// SYNs that cookies answer, for so many seconds; `refused`: those that no cookie answered. The
+/// service's SYNs all get cookies from then on.
+Steady measure_cookies(Rig& rig, const Options& options, uint32_t first, double seconds,
+                       bool timestamps);
+
 /// Known flows that another worker receives and hands over to their owner. `rig` has two workers.
 struct HandOver {
   Spread without, with;  ///< cycles of a packet, both ends in one thread, in turn

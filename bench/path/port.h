@@ -38,7 +38,7 @@ class Port {
   void fill(uint32_t n, const Template& frame) {
     // Like a NIC: the frame begins on a line of its own.
     uint8_t* at = memory_.at() + size_t{n} * kStride + kHeadroom;
-    std::memcpy(at, frame.bytes.data(), 80);
+    std::memcpy(at, frame.bytes.data(), 96);
     descriptors_[n] = {at, frame.length, frame.port};
     std::memcpy(at - kHeadroom, &descriptors_[n], sizeof(Descriptor));
   }

@@ -221,7 +221,8 @@ Rig::Rig(const Case& what, const Options& options)
       capacity_(capacity_for(what, options)),
       snats_(snats_for(capacity_)),
       world_(sizes(options.workers)),
-      folder_(options.huge) {
+      folder_(options.huge),
+      syn_guard_(sizes(options.workers).services, 1, {}) {
   const bool v4 = what.servers == Family::ipv4;
   for (uint32_t i = 0; i < kServers; ++i) {
     texts_.push_back((v4 ? "10.0.1." : "fd00:1::") + std::to_string(10 + i));
@@ -280,6 +281,7 @@ void Rig::start() {
   for (uint16_t worker = 0; worker < options_.workers; ++worker) {
     path::Setup setup = path::setup_of(world_.region(), worker, options_.workers);
     setup.steering = steering_.get();
+    setup.syn_guard = &syn_guard_;
     setup.snat_lines = std::max(setup.snat_lines, snats_ * kServers * tables::kShardCount * 9 / 8);
     tables_.push_back(std::make_unique<flow::Table>(files_->memory(worker), capacity_,
                                                     steering_->flow_hash(), to_tick(now_)));
@@ -319,6 +321,27 @@ void Rig::first_frame(uint32_t n, Template& out) const {
     store(&source.bytes[12], swap32(client + 1));
     Writer{out}.ipv6(source, *parse_address("2001:db8::10"), case_.protocol, port, kPort, flags);
   }
+}
+
+void Rig::syn_frame(uint32_t n, bool options, Template& out) const {
+  first_frame(n, out);
+  if (!options) return;
+  constexpr uint8_t kOptions[] = {2, 4, 5, 180, 4, 2, 8, 10, 0, 0, 0, 1, 0, 0, 0, 0, 1, 3, 3, 7};
+  uint8_t* at = out.bytes.data();
+  const bool v4 = is_v4(out);
+  const size_t l4 = v4 ? 34 : 54, end = l4 + sizeof(Tcp);
+  constexpr uint16_t kLength = sizeof(Tcp) + sizeof kOptions;
+  std::memcpy(at + end, kOptions, sizeof kOptions);
+  reinterpret_cast<Tcp*>(at + l4)->offset = kLength / 4 << 4;
+  store(at + (v4 ? 16 : 18), swap16(static_cast<uint16_t>(v4 ? kLength + sizeof(Ipv4) : kLength)));
+  out.length = static_cast<uint16_t>(l4 + kLength);
+  set_flags(out, kTcpSyn, 0, 0);
+  refresh(out);
+}
+
+void Rig::guard() {
+  spec_.cookies.enabled = 1;
+  world_.put(spec_);
 }
 
 void Rig::life_frame(uint32_t step, const Template& first, const uint8_t* left,

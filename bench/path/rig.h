@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "bench/path/folder.h"
+#include "dataplane/admit/syn_guard.h"
 #include "dataplane/flow/file.h"
 #include "dataplane/path.h"
 #include "dataplane/path_restore.h"
@@ -72,6 +73,10 @@ class Rig {
   void open_flows();
   /// The packet that opens flow `n`, which may be beyond the case's.
   void first_frame(uint32_t n, Template& out) const;
+  /// A SYN with Linux's options, or none.
+  void syn_frame(uint32_t n, bool options, Template& out) const;
+  /// From now on SYN cookies answer all SYNs.
+  void guard();
   /// What follows the first packet in the life of its connection, from that as it left for the
   /// server: SYN-ACK, data, data back, FIN, FIN-ACK, ACK.
   static constexpr uint32_t kLifePackets = 7;
@@ -114,6 +119,7 @@ class Rig {
   net::Instant now_{1000 * net::kNanosecondsPerSecond};
   std::vector<std::unique_ptr<tables::Reader>> readers_;
   std::unique_ptr<steer::Steering> steering_;
+  admit::SynGuard syn_guard_;
   std::unique_ptr<flow::Files> files_;
   std::vector<std::unique_ptr<flow::Table>> tables_;
   std::vector<std::unique_ptr<path::Path>> paths_;

@@ -40,6 +40,13 @@ class Smoke(unittest.TestCase):
         for row in rows:
             self.assertGreater(row["cycles_per_packet"]["median"], 0)
 
+    def test_a_flood(self):
+        done = start(*SMALL, "--cookies", "0.01", "--case", "nat,tcp,ipv4,500", "--case",
+                     "fullnat,tcp,ipv6,500")
+        said, errors = done.communicate(timeout=60)
+        self.assertEqual(done.returncode, 0, errors)
+        self.assertEqual(said.count("; 0 refused"), 4, said)
+
     def test_an_error(self):
         done = start(*SMALL, "--capacity", "4096", "--case", "nat,udp,ipv4,5000")
         _, errors = done.communicate(timeout=60)

@@ -97,4 +97,33 @@ Steady measure_steady(Rig& rig, const Options& options, uint32_t first, double s
   return steady;
 }
 
+Steady measure_cookies(Rig& rig, const Options& options, uint32_t first, double seconds,
+                       bool timestamps) {
+  rig.guard();
+  Clocked clocked(rig, options);
+  Port& port = clocked.port();
+  const tables::Counter& answered =
+      rig.line().reasons[static_cast<size_t>(net::Reason::cookie_sent)];
+  const uint64_t before = answered.read();
+  uint64_t packets = 0;
+  std::vector<double> costs;
+  for (int tenth = 1; tenth <= 10; ++tenth) {
+    while (clocked.seconds() < seconds * tenth / 10) {
+      for (uint32_t k = 0; k < port.size(); ++k) {
+        Template syn;
+        rig.syn_frame(first + static_cast<uint32_t>(packets++), timestamps, syn);
+        port.fill(k, syn);
+      }
+      clocked.run();
+    }
+    costs.push_back(clocked.finish().calm);
+  }
+  Steady steady;
+  steady.of_all_turns = static_cast<double>(packets) / clocked.seconds() / 1e6;
+  steady.million_per_second = clocked.hz() / spread(costs).median / 1e6;
+  steady.cycles = spread(costs);
+  steady.refused = packets - (answered.read() - before);
+  return steady;
+}
+
 }  // namespace nezu::bench

@@ -116,6 +116,7 @@ void put(const publish::WorkerReading& from, const v1::WorkerStatistics& rates, 
   to.set_calls_forgotten(from.calls_forgotten);
   to.set_persistence_forgotten(from.persistence_forgotten);
   to.set_limits_forgotten(from.limits_forgotten);
+  to.set_syn_cookies_taken(from.cookies_taken);
 }
 
 }  // namespace

@@ -153,6 +153,15 @@ tables::FlowLimits limits_of(const v1::Limits& from) {
   return to;
 }
 
+tables::CookieRule cookies_of(const v1::VirtualService& service) {
+  const v1::SynCookies& from = service.syn_cookies();
+  tables::CookieRule to;
+  to.enabled = service.has_syn_cookies() ? 1 : 0;
+  to.above_per_second = from.above_per_second();
+  to.timestamps = !from.has_timestamps() || from.timestamps() ? 1 : 0;
+  return to;
+}
+
 tables::Persistence persistence_of(const v1::VirtualService& service, uint64_t identity) {
   if (!service.has_persistence()) {
     return {};
@@ -198,6 +207,7 @@ ServiceImage compile_service(const v1::VirtualService& service) {
   image.call_timeout_s = service.call_timeout_s();
   image.persistence = persistence_of(service, image.identity);
   image.limits = limits_of(service.limits());
+  image.cookies = cookies_of(service);
   image.passive_ports = net::parse_port_range(service.passive_ports()).value_or(net::PortRange{});
   return image;
 }

@@ -213,6 +213,9 @@ void normalise(v1::VirtualService& service) {
   if (service.has_limits()) {
     normalise(*service.mutable_limits());
   }
+  if (service.has_syn_cookies() && !service.syn_cookies().has_timestamps()) {
+    service.mutable_syn_cookies()->set_timestamps(true);
+  }
   if (service.has_persistence()) {
     normalise(*service.mutable_persistence());
   }

@@ -101,6 +101,8 @@ void check_passive_of(const v1::VirtualService& service, const v1::Pool& pool, P
 void check_persistence(const v1::VirtualService& service, const std::string& path,
                        Problems& problems);
 void check_limits(const v1::Limits& limits, const std::string& path, Problems& problems);
+void check_syn_cookies(const v1::VirtualService& service, const std::string& path,
+                       Problems& problems);
 /// Services of one mark have the same persistence.
 void check_mark(const Model& model, const v1::VirtualService& service, Problems& problems);
 void check_passive_alone(const Model& model, const v1::VirtualService& service, Problems& problems);

@@ -41,6 +41,30 @@ void check_limits(const v1::Limits& limits, const std::string& path, Problems& p
               path + ".client_ipv6_prefix_length", problems);
 }
 
+void check_syn_cookies(const v1::VirtualService& service, const std::string& path,
+                       Problems& problems) {
+  check_range(service.syn_cookies().above_per_second(), 0, 100'000'000, "",
+              path + ".above_per_second", problems);
+  if (service.protocol() != v1::PROTOCOL_TCP) {
+    complain(problems, path, "", "Only TCP has SYNs; leave it out.");
+  }
+  if (service.mode() != v1::MODE_NAT && service.mode() != v1::MODE_FULLNAT) {
+    complain(problems, path, "",
+             "Servers answer past the balancer in this mode, with numbers that no client expects; "
+             "use nat or fullnat, or let the servers send SYN cookies.");
+  }
+  if (service.application() != v1::APPLICATION_UNSPECIFIED &&
+      service.application() != v1::APPLICATION_NONE) {
+    complain(problems, path, "",
+             "Connections whose lines are read have no room for a cookie's numbers; leave it out, "
+             "or limit new flows.");
+  }
+  if (service.client_address() == v1::CLIENT_ADDRESS_TCP_OPTION) {
+    complain(problems, path, "",
+             "The client's address as an option and SYN cookies exclude each other; use proxy_v2.");
+  }
+}
+
 void check_mark(const Model& model, const v1::VirtualService& service, Problems& problems) {
   if (service.mark() == 0) {
     return;

@@ -199,6 +199,9 @@ void validate(const v1::VirtualService& service, Problems& problems) {
   if (service.has_limits()) {
     check_limits(service.limits(), path + ".limits", problems);
   }
+  if (service.has_syn_cookies()) {
+    check_syn_cookies(service, path + ".syn_cookies", problems);
+  }
   check_payload(service, path, problems);
   check_mode(service, path, problems);
 }

@@ -96,7 +96,7 @@ struct WorkerReading {
   uint64_t client_address_left_out = 0;
   uint64_t splices = 0, splice_capacity = 0, announced = 0, announced_capacity = 0;
   uint64_t calls = 0, call_capacity = 0, calls_forgotten = 0;
-  uint64_t persistence_forgotten = 0, limits_forgotten = 0;
+  uint64_t persistence_forgotten = 0, limits_forgotten = 0, cookies_taken = 0;
   uint64_t shards = 0, tsc_hz = 0, generation = 0;
   uint64_t transit = 0, transit_bytes = 0, nat_log_lost = 0, fragmented = 0;
 };

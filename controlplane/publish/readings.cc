@@ -63,6 +63,7 @@ WorkerReading read_worker(const tables::WorkerLine& line, uint32_t number) {
   worker.announced = line.announced.read();
   worker.announced_capacity = line.announced_capacity.read();
   worker.limits_forgotten = line.limits_forgotten.read();
+  worker.cookies_taken = line.cookies_taken.read();
   worker.persistence_forgotten = line.persistence_forgotten.read();
   worker.calls = line.calls.read();
   worker.call_capacity = line.call_capacity.read();

@@ -9,24 +9,10 @@ namespace {
 
 using net::Reason;
 
-/// A second's worth may come at once.
-constexpr uint64_t kAhead = net::kNanosecondsPerSecond;
 constexpr uint64_t kFlows = 0xffffffffu;
 
 bool is_of(uint64_t word, uint64_t hash) { return word != 0 && word >> 32 == hash >> 32; }
 uint32_t flows_in(uint64_t word) { return static_cast<uint32_t>(word & kFlows); }
-
-/// False: too many for a rate of so many a second.
-bool meter(std::atomic<uint64_t>& due, uint32_t per_second, net::Instant now) {
-  if (per_second == 0) return true;
-  const uint64_t apart = net::kNanosecondsPerSecond / per_second;
-  uint64_t before = due.load(std::memory_order_relaxed);
-  while (true) {
-    const uint64_t next = std::max(before, now.nanoseconds) + apart;
-    if (next > now.nanoseconds + kAhead) return false;
-    if (due.compare_exchange_weak(before, next, std::memory_order_relaxed)) return true;
-  }
-}
 
 }  // namespace
 
@@ -34,7 +20,7 @@ Meters::Meters(uint32_t services, uint32_t clients, uint64_t seed)
     : services_(services),
       clients_(clients),
       seed_(seed),
-      dues_(std::make_unique<Due[]>(services)),
+      rates_(std::make_unique<Rate[]>(services)),
       bits_(std::make_unique<std::atomic<uint16_t>[]>(services)),
       cells_(std::make_unique<Cell[]>(clients)) {}
 
@@ -78,7 +64,7 @@ Meters::Cell* Meters::find_or_make(uint64_t hash, net::Instant now, bool& forgot
     uint64_t before = 0, least_worth = UINT64_MAX;
     for (Cell& cell : set_of(hash)) {
       const uint64_t word = cell.word.load(std::memory_order_relaxed);
-      const uint64_t value = worth(word, cell.due.load(std::memory_order_relaxed));
+      const uint64_t value = worth(word, cell.rate.due());
       if (value >= least_worth) continue;
       least = &cell;
       before = word;
@@ -87,7 +73,7 @@ Meters::Cell* Meters::find_or_make(uint64_t hash, net::Instant now, bool& forgot
     if (least == nullptr || is_of(before, hash)) continue;
     const bool loses = least_worth > 1;
     if (!least->word.compare_exchange_strong(before, hash >> 32 << 32)) continue;
-    least->due.store(0, std::memory_order_relaxed);
+    least->rate.reset();
     if (before == 0) used_.fetch_add(1, std::memory_order_relaxed);
     forgot = loses;
     return least;
@@ -110,13 +96,13 @@ Meters::Verdict Meters::admit(const tables::Service& service, const net::Address
       const uint32_t has = flows_in(cell->word.load(std::memory_order_relaxed));
       if (limits.client.at_once != 0 && has >= limits.client.at_once) {
         verdict.reason = Reason::client_limit_flows;
-      } else if (!meter(cell->due, limits.client.per_second, now)) {
+      } else if (!cell->rate.take(limits.client.per_second, now)) {
         verdict.reason = Reason::client_limit_flow_rate;
       }
       if (verdict.reason != Reason::none) return verdict;
     }
   }
-  if (!meter(dues_[slot], limits.all.per_second, now)) verdict.reason = Reason::limit_flow_rate;
+  if (!rates_[slot].take(limits.all.per_second, now)) verdict.reason = Reason::limit_flow_rate;
   return verdict;
 }
 

@@ -1,10 +1,7 @@
 // How many flows of a service may be opened: a second and at once, of all clients and of each.
 //
-// One for all workers. Rates are metered by the generic cell rate algorithm (ITU-T I.371): one
-// word holds when the next flow would be due if all came evenly, and a second's worth may come
-// ahead of that. It is changed by compare-and-swap and only by flows that are let in, so that what
-// is refused writes nothing. Clients have cells in sets of eight. A full set forgets a client that
-// is at rest, which loses nothing, else the one that has been quiet for longest.
+// One for all workers. Clients have cells in sets of eight. A full set forgets a client that is at
+// rest, which loses nothing, else the one that has been quiet for longest.
 #pragma once
 
 #include <atomic>
@@ -12,6 +9,7 @@
 #include <memory>
 #include <span>
 
+#include "dataplane/admit/rate.h"
 #include "dataplane/net/reason.h"
 #include "dataplane/net/time.h"
 #include "dataplane/tables/blocks.h"
@@ -43,10 +41,9 @@ class Meters {
   uint32_t used() const { return used_.load(std::memory_order_relaxed); }
 
  private:
-  using Due = std::atomic<uint64_t>;  ///< boot-time ns
   struct Cell {
     std::atomic<uint64_t> word{0};  ///< half a hash, never 0 | flows
-    Due due{0};
+    Rate rate;
   };
 
   uint64_t hash(uint16_t service, const net::Address& client) const;
@@ -57,7 +54,7 @@ class Meters {
 
   uint32_t services_, clients_;
   uint64_t seed_;
-  std::unique_ptr<Due[]> dues_;                    ///< by ServiceId
+  std::unique_ptr<Rate[]> rates_;                  ///< by ServiceId
   std::unique_ptr<std::atomic<uint16_t>[]> bits_;  ///< by ServiceId: of clients, IPv4 and IPv6
   std::unique_ptr<Cell[]> cells_;
   std::atomic<uint32_t> used_{0};

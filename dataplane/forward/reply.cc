@@ -3,9 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <span>
 #include <utility>
 
-#include "dataplane/forward/segment_size.h"
+#include "dataplane/forward/tcp_options.h"
 #include "dataplane/net/checksum.h"
 #include "dataplane/net/crc32c.h"
 #include "dataplane/net/headers.h"
@@ -139,52 +140,18 @@ bool reply_error(Packet& p, const Address& source, const Error& error, uint32_t 
 
 }  // namespace
 
-bool reply_reset(Packet& p) {
-  if (p.shape != Shape::transport || p.protocol != Protocol::tcp || p.first_fragment) return false;
-  const Tcp from = *p.at<Tcp>(p.l4);
-  const uint32_t room = std::max(p.room, p.head_length);
-  if ((from.flags & kTcpRst) != 0 || p.at<Ethernet>(0)->destination.is_multicast() ||
-      room < p.l3 + ip_header_size(p) + sizeof(Tcp)) {
-    return false;
-  }
-  const Ends ends = ends_of(p);
-  const uint32_t payload = p.ip_length - (p.l4 - p.l3) - from.header_length();
-  const uint32_t occupied = payload + ((from.flags & kTcpSyn) != 0) + ((from.flags & kTcpFin) != 0);
+namespace {
 
-  write_ip(p, {ends.destination, ends.source}, Protocol::tcp, sizeof(Tcp), 0);
-  Tcp& tcp = *p.at<Tcp>(p.l4);
-  tcp = {};
-  tcp.source = from.destination;
-  tcp.destination = from.source;
-  const bool acknowledges = (from.flags & kTcpAck) != 0;
-  tcp.sequence = acknowledges ? uint32_t{from.acknowledgement} : 0;
-  tcp.acknowledgement = acknowledges ? 0 : from.sequence + occupied;
-  tcp.offset = sizeof(Tcp) / 4 << 4;
-  tcp.flags = acknowledges ? kTcpRst : kTcpRst | kTcpAck;
-  tcp.window = 0;
-  tcp.checksum = 0;
-  tcp.urgent = 0;
-  tcp.checksum.set_raw(transport_sum(p, sizeof(Tcp)));
-  p.tcp_flags = tcp.flags;
-  answer(p);
-  return true;
-}
+struct Answer {
+  uint32_t sequence = 0, acknowledgement = 0;
+  uint8_t flags = 0;
+  uint16_t window = 0;
+  std::span<const uint8_t> options;  ///< whole words
+};
 
-bool reply_acknowledgement(Packet& p, uint32_t acknowledgement) {
-  constexpr uint8_t kTimestamps = 8, kNothing = 1;
-  constexpr uint32_t kTimestampsLength = 10;
-  constexpr uint16_t kWindow = 4096;
-  if (p.shape != Shape::transport || p.protocol != Protocol::tcp || p.first_fragment) return false;
-  const Tcp from = *p.at<Tcp>(p.l4);
-  if ((from.flags & (kTcpRst | kTcpAck)) != kTcpAck) return false;
-  // What it echoes is the other side's latest: RFC 7323 3.2.
-  const uint32_t at = find_tcp_option(p, kTimestamps, kTimestampsLength);
-  std::array<uint8_t, 12> options = {kNothing, kNothing, kTimestamps, kTimestampsLength};
-  if (at != 0) {
-    std::memcpy(&options[4], p.head + p.l4 + at + 6, 4);
-    std::memcpy(&options[8], p.head + p.l4 + at + 2, 4);
-  }
-  const uint32_t length = sizeof(Tcp) + (at != 0 ? options.size() : 0);
+/// `from`: what is answered.
+bool answer_segment(Packet& p, const Tcp& from, const Answer& says) {
+  const auto length = static_cast<uint32_t>(sizeof(Tcp) + says.options.size());
   if (std::max(p.room, p.head_length) < p.l3 + ip_header_size(p) + length) return false;
   const Ends ends = ends_of(p);
   write_ip(p, {ends.destination, ends.source}, Protocol::tcp, length, 0);
@@ -192,18 +159,60 @@ bool reply_acknowledgement(Packet& p, uint32_t acknowledgement) {
   tcp = {};
   tcp.source = from.destination;
   tcp.destination = from.source;
-  tcp.sequence = from.acknowledgement;
-  tcp.acknowledgement = acknowledgement;
+  tcp.sequence = says.sequence;
+  tcp.acknowledgement = says.acknowledgement;
   tcp.offset = static_cast<uint8_t>(length / 4 << 4);
-  tcp.flags = kTcpAck;
-  tcp.window = kWindow;
+  tcp.flags = says.flags;
+  tcp.window = says.window;
   tcp.checksum = 0;
   tcp.urgent = 0;
-  if (at != 0) std::memcpy(p.head + p.l4 + sizeof(Tcp), options.data(), options.size());
+  std::memcpy(p.head + p.l4 + sizeof(Tcp), says.options.data(), says.options.size());
   tcp.checksum.set_raw(transport_sum(p, length));
   p.tcp_flags = tcp.flags;
   answer(p);
   return true;
+}
+
+}  // namespace
+
+bool reply_reset(Packet& p) {
+  if (p.shape != Shape::transport || p.protocol != Protocol::tcp || p.first_fragment) return false;
+  const Tcp from = *p.at<Tcp>(p.l4);
+  if ((from.flags & kTcpRst) != 0 || p.at<Ethernet>(0)->destination.is_multicast()) return false;
+  const uint32_t payload = p.ip_length - (p.l4 - p.l3) - from.header_length();
+  const uint32_t occupied = payload + ((from.flags & kTcpSyn) != 0) + ((from.flags & kTcpFin) != 0);
+  Answer reset;
+  if ((from.flags & kTcpAck) != 0) {
+    reset.sequence = from.acknowledgement;
+    reset.flags = kTcpRst;
+  } else {
+    reset.acknowledgement = from.sequence + occupied;
+    reset.flags = kTcpRst | kTcpAck;
+  }
+  return answer_segment(p, from, reset);
+}
+
+bool reply_acknowledgement(Packet& p, uint32_t acknowledgement) {
+  constexpr uint16_t kWindow = 4096;
+  if (p.shape != Shape::transport || p.protocol != Protocol::tcp || p.first_fragment) return false;
+  const Tcp from = *p.at<Tcp>(p.l4);
+  if ((from.flags & (kTcpRst | kTcpAck)) != kTcpAck) return false;
+  // What it echoes is the other side's latest: RFC 7323 3.2.
+  const auto theirs = timestamps_of(p);
+  TcpOptions options;
+  if (theirs) options.add_timestamps(theirs->echo, theirs->value);
+  return answer_segment(p, from,
+                        {from.acknowledgement, acknowledgement, kTcpAck, kWindow, options.bytes()});
+}
+
+bool reply_syn_ack(Packet& p, uint32_t sequence, const TcpOptions& options) {
+  if (p.shape != Shape::transport || p.protocol != Protocol::tcp || p.first_fragment ||
+      p.at<Ethernet>(0)->destination.is_multicast()) {
+    return false;
+  }
+  const Tcp from = *p.at<Tcp>(p.l4);
+  return answer_segment(p, from,
+                        {sequence, from.sequence + 1, kTcpSyn | kTcpAck, 0, options.bytes()});
 }
 
 bool reply_abort(Packet& p) {

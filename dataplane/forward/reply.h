@@ -8,6 +8,7 @@
 // complete. How often answers may leave is the caller's to limit.
 #pragma once
 
+#include "dataplane/forward/tcp_options.h"
 #include "dataplane/net/packet.h"
 
 namespace nezu::forward {
@@ -24,6 +25,9 @@ namespace nezu::forward {
 /// TCP: up to `acknowledgement` all has come. For a segment with an acknowledgement of its own; the
 /// window is small, as whoever it speaks for may have any scale (RFC 7323 2).
 [[nodiscard]] bool reply_acknowledgement(net::Packet& packet, uint32_t acknowledgement);
+
+/// A SYN is answered with that sequence number and a closed window (RFC 9293 3.10.7.2).
+[[nodiscard]] bool reply_syn_ack(net::Packet& packet, uint32_t sequence, const TcpOptions& options);
 
 /// From the address that the packet was for: no such port or, where there are none, protocol.
 [[nodiscard]] bool reply_unreachable(net::Packet& packet);

@@ -6,35 +6,17 @@
 
 #include <algorithm>
 
+#include "dataplane/forward/tcp_options.h"
 #include "dataplane/net/checksum.h"
 #include "dataplane/net/headers.h"
 #include "dataplane/net/packet.h"
 
 namespace nezu::forward {
 
-/// Where an option of that kind and length stands in the TCP header, from its first byte; 0: not
-/// there. An option of an impossible length ends the search: it is the receiver's to judge.
-inline uint32_t find_tcp_option(const net::Packet& packet, uint8_t kind, uint32_t length) {
-  constexpr uint8_t kEnd = 0, kNothing = 1;
-  const uint8_t* header = packet.head + packet.l4;
-  const uint32_t end = packet.at<net::Tcp>(packet.l4)->header_length();
-  for (uint32_t at = sizeof(net::Tcp); at < end && header[at] != kEnd;) {
-    if (header[at] == kNothing) {
-      ++at;
-      continue;
-    }
-    const uint32_t size = at + 1 < end ? header[at + 1] : 0;
-    if (size < 2 || at + size > end) return 0;
-    if (header[at] == kind && (length == 0 || size == length)) return at;
-    at += size;
-  }
-  return 0;
-}
-
 /// `lowered(size)`: the new one, which is written if it is smaller.
 template <typename Lowered>
 inline void change_segment_size(net::Packet& packet, Lowered lowered) {
-  const uint32_t at = find_tcp_option(packet, 2, 4);
+  const uint32_t at = find_tcp_option(packet, tcp_option::kSegmentSize, 4);
   if (at == 0) return;
   uint8_t* field = packet.head + packet.l4 + at + 2;
   const auto from = net::load<uint16_t>(field);

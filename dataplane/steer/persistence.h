@@ -84,6 +84,7 @@ class Persistence {
     }
   }
 
+  uint64_t seed() const { return seed_; }
   uint32_t count() const { return count_.load(std::memory_order_relaxed); }
   uint32_t capacity() const { return capacity_; }
 

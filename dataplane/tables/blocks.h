@@ -182,6 +182,15 @@ struct FlowLimits {
   constexpr bool exist() const { return all.exists() || client.exists(); }
 };
 
+/// SYNs that are answered by SYN cookies.
+struct CookieRule {
+  uint32_t above_per_second = 0;  ///< those beyond so many; 0: all
+  uint8_t enabled = 0;
+  uint8_t timestamps = 1;  ///< servers speak them: clients may, too
+  std::array<uint8_t, 2> reserved{};
+  bool operator==(const CookieRule&) const = default;
+};
+
 struct SnatSet;
 struct alignas(64) Service {
   ServiceKey key;
@@ -211,7 +220,8 @@ struct alignas(64) Service {
   Ref<AccessList> access;  ///< whose flows it takes; none: everybody's
   Persistence persistence;
   FlowLimits limits;
-  std::array<uint8_t, 48> reserved3{};
+  CookieRule cookies;  ///< `nat`, `fullnat`; TCP
+  std::array<uint8_t, 40> reserved3{};
   bool operator==(const Service&) const = default;
 };
 static_assert(sizeof(Service) == 384);

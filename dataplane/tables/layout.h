@@ -143,7 +143,8 @@ struct alignas(64) WorkerLine {
   Counter fragmented;             ///< packets that left in pieces
   Counter persistence_forgotten;  ///< clients that lost their place to others before their time
   Counter limits_forgotten;       ///< clients whose limits were lost to others in a full table
-  std::array<Counter, 20> reserved{};
+  Counter cookies_taken;          ///< connections that SYN cookies opened
+  std::array<Counter, 19> reserved{};
   Counter client_address_left_out;  ///< segments without room for it
   Counter splices;                  ///< gauge: flows whose lengths change
   Counter splice_capacity;          ///< gauge

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "dataplane/admit/meters.h"
+#include "dataplane/admit/syn_guard.h"
 #include "dataplane/flow/table.h"
 #include "dataplane/forward/pieces.h"
 #include "dataplane/net/headers.h"
@@ -25,6 +26,7 @@
 #include "dataplane/steer/calls.h"
 #include "dataplane/steer/persistence.h"
 #include "dataplane/steer/steering.h"
+#include "tests/fuzz/begin.h"
 #include "tests/fuzz/input.h"
 #include "tests/path/world.h"
 
@@ -32,7 +34,7 @@ namespace {
 
 using namespace nezu;
 using namespace nezu::net;
-using fuzz::Input;
+using fuzz::Input, fuzz::kBegin, fuzz::kCookieSeed;
 
 constexpr uint32_t kWorkers = 2;
 constexpr flow::Capacity kCapacity{24, 12, 8};
@@ -111,6 +113,7 @@ class Balancer {
     }
     world_.rebuild_routes();
     put_told();
+    put_guarded();
     put_open();
     tables::Settings settings;
     settings.transit = tables::Transit::forward;
@@ -136,6 +139,7 @@ class Balancer {
       setup.calls = &calls_;
       setup.persistence = &persistence_;
       setup.meters = &meters_;
+      setup.syn_guard = &syn_guard_;
       setup.snat_lines = 64;
       setup.ports = {tables::port_identity("front"), tables::port_identity("back")};
       setup.nat_log = &nat_log_[number];
@@ -286,6 +290,24 @@ class Balancer {
       world_.put(spec);
     }
   }
+  /// Handshakes by SYN cookies, in both families and between them.
+  void put_guarded() {
+    for (const bool v6 : {false, true}) {
+      world::ServiceSpec spec;
+      spec.vip = v6 ? "2001:db8::10" : "203.0.113.10";
+      spec.servers = {{v6 ? "fd00:1::5" : "10.0.1.5", 8080}};
+      spec.cookies.enabled = 1;
+      spec.refusal = tables::Refusal::refuse;
+      spec.port = 95;
+      world_.put(spec);
+      spec.mode = tables::Mode::fullnat;
+      spec.servers = {{"fd00:1::5", 8080}, {"10.0.1.5", 8080}};
+      spec.snats = {"10.0.0.1", "fd00:1::a"};
+      spec.client_address = tables::ClientAddress::proxy_v2;
+      spec.port = 96;
+      world_.put(spec);
+    }
+  }
   void put_one_way(world::ServiceSpec spec, uint16_t port, tables::Mode mode) {
     spec.port = port;
     spec.mode = mode;
@@ -341,11 +363,12 @@ class Balancer {
   steer::Announcements announcements_{kWorkers, 4096};
   steer::Calls calls_{kWorkers};
   admit::Meters meters_{16, 16, 1};
+  admit::SynGuard syn_guard_{256, kCookieSeed, {}};
   static constexpr uint32_t kPersistentClients = 16;
   std::vector<std::byte> persistent_ =
       std::vector<std::byte>(steer::Persistence::bytes(kPersistentClients));
   steer::Persistence persistence_{persistent_, kPersistentClients, 1};
-  Instant now_{1000 * kNanosecondsPerSecond};
+  Instant now_ = kBegin;
   uint32_t kept_ = 0;
   std::array<path::NatRing, kWorkers> nat_log_{path::NatRing(16), path::NatRing(16)};
   std::array<Worker, kWorkers> workers_;

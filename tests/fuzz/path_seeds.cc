@@ -327,6 +327,7 @@ int main(int count, char** arguments) {
            {kLater, eth() / kTo / udp(40000, port) / ok}});
   }
   write_bridge_seeds(corpus);
+  write_cookie_seeds(corpus);
   write(corpus / "flood", flood(70, 80));
   write(corpus / "flood_fullnat", flood(70, 443));
   write(corpus / "ours",

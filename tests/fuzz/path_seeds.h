@@ -57,6 +57,8 @@ inline const auto kFrom = dsl::ipv4("10.0.1.5", "198.51.100.7");
 inline const auto kTo6 = dsl::ipv6("2001:db8:c::7", "2001:db8::10");
 inline const auto kFrom6 = dsl::ipv6("fd00:1::5", "2001:db8:c::7");
 
+/// cookie_seeds.cc
+void write_cookie_seeds(const std::filesystem::path& corpus);
 /// bridge_seeds.cc
 void write_bridge_seeds(const std::filesystem::path& corpus);
 

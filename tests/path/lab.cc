@@ -55,6 +55,8 @@ void Lab::start(uint16_t workers) {
     std::abort();
   }
   path::adopt_clients(persistence(), world_.view(), tick);
+  syn_guard_ = std::make_unique<admit::SynGuard>(world_.region().header().sizes.services,
+                                                 persistence().seed(), now_);
   std::vector<path::Path*> all;
   for (uint16_t worker = 0; worker < workers; ++worker) {
     tables_.push_back(std::make_unique<flow::Table>(files_->memory(worker), capacity_,
@@ -66,6 +68,7 @@ void Lab::start(uint16_t workers) {
     setup.calls = calls_.get();
     setup.persistence = &persistence();
     setup.meters = meters_.get();
+    setup.syn_guard = syn_guard_.get();
     setup.snat_lines = 4096;
     setup.ports[0] = tables::port_identity("front");
     setup.ports[1] = tables::port_identity("back");
@@ -188,7 +191,9 @@ std::vector<Fate> Lab::send(const std::vector<dsl::Frame>& frames, uint16_t work
   std::vector<dsl::Frame> copies = frames;
   std::vector<Way> ways;
   for (dsl::Frame& frame : copies) ways.push_back({&frame});
-  return run(worker, port, ways, By::port);
+  auto fates = run(worker, port, ways, By::port);
+  for (uint16_t each = 0; each < workers(); ++each) say_farewells(each);
+  return fates;
 }
 
 void Lab::advance(double seconds) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "dataplane/admit/meters.h"
+#include "dataplane/admit/syn_guard.h"
 #include "dataplane/flow/file.h"
 #include "dataplane/path.h"
 #include "dataplane/path_restore.h"
@@ -54,7 +55,7 @@ class Lab {
   /// What became of the pieces of packets that were too long (verdict `split`), since the last
   /// call.
   std::vector<Fate> pieces() { return std::exchange(pieces_, {}); }
-  /// RSTs of our own that left, since the last call.
+  /// Segments of our own that left, since the last call.
   std::vector<Fate> said() { return std::exchange(said_, {}); }
   /// Who sends into a port, from the next start on.
   void side(uint16_t port, net::Side side) { sides_[port] = side; }
@@ -113,6 +114,7 @@ class Lab {
   std::unique_ptr<steer::Calls> calls_;
   std::unique_ptr<steer::PersistenceFile> persistence_;
   std::unique_ptr<admit::Meters> meters_;
+  std::unique_ptr<admit::SynGuard> syn_guard_;
   std::unique_ptr<flow::Files> files_;
   std::vector<std::unique_ptr<flow::Table>> tables_;
   std::vector<std::unique_ptr<path::NatRing>> logs_;

@@ -2,7 +2,7 @@
 // lost.
 #include <gtest/gtest.h>
 
-#include "tests/path/wire.h"
+#include "tests/path/converse.h"
 
 namespace nezu::lab {
 namespace {
@@ -31,16 +31,6 @@ Ends from_v4() { return {world::address("198.18.0.7"), world::address("203.0.113
 Ends from_v6() {
   return {world::address("2001:db8:c::7"), world::address("2001:db8::10"), 40000, 80};
 }
-
-std::string stream(std::mt19937& random, size_t length) {
-  std::string text(length, 0);
-  for (char& c : text) c = static_cast<char>(random());
-  return text;
-}
-
-struct Capacity : flow::Capacity {
-  explicit Capacity(uint32_t records) : flow::Capacity{1024, 512, records} {}
-};
 
 TEST(ProxyOverTcp, TheHandshakesAckCarriesTheHeader) {
   Lab lab(1, Capacity(64));
@@ -184,38 +174,6 @@ TEST(ProxyOverTcp, MoreThanFourGigabytes) {
     const Fate back = talk.answer(talk.tcp_back().seq(501).ack(at + 28));
     EXPECT_EQ(segment_of(back.frame).acknowledgement, at) << i;
   }
-}
-
-/// Whole connections over bad wires: what the server reads is the header and the client's stream.
-void converse(const world::ServiceSpec& spec, const Ends& ends, const std::string& header,
-              uint16_t workers, uint32_t seed, bool restarts) {
-  SCOPED_TRACE("seed " + std::to_string(seed));
-  std::mt19937 random(seed);
-  Lab lab(workers, Capacity(64));
-  lab.world().put(spec);
-  const std::string there = stream(random, random() % 3 == 0 ? 0 : random() % 30000);
-  const std::string back = stream(random, random() % 30000);
-  const double bad = seed % 4 == 0 ? 0 : 0.02 * (seed % 4);
-  const uint16_t size = ends.source.is_v4() && spec.servers[0].address[0] == '1' ? 1460 : 1440;
-  Dialogue talk(lab, {bad, bad, 2 * bad}, seed, ends, TcpEnd(true, random(), there, size),
-                TcpEnd(false, random(), back, size));
-  ASSERT_TRUE(talk.run([&] { return talk.server().is_open(); })) << talk.complaint();
-  for (int i = 0; restarts && i < 3; ++i) {
-    talk.run([&, n = 0]() mutable { return ++n > 40; });
-    ASSERT_EQ(lab.restart(static_cast<uint16_t>(1 + random() % 3)).dropped, 0u);
-  }
-  talk.run([&] { return talk.client().is_quiet() && talk.server().is_quiet(); });
-  EXPECT_EQ(talk.server().heard().substr(0, header.size()), header);
-  talk.client().close();
-  talk.server().close();
-  EXPECT_TRUE(talk.run([&] { return talk.client().is_done() && talk.server().is_done(); }))
-      << talk.last_drop_;
-  EXPECT_EQ(talk.complaint(), "");
-  EXPECT_TRUE(talk.server().heard() == header + there) << talk.server().heard().size();
-  EXPECT_TRUE(talk.client().heard() == back);
-  EXPECT_EQ(lab.audit(), "");
-  lab.advance(400);
-  EXPECT_EQ(lab.flow_count(), 0u);
 }
 
 TEST(ProxyOverTcp, BothStreamsComeWholeOverBadWires) {

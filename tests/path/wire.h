@@ -119,6 +119,11 @@ class Dialogue {
     }
     for (const TcpSegment& segment : caller_.speak(time_, kPatience)) carry(segment, true);
     for (const TcpSegment& segment : callee_.speak(time_, kPatience)) carry(segment, false);
+    for (const Fate& fate : lab_.said()) {
+      if (fate.verdict != net::Verdict::forward) continue;
+      const bool to_server = ends_of(fate.frame).destination == server_ends_.destination;
+      deliver(segment_of(fate.frame), fate.frame, to_server);
+    }
   }
   template <typename Until>
   bool run(Until until, uint32_t most = 20000) {

@@ -53,25 +53,25 @@ void print_workers(std::ostream& out, const v1::System& system) {
   Table table({">worker", ">load", ">pkt/s", ">cycles/pkt", ">generation", ">shards", ">live",
                ">embryonic", ">closed", "entries ipv4", "entries ipv6", "snat slices",
                "changed flows", "announced", "calls", ">calls forgotten", ">clients forgotten",
-               ">limits forgotten"});
+               ">limits forgotten", ">SYN cookies taken"});
   const auto fill = [](uint64_t used, uint64_t capacity) {
     return scaled(static_cast<double>(used)) + " of " + scaled(static_cast<double>(capacity));
   };
   for (const v1::Worker& worker : system.workers()) {
-    table.add({std::to_string(worker.number()), percent(worker.load()),
-               scaled(static_cast<double>(worker.packets_per_second())),
-               scaled(worker.cycles_per_packet()), std::to_string(worker.generation()),
-               std::to_string(worker.shards()), std::to_string(worker.flows_live()),
-               std::to_string(worker.flows_embryonic()), std::to_string(worker.flows_closed()),
-               fill(worker.flows_ipv4(), worker.flow_capacity_ipv4()),
-               fill(worker.flows_ipv6(), worker.flow_capacity_ipv6()),
-               fill(worker.snat_lines(), worker.snat_line_capacity()),
-               fill(worker.changed_flows(), worker.changed_flow_capacity()),
-               fill(worker.announced(), worker.announced_capacity()),
-               fill(worker.calls(), worker.call_capacity()),
-               std::to_string(worker.calls_forgotten()),
-               std::to_string(worker.persistence_forgotten()),
-               std::to_string(worker.limits_forgotten())});
+    table.add(
+        {std::to_string(worker.number()), percent(worker.load()),
+         scaled(static_cast<double>(worker.packets_per_second())),
+         scaled(worker.cycles_per_packet()), std::to_string(worker.generation()),
+         std::to_string(worker.shards()), std::to_string(worker.flows_live()),
+         std::to_string(worker.flows_embryonic()), std::to_string(worker.flows_closed()),
+         fill(worker.flows_ipv4(), worker.flow_capacity_ipv4()),
+         fill(worker.flows_ipv6(), worker.flow_capacity_ipv6()),
+         fill(worker.snat_lines(), worker.snat_line_capacity()),
+         fill(worker.changed_flows(), worker.changed_flow_capacity()),
+         fill(worker.announced(), worker.announced_capacity()),
+         fill(worker.calls(), worker.call_capacity()), std::to_string(worker.calls_forgotten()),
+         std::to_string(worker.persistence_forgotten()), std::to_string(worker.limits_forgotten()),
+         std::to_string(worker.syn_cookies_taken())});
   }
   table.print(out);
 }

@@ -70,7 +70,8 @@ Replay::Replay(const tables::Region& region, const tables::View& view, Network& 
       calls_(1),
       persistent_(steer::Persistence::bytes(kClients)),
       persistence_(persistent_, kClients, kSeed),
-      meters_(region.header().sizes.services, kClients, kSeed) {
+      meters_(region.header().sizes.services, kClients, kSeed),
+      syn_guard_(region.header().sizes.services, kSeed, {}) {
   const size_t bytes = flow::Extent(options_.flows).bytes;
   memory_.resize(bytes + 64);
   void* at = memory_.data();
@@ -85,6 +86,7 @@ Replay::Replay(const tables::Region& region, const tables::View& view, Network& 
   setup.calls = &calls_;
   setup.persistence = &persistence_;
   setup.meters = &meters_;
+  setup.syn_guard = &syn_guard_;
   setup.line = &line_;
   setup.snat_lines = options_.snat_lines;
   setup.ports = options_.ports;

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "dataplane/admit/meters.h"
+#include "dataplane/admit/syn_guard.h"
 #include "dataplane/flow/table.h"
 #include "dataplane/path.h"
 #include "dataplane/steer/announcements.h"
@@ -99,6 +100,7 @@ class Replay {
   std::vector<std::byte> persistent_;
   steer::Persistence persistence_;
   admit::Meters meters_;
+  admit::SynGuard syn_guard_;
   std::vector<std::byte> memory_;
   std::unique_ptr<flow::Table> table_;
   std::unique_ptr<path::Path> path_;

@@ -90,6 +90,37 @@ TEST(ValidateLimits, RangesAndDefaults) {
               HasSubstr("limits.client_ipv6_prefix_length: 129"));
 }
 
+TEST(ValidateSynCookies, WhereTheyArePossible) {
+  v1::VirtualService service;
+  service.mutable_syn_cookies();
+  normalise(service);
+  EXPECT_TRUE(service.syn_cookies().timestamps());
+  const auto with = [](auto spoil) {
+    return problems_with([&](v1::Configuration& c) {
+      v1::VirtualService& s = *c.mutable_services(0);
+      s.set_protocol(v1::PROTOCOL_TCP);
+      s.set_mode(v1::MODE_NAT);
+      s.clear_snat_set();
+      s.mutable_syn_cookies();
+      spoil(s);
+    });
+  };
+  EXPECT_EQ(with([](v1::VirtualService&) {}), "");
+  EXPECT_THAT(with([](v1::VirtualService& s) {
+                s.mutable_syn_cookies()->set_above_per_second(100'000'001);
+              }),
+              HasSubstr("syn_cookies.above_per_second: 100000001"));
+  EXPECT_THAT(with([](v1::VirtualService& s) { s.set_protocol(v1::PROTOCOL_UDP); }),
+              HasSubstr("Only TCP has SYNs"));
+  EXPECT_THAT(with([](v1::VirtualService& s) { s.set_mode(v1::MODE_ROUTE); }),
+              HasSubstr("Servers answer past the balancer"));
+  EXPECT_THAT(with([](v1::VirtualService& s) { s.set_application(v1::APPLICATION_FTP); }),
+              HasSubstr("Connections whose lines are read"));
+  EXPECT_THAT(
+      with([](v1::VirtualService& s) { s.set_client_address(v1::CLIENT_ADDRESS_TCP_OPTION); }),
+      HasSubstr("exclude each other"));
+}
+
 /// A client alone leads an FTP data connection on a declared port to its server.
 TEST(ValidatePersistence, DeclaredPassivePortsMayRestOnIt) {
   const auto with = [](bool persistent) {

@@ -1,0 +1,38 @@
+// The generic cell rate algorithm (ITU-T I.371) in one word, for all workers.
+//
+// The word holds when the next one would be due if all came evenly; a second's worth may come ahead
+// of that. It is changed by compare-and-swap and only by what is let in, so that what is refused
+// writes nothing.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+
+#include "dataplane/net/time.h"
+
+namespace nezu::admit {
+
+class Rate {
+ public:
+  /// False: that would be more than so many a second; 0 is any number.
+  bool take(uint32_t per_second, net::Instant now) {
+    if (per_second == 0) return true;
+    constexpr uint64_t kAhead = net::kNanosecondsPerSecond;
+    const uint64_t apart = net::kNanosecondsPerSecond / per_second;
+    uint64_t before = due();
+    while (true) {
+      const uint64_t next = std::max(before, now.nanoseconds) + apart;
+      if (next > now.nanoseconds + kAhead) return false;
+      if (due_.compare_exchange_weak(before, next, std::memory_order_relaxed)) return true;
+    }
+  }
+  /// Boot-time ns.
+  uint64_t due() const { return due_.load(std::memory_order_relaxed); }
+  void reset() { due_.store(0, std::memory_order_relaxed); }
+
+ private:
+  std::atomic<uint64_t> due_{0};
+};
+
+}  // namespace nezu::admit
