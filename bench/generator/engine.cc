@@ -147,7 +147,9 @@ uint32_t Engine::receive(Wire& wire) {
     } else {
       analyser_.note(reading, now);
     }
-    if (reading.kind == Kind::tcp && segments_ != nullptr) segments_->receive(bytes, reading, now);
+    if (reading.kind == Kind::tcp && connections_ != nullptr) {
+      connections_->receive(read_segment(bytes, reading), now);
+    }
     frames[kept++] = frames[i];
   }
   rte_pktmbuf_free_bulk(frames, kept);
@@ -156,20 +158,26 @@ uint32_t Engine::receive(Wire& wire) {
 
 /// True when there was one.
 bool Engine::send_segments(uint64_t now) {
-  if (segments_ == nullptr) return false;
+  if (connections_ == nullptr) return false;
+  connections_->turn(now);
   bool any = false;
   for (const Way way : {Way::to_right, Way::to_left}) {
-    for (uint16_t i = 0; i < kBurst; ++i) {
+    rte_mbuf* frames[kBurst];
+    uint16_t count = 0;
+    Segment segment;
+    while (count < kBurst && connections_->take(way, segment)) {
       rte_mbuf* frame = rte_pktmbuf_alloc(pool_);
-      if (frame == nullptr) break;
-      const uint32_t length =
-          segments_->next(way, rte_pktmbuf_mtod(frame, uint8_t*), rte_pktmbuf_tailroom(frame), now);
+      if (frame == nullptr) break;  // as good as lost: it is said again
+      const uint32_t length = write_segment(rte_pktmbuf_mtod(frame, uint8_t*),
+                                            rte_pktmbuf_tailroom(frame), segment, link(way));
       frame->data_len = static_cast<uint16_t>(length);
       frame->pkt_len = length;
-      if (length == 0 || side(way).wire->send(&frame, 1) == 0) rte_pktmbuf_free(frame);
-      if (length == 0) break;
-      any = true;
+      frames[count++] = frame;
     }
+    if (count == 0) continue;
+    const uint16_t taken = side(way).wire->send(frames, count);
+    rte_pktmbuf_free_bulk(&frames[taken], count - taken);
+    any = true;
   }
   return any;
 }

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "bench/generator/analyser.h"
+#include "bench/generator/connections.h"
 #include "bench/generator/frame.h"
 #include "bench/generator/progress.h"
 #include "bench/generator/trial.h"
@@ -56,15 +57,6 @@ struct EngineOptions {
   uint32_t retries = 3;          ///< of trials that were slow, or short because of a pause
 };
 
-/// Who wants TCP segments, and to send some.
-class SegmentUser {
- public:
-  virtual ~SegmentUser() = default;
-  virtual void receive(std::span<const uint8_t> frame, const Reading& reading, uint64_t now) = 0;
-  /// Writes the next frame that is due for a side, at most `room` bytes; its length, 0: none.
-  virtual uint32_t next(Way way, uint8_t* to, uint32_t room, uint64_t now) = 0;
-};
-
 class Engine final : public Trials {
  public:
   /// Opens the ports and finds the gateways. Throws std::runtime_error with a sentence.
@@ -78,7 +70,8 @@ class Engine final : public Trials {
   TrialResult run(const TrialPlan& plan) override;
   /// Runs without stamped frames until `until` says so.
   void run_segments(const std::function<bool(uint64_t now)>& until);
-  void set_segment_user(SegmentUser* user) { segments_ = user; }
+  /// Whose segments come and go, beside stamped frames as well; null: nobody's.
+  void set_connections(Connections* connections) { connections_ = connections; }
 
   double tsc_hz() const { return hz_; }
   /// The least size of the left side's frames.
@@ -127,7 +120,7 @@ class Engine final : public Trials {
   std::vector<Tuple> flows_;
   bool answers_pass_ = false;
   Analyser analyser_;
-  SegmentUser* segments_ = nullptr;
+  Connections* connections_ = nullptr;
   /// What learning does with stamped frames, instead of the analyser.
   std::function<void(std::span<const uint8_t>, const Reading&)> learner_;
   uint8_t trial_ = kLearning;

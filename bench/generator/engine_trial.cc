@@ -20,6 +20,8 @@ constexpr double kPause = 0.001;
 /// The same as bench/path's: beyond it, the cores are far apart.
 constexpr double kSlow = 1.5;
 constexpr double kUnpaced = 1e12;
+/// At links of virtual wires, where a change may take the other end away.
+constexpr double kSecondsBetweenLooks = 0.05;
 
 }  // namespace
 
@@ -180,7 +182,7 @@ TrialResult Engine::run_once(const TrialPlan& plan) {
     if (now < end) return true;
     return plan.until && !plan.until();
   };
-  uint64_t offered = 0;
+  uint64_t offered = 0, asked_links = now;
   while (goes_on()) {
     uint32_t came = 0;
     for (const auto& wire : wires_) came += receive(*wire);
@@ -190,6 +192,10 @@ TrialResult Engine::run_once(const TrialPlan& plan) {
     }
     any |= send_segments(now);
     if (came == 0 && !any) idle();
+    if (plan.until && now > asked_links + cycles(kSecondsBetweenLooks)) {
+      for (const auto& wire : wires_) wire->reconnect();
+      asked_links = now;
+    }
     if ((++turn & 0x3ff) == 0) {
       offered = 0;
       for (const Stream& stream : streams) offered += stream.pacer.taken();

@@ -4,9 +4,12 @@
 #include <chrono>
 #include <cstdio>
 #include <ctime>
+#include <fstream>
+#include <stdexcept>
 #include <string>
 
 #include "bench/generator/options.h"
+#include "bench/generator/report.h"
 #include "bench/generator/results.h"
 #include "bench/generator/session.h"
 #include "dataplane/device/eal.h"
@@ -39,6 +42,12 @@ void record_options(results::Results& results, const CLI::App& app) {
   }
 }
 
+void draw_page(const results::Results& results, const std::string& path) {
+  std::ofstream file(path);
+  file << html(results);
+  if (!file.flush()) throw std::runtime_error("cannot write " + path);
+}
+
 int measure(Options& options, const CLI::App& app, int argc, char** argv) {
   settle(options);
   results::Results results;
@@ -57,7 +66,21 @@ int measure(Options& options, const CLI::App& app, int argc, char** argv) {
   results.set_took_s(
       std::chrono::duration<double>(std::chrono::steady_clock::now() - from).count());
   if (!options.json.empty()) save(results, options.json);
+  if (!options.html.empty()) draw_page(results, options.html);
   return 0;
+}
+
+int run(Options& options, const CLI::App& app, int argc, char** argv) {
+  const std::string method = app.get_subcommands().front()->get_name();
+  if (method == "report") {
+    draw_page(load(options.first), options.second);
+    return 0;
+  }
+  if (method == "compare") {
+    std::fputs(compare(load(options.first), load(options.second)).c_str(), stdout);
+    return 0;
+  }
+  return measure(options, app, argc, argv);
 }
 
 }  // namespace
@@ -73,7 +96,7 @@ int main(int argc, char** argv) {
   }
   CLI11_PARSE(app, static_cast<int>(split - argv), argv);
   try {
-    return measure(options, app, argc, argv);
+    return run(options, app, argc, argv);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "nezu-traffic: %s\n", error.what());
     return 1;

@@ -52,7 +52,8 @@ class Nezu(World):
             "--state-dir", self.folder / "dataplane", "--flows", self.flow_limit,
             "--flows6", self.flow_limit, *(["--idle-sleep"] if self.sleeps else []),
             *(str(word).replace("FOLDER", str(self.folder)) for word in self.dataplane_options),
-            "--", "--no-pci", "--no-telemetry", "-m", 128, *memory, *self.wires.vdevs("server")))
+            "--", "--no-pci", "--no-telemetry", "-m", 128, *memory,
+            *self.wires.vdevs("server", macs=True)))
 
 
 def services(mode="nat", family="ipv4", protocols=("udp", "tcp"), extra=0, port=PORT):

@@ -140,6 +140,36 @@ void add_methods(CLI::App& app, Options& options) {
   app.add_option("--repeats", options.repeats, "[latency 20, back-to-back 50, rfc8219 20]");
 }
 
+void add_connections(CLI::App& app, Options& options) {
+  app.add_option("--connections", options.connections, "held at once")->capture_default_str();
+  app.add_option("--ramp", options.ramp, "opened, asked and closed a second")
+      ->capture_default_str();
+  app.add_option("--hold", options.hold, "seconds, in which each is asked again and again")
+      ->capture_default_str();
+  app.add_option("--sustain", options.sustain, "seconds of the trial that decides a rate")
+      ->capture_default_str();
+  app.add_option("--request", options.request, "bytes of a question")
+      ->capture_default_str()
+      ->check(CLI::Range(16u, 1400u));
+  app.add_option("--response", options.response, "bytes of an answer")
+      ->capture_default_str()
+      ->check(CLI::Range(16u, 65536u));
+  app.add_option("--retransmit", options.retransmit, "seconds after which a client says it again")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
+}
+
+void add_changes(CLI::App& app, Options& options) {
+  app.add_option(
+         "--event", options.events,
+         "NAME=COMMAND: what is done by the shell while frames go at --rate; may be repeated")
+      ->take_all();
+  app.add_option("--settle", options.settle, "seconds before and after a command")
+      ->capture_default_str();
+  app.add_option("--held", options.held, "TCP connections that are held through all events")
+      ->capture_default_str();
+}
+
 void add_output(CLI::App& app, Options& options) {
   app.add_option("--title", options.title, "of the report");
   app.add_option("--json", options.json, "file for the results");
@@ -154,6 +184,8 @@ void add_options(CLI::App& app, Options& options) {
   add_traffic(app, options);
   add_engine(app, options);
   add_methods(app, options);
+  add_connections(app, options);
+  add_changes(app, options);
   add_output(app, options);
   app.fallthrough();
   app.require_subcommand(1);
@@ -165,6 +197,15 @@ void add_options(CLI::App& app, Options& options) {
   app.add_subcommand("rfc2544", "these four for each size");
   app.add_subcommand("imix", "throughput of simple, simple-ip and csit, or of each --mix");
   app.add_subcommand("rfc8219", "between IPv4 and IPv6: both ways, each way, by repeated runs");
+  app.add_subcommand("connections", "RFC 9411: new TCP connections a second, up to --most");
+  app.add_subcommand("concurrent", "RFC 9411: --connections at once, held, verified, closed");
+  app.add_subcommand("change", "what each --event costs: blocked time, broken connections");
+  CLI::App* report = app.add_subcommand("report", "draws a file of results as a page");
+  report->add_option("results", options.first, "JSON")->required();
+  report->add_option("page", options.second, "HTML")->required();
+  CLI::App* compare = app.add_subcommand("compare", "two files of results side by side");
+  compare->add_option("A", options.first, "JSON")->required();
+  compare->add_option("B", options.second, "JSON")->required();
 }
 
 void settle(Options& options) {

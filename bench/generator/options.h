@@ -31,15 +31,16 @@ struct Options {
   uint64_t connections = 10000;
   double ramp = 5000, sustain = 300, hold = 60;
   uint32_t request = 64, response = 1024;
+  double retransmit = 1;
   // Changes.
   std::vector<std::string> events;
   double settle = 2;
-  bool hold_connections = true;
+  uint64_t held = 0;
   // Output.
   std::string title, json, html;
   bool quiet = false;
   std::vector<std::string> eal;
-  std::vector<std::string> files;  ///< of report and compare
+  std::string first, second;  ///< files of report and compare
 };
 
 /// Options of all methods and a subcommand for each.

@@ -37,9 +37,10 @@ Progress::~Progress() {
   if (thread_.joinable()) thread_.join();
 }
 
-void Progress::begin(const std::string& what, double seconds) {
+void Progress::begin(const std::string& what, double seconds, const std::string& unit) {
   const std::lock_guard lock(mutex_);
   what_ = what;
+  unit_ = unit;
   seconds_ = seconds;
   ++began_;
   note(0, 0);
@@ -61,14 +62,15 @@ void Progress::run(int loop_cpu) {
       last = 0;
     }
     const uint64_t sent = sent_.load(std::memory_order_relaxed);
+    if (sent < last) last = 0;  // the next trial of the same method
     if (sent == last) continue;
     const double passed =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     const double lost =
         static_cast<double>(sent - std::min(sent, delivered_.load(std::memory_order_relaxed)));
     std::fprintf(stderr,
-                 "%s: %.3f Mpps, not back yet %.0f (%.4f %%), %.0f s left, %u trials left\n",
-                 what_.c_str(), static_cast<double>(sent - last) / 1e6, lost,
+                 "%s: %.0f %s/s, not back yet %.0f (%.4f %%), %.0f s left, %u trials left\n",
+                 what_.c_str(), static_cast<double>(sent - last), unit_.c_str(), lost,
                  100 * lost / static_cast<double>(sent), std::max(0.0, seconds_ - passed),
                  left_.load(std::memory_order_relaxed));
     last = sent;

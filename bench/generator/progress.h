@@ -14,14 +14,14 @@ namespace nezu::generator {
 
 class Progress {
  public:
-  /// `on`: false is silent. `lcore_cpu`: of the loop.
+  /// `on`: false is silent. `loop_cpu`: of the loop.
   Progress(bool on, int loop_cpu);
   ~Progress();
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
   /// What begins, and how long it will take; not from within the loop.
-  void begin(const std::string& what, double seconds);
+  void begin(const std::string& what, double seconds, const std::string& unit = "frames");
   /// A sentence of its own, at once.
   void say(const std::string& sentence);
   /// How many trials are left of this method, at a guess.
@@ -39,7 +39,7 @@ class Progress {
   std::atomic<uint32_t> left_{0};
   std::mutex mutex_;  // of what follows
   std::condition_variable changed_;
-  std::string what_;
+  std::string what_, unit_;
   double seconds_ = 0;
   uint64_t began_ = 0;  ///< counts `begin`s
   bool stop_ = false;

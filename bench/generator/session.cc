@@ -27,6 +27,9 @@ Session::Session(Options& options, Progress& progress, results::Results& results
   engine_.set_recorder(
       [this](const TrialResult& trial) { record(results_, trial, engine_.tsc_hz()); });
   describe();
+}
+
+void Session::learn() {
   engine_.learn();
   if (options_.ways != "right" && !engine_.answers_pass()) {
     throw std::runtime_error("--ways " + options_.ways + ": answers do not get through the device");
@@ -196,6 +199,19 @@ void Session::translate() {
 }
 
 void Session::run(const std::string& method) {
+  if (method == "connections") {
+    find_connections();
+    return;
+  }
+  if (method == "concurrent") {
+    hold();
+    return;
+  }
+  learn();
+  if (method == "change") {
+    change();
+    return;
+  }
   if (method == "rfc8219") {
     translate();
     return;

@@ -32,7 +32,14 @@ class Session {
   void latency(const Mix& mix, double rate);
   void back_to_back(const Mix& mix);
   void translate();
+  ConnectionOptions connection_options() const;
+  void run_connections(Connections& connections, const std::function<bool(uint64_t now)>& over);
+  void find_connections();
+  void hold();
+  void change();
+  void change_once(const std::string& event, Connections* connections);
   void describe();
+  void learn();
   void note(const std::string& sentence);
   uint32_t repeats(uint32_t usual) const {
     return options_.repeats == 0 ? usual : options_.repeats;

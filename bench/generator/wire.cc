@@ -99,6 +99,15 @@ void Wire::wait_for_link() const {
   }
 }
 
+void Wire::reconnect() {
+  rte_eth_link link{};
+  const bool down =
+      rte_eth_link_get_nowait(port_, &link) == 0 && link.link_status != RTE_ETH_LINK_UP;
+  if (!is_virtual_ || !down) return;
+  rte_eth_dev_stop(port_);
+  rte_eth_dev_start(port_);
+}
+
 WireCounters Wire::counters() const {
   rte_eth_stats stats{};
   rte_eth_stats_get(port_, &stats);

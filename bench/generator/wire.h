@@ -47,6 +47,9 @@ class Wire {
   }
   /// Waits (up to a few seconds) until the other end is there.
   void wait_for_link() const;
+  /// A virtual wire whose other end went away does not come back by itself: asks for it, when it is
+  /// down. Rarely, as it takes its time.
+  void reconnect();
   WireCounters counters() const;
 
   const std::string& device() const { return device_; }

@@ -81,11 +81,12 @@ class Wires:
         self.programs.append(Program(name, words, self.folder / f"{count}-{name}.log"))
         return self.programs[-1]
 
-    def vdevs(self, role, zero_copy=False):
-        """EAL's words for both wires. They are made by the server, and need its shared memory."""
+    def vdevs(self, role, zero_copy=False, macs=False):
+        """EAL's words for both wires; macs: which stay the same when the program starts again."""
         words = []
         for number, side in enumerate(SIDES):
-            more = ",zero-copy=yes" if zero_copy else ""
+            more = (",zero-copy=yes" if zero_copy else "") + (
+                f",mac=02:00:00:00:00:{16 + number:02x}" if macs else "")
             words += ["--vdev", f"net_memif{number},role={role},id={number},rsize=11,"
                                 f"socket={self.folder}/{side}.sock,socket-abstract=no{more}"]
         return words
