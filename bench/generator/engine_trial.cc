@@ -214,9 +214,13 @@ TrialResult Engine::run_once(const TrialPlan& plan) {
   result.longest_pause = static_cast<double>(longest) / hz_;
   idle_for(options_.wait);
   count(after);
-  result.port_sent = after.sent - before.sent;
-  result.port_received = after.received - before.received;
-  result.port_missed = after.missed - before.missed;
+  // A virtual port begins anew when its other end came back.
+  const auto more = [](uint64_t now_counted, uint64_t counted) {
+    return now_counted >= counted ? now_counted - counted : now_counted;
+  };
+  result.port_sent = more(after.sent, before.sent);
+  result.port_received = more(after.received, before.received);
+  result.port_missed = more(after.missed, before.missed);
   if (options_.bounce_core >= 0) {
     result.bounce_ns = std::max(result.bounce_ns, bounce_nanoseconds(options_.bounce_core, hz_));
     if (shortest_bounce_ == 0) shortest_bounce_ = result.bounce_ns;

@@ -6,10 +6,12 @@
         wires.traffic("throughput", *options("nat"), ...)
 """
 import pathlib
+import shutil
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tests/system"))
-from world import BACK, BACK6, FRONT, FRONT6, SNAT, SNAT6, VIP, VIP6, World  # noqa: E402
+from world import (BACK, BACK6, FRONT, FRONT6, SNAT, SNAT6, UNPRIVILEGED, VIP, VIP6,  # noqa: E402
+                   World)
 
 # Played by the generator: on the link of each of Nezu's ports.
 CLIENTS, CLIENTS6 = "192.0.2.101-192.0.2.164", "2001:db8:1::1:1-2001:db8:1::1:40"
@@ -29,9 +31,10 @@ FAMILIES = {
 class Nezu(World):
     """`world.folder`, `apply`, `nezu` and so on are the system tests'."""
 
-    def __init__(self, wires, workers=1, flows=131072, sleeps=True, dataplane_options=()):
-        super().__init__(workers, wires.build, flows, dataplane_options=dataplane_options)
-        self.wires, self.sleeps = wires, sleeps
+    def __init__(self, wires, workers=1, flows=131072, sleeps=True, most=4096):
+        """most: services, pools and so on that its tables have room for."""
+        super().__init__(workers, wires.build, flows)
+        self.wires, self.sleeps, self.most = wires, sleeps, most
 
     def build_network(self):
         self.lb = self.namespace("lb")
@@ -40,6 +43,16 @@ class Nezu(World):
         self.start_controlplane()
         self.start_dataplane()
         self.address_twins()
+
+    def start_controlplane(self):
+        for folder in (self.region_folder, self.state):
+            folder.mkdir(parents=True, exist_ok=True)
+            shutil.chown(folder, "nobody", "nogroup")
+        self.controlplane = self.start_program("controlplane", *self.lb.command(
+            *UNPRIVILEGED, self.program("nezu-controlplane"), "--region-dir", self.region_folder,
+            "--state-dir", self.state, "--listen", f"unix:{self.socket}",
+            *(word for kind in ("services", "pools", "servers", "addresses")
+              for word in (f"--max-{kind}", max(self.most, 4096)))))
 
     def start_dataplane(self, workers=None):
         for side in ("left", "right"):  # of a process that is gone
@@ -51,7 +64,6 @@ class Nezu(World):
             "--workers", workers or self.workers, "--region-dir", self.region_folder,
             "--state-dir", self.folder / "dataplane", "--flows", self.flow_limit,
             "--flows6", self.flow_limit, *(["--idle-sleep"] if self.sleeps else []),
-            *(str(word).replace("FOLDER", str(self.folder)) for word in self.dataplane_options),
             "--", "--no-pci", "--no-telemetry", "-m", 128, *memory,
             *self.wires.vdevs("server", macs=True)))
 

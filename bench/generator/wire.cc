@@ -15,7 +15,6 @@ namespace {
 
 constexpr uint16_t kLeastRoom = 2048;
 constexpr uint32_t kUsualFrame = 1518;
-constexpr double kSecondsForLink = 10;
 
 [[noreturn]] void fail(const std::string& device, const std::string& what, int error) {
   throw std::runtime_error("port " + device + ": " + what + ": " + rte_strerror(-error));
@@ -83,29 +82,31 @@ Wire::Wire(const WireOptions& options, rte_mempool* pool)
 }
 
 Wire::~Wire() {
-  rte_eth_dev_stop(port_);
+  if (is_started_) rte_eth_dev_stop(port_);
   rte_eth_dev_close(port_);
 }
 
-void Wire::wait_for_link() const {
-  const double end =
-      static_cast<double>(rte_rdtsc()) + kSecondsForLink * static_cast<double>(rte_get_tsc_hz());
+bool Wire::has_link() const {
   rte_eth_link link{};
-  while (rte_eth_link_get_nowait(port_, &link) == 0 && link.link_status != RTE_ETH_LINK_UP) {
-    if (static_cast<double>(rte_rdtsc()) > end) {
+  return rte_eth_link_get_nowait(port_, &link) == 0 && link.link_status == RTE_ETH_LINK_UP;
+}
+
+void Wire::wait_for_link() {
+  // A virtual wire is asked for again now and then: its other end may just be starting.
+  constexpr uint32_t kLooks = 1000, kLooksBetweenAsks = 30;
+  for (uint32_t look = 1; !has_link(); ++look) {
+    if (look == kLooks) {
       throw std::runtime_error("port " + device_ + " has no link: is the device at its other end?");
     }
+    if (look % kLooksBetweenAsks == 0) reconnect();
     rte_delay_us_sleep(10'000);
   }
 }
 
 void Wire::reconnect() {
-  rte_eth_link link{};
-  const bool down =
-      rte_eth_link_get_nowait(port_, &link) == 0 && link.link_status != RTE_ETH_LINK_UP;
-  if (!is_virtual_ || !down) return;
-  rte_eth_dev_stop(port_);
-  rte_eth_dev_start(port_);
+  if (!is_virtual_ || has_link()) return;
+  if (is_started_) rte_eth_dev_stop(port_);
+  is_started_ = rte_eth_dev_start(port_) == 0;
 }
 
 WireCounters Wire::counters() const {

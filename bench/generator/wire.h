@@ -38,15 +38,20 @@ class Wire {
 
   /// Of one queue, which are asked in turn.
   uint16_t receive(rte_mbuf** to, uint16_t most) {
+    if (!is_started_) [[unlikely]]
+      return 0;
     if (++next_queue_ >= receive_queues_) next_queue_ = 0;
     return rte_eth_rx_burst(port_, next_queue_, to, most);
   }
   /// How many the port took, from the first.
   uint16_t send(rte_mbuf** frames, uint16_t count) {
+    if (!is_started_) [[unlikely]]
+      return 0;
     return rte_eth_tx_burst(port_, 0, frames, count);
   }
-  /// Waits (up to a few seconds) until the other end is there.
-  void wait_for_link() const;
+  bool has_link() const;
+  /// Waits, up to ten seconds, until the other end is there.
+  void wait_for_link();
   /// A virtual wire whose other end went away does not come back by itself: asks for it, when it is
   /// down. Rarely, as it takes its time.
   void reconnect();
@@ -64,7 +69,7 @@ class Wire {
   std::string device_, driver_;
   uint16_t port_ = 0, receive_queues_ = 1, next_queue_ = 0;
   net::MacAddress mac_;
-  bool is_virtual_ = false;
+  bool is_virtual_ = false, is_started_ = true;
 };
 
 /// All bytes of a frame in one piece: of a chain, a copy in `room`, which lives as long as the next

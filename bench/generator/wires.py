@@ -7,6 +7,7 @@
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -122,9 +123,23 @@ class Wires:
             "testpmd", "dpdk-testpmd", f"--lcores=0@{self.cores[0]},1@{self.cores[0]}", *memory(400),
             *self.vdevs("server"), "--", "--forward-mode=io", "--auto-start",
             "--total-num-mbufs=16384", "--rxd=2048", "--txd=2048", "--no-flush-rx",
-            "--stats-period=0", *words)
+            "--disable-link-check", "--stats-period=1", *words)
         self.wait_for_sockets(program)
         return program
+
+    @staticmethod
+    def testpmd_counts(program):
+        """Frames that it received and sent at each port, by its own last word of a running link (a
+        memif port forgets them when its other end goes)."""
+        counts = {}
+        port = None
+        for line in program.log.read_text(errors="replace").splitlines():
+            if found := re.search(r"NIC statistics for port (\d+)", line):
+                port = int(found[1])
+            elif port is not None and (found := re.search(r"([RT])X-packets: *(\d+)", line)):
+                key = (port, found[1])
+                counts[key] = max(counts.get(key, 0), int(found[2]))
+        return counts
 
     def traffic_words(self, method, *options, eal=()):
         words = [self.build / "bench/nezu-traffic", method]

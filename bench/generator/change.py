@@ -1,0 +1,103 @@
+#!/usr/bin/python3
+"""Change under traffic, at Nezu between virtual wires: what each change costs flows that go on.
+
+    change.py --build build --rate 20000 --held 1000 --json out.json --html out.html
+
+Each change is a command that nezu-traffic runs while frames go both ways (bench/README.md).
+"""
+import argparse
+import pathlib
+import shlex
+import signal
+import sys
+import os
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from nezu import SERVERS, Nezu, options, services  # noqa: E402
+from wires import Wires  # noqa: E402
+
+
+def script(nezu, name, text):
+    file = nezu.folder / f"{name}.sh"
+    file.write_text(f"#!/bin/sh\nset -e\n{text}\n")
+    file.chmod(0o755)
+    return f"{file} > {nezu.folder}/{name}.log 2>&1"
+
+
+def pushes(nezu, cli, counts):
+    """The same services, and so many more; each push on top of the last."""
+    for count in counts:
+        file = nezu.folder / f"push{count}.yaml"
+        file.write_text(services("nat", extra=count))
+        yield f"push of {count}", f"{cli} apply -f {file} > {nezu.folder}/push.log 2>&1"
+
+
+def restart(nezu):
+    """kill -9, and the same command line again; ready when its shell says so."""
+    command = " ".join(shlex.quote(word) for word in nezu.dataplane.command)
+    sockets = " ".join(f"{nezu.wires.folder}/{side}.sock" for side in ("left", "right"))
+    return script(nezu, "restart", f"""
+kill -9 {nezu.dataplane.pid}
+while kill -0 {nezu.dataplane.pid} 2> /dev/null && ! grep -q '^State:.Z' /proc/{nezu.dataplane.pid}/status
+do sleep 0.01; done
+rm -f {sockets}
+setsid {command} > {nezu.folder}/dataplane-again.log 2>&1 &
+echo $! > {nezu.folder}/again.pid
+until grep -q 'generation' {nezu.folder}/dataplane-again.log; do sleep 0.01; done""")
+
+
+def events(nezu, counts):
+    cli = " ".join(map(str, [nezu.program("nezu"), *nezu.cli_options]))
+    yield from pushes(nezu, cli, counts)
+    for name, verb, server in (("server drained", "drain {}", SERVERS[0]),
+                               ("server disabled", "set state {} disabled", SERVERS[1])):
+        yield name, " && ".join(f"{cli} {verb.format(server + port)} > {nezu.folder}/set.log 2>&1"
+                                for port in (":7/udp", ":7"))
+    yield "control plane killed", f"kill -9 {nezu.controlplane.pid}"
+    yield "data plane restarted", restart(nezu)
+
+
+def end_again(nezu):
+    """The data plane that the shell started."""
+    file = nezu.folder / "again.pid"
+    if file.exists():
+        try:
+            os.kill(int(file.read_text()), signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--build", default="build")
+    parser.add_argument("--rate", type=int, default=20000, help="frames a second each way")
+    parser.add_argument("--held", type=int, default=1000, help="TCP connections")
+    parser.add_argument("--flows", type=int, default=1000)
+    parser.add_argument("--pushes", default="1,100,10000", help="services of each push")
+    parser.add_argument("--naps", action="store_true", help="sleep when idle: on shared cores")
+    parser.add_argument("--json", type=pathlib.Path)
+    parser.add_argument("--html", type=pathlib.Path)
+    wanted = parser.parse_args()
+    out = [word for name in ("json", "html") if getattr(wanted, name)
+           for word in (f"--{name}", getattr(wanted, name).resolve())]
+    counts = [int(count) for count in wanted.pushes.split(",")]
+    with Wires(wanted.build, naps=wanted.naps) as wires, Nezu(
+            wires, sleeps=wanted.naps, most=max(counts) + 1000) as nezu:
+        try:
+            nezu.start()
+            nezu.apply(services("nat"))
+            words = [word for name, command in events(nezu, counts)
+                     for word in ("--event", f"{name}={command}")]
+            traffic = wires.start("traffic", *wires.traffic_words(
+                "change", *options(), "--ways", "both", "--sizes", 64, "--rate", wanted.rate,
+                "--flows", wanted.flows, "--held", wanted.held, "--pause", 0.5, "--wait", 1,
+                "--title", "Nezu: change under traffic", *out, *words))
+            status = traffic.wait(600)
+            print(traffic.log.read_text())
+            return status
+        finally:
+            end_again(nezu)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,224 @@
+#!/usr/bin/python3
+"""Every method of nezu-traffic against Nezu and against dpdk-testpmd, over memif: what it counts is
+what the device counts. Modest rates, as others use the machine; needs root (Nezu's namespace).
+
+    device_test.py BUILD
+"""
+import pathlib
+import sys
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tests"))
+import tap  # noqa: E402
+from nezu import Nezu, options, services  # noqa: E402
+from wires import Wires, number, total  # noqa: E402
+
+BUILD = sys.argv.pop(1)
+FLOWS, FRAMES = 64, 2000
+MODEST = ["--flows", FLOWS, "--pause", 0.1, "--wait", 0.5]
+TRAFFIC = [*MODEST, "--rate", 2000]
+SEARCH = [*MODEST, "--most", 500, "--short", 0.5, "--deciding", 1, "--resolution", 25]
+
+
+def every(results, field):
+    return sum(total(trial, field) for trial in results["trials"])
+
+
+class Device(unittest.TestCase):
+    def well_formed(self, results):
+        """Arithmetic that holds whatever a machine does."""
+        self.assertTrue(results["trials"])
+        for trial in results["trials"]:
+            for group in trial["groups"]:
+                sent, delivered, lost, refused = (
+                    number(group, field) for field in ("sent", "delivered", "lost", "refused"))
+                self.assertEqual(sent, delivered + lost)
+                self.assertLessEqual(refused, lost)
+                self.assertEqual(delivered, number(group["latency"], "frames"))
+                self.assertEqual(0, number(group, "duplicates"))
+            self.assertEqual(0, number(trial, "corrupted"))
+            self.assertAlmostEqual(trial["loss"], total(trial, "lost") / total(trial, "sent"))
+            # What the ports say; ARP and NDP may be among it.
+            self.assertGreaterEqual(number(trial, "port_received"), total(trial, "delivered"))
+            self.assertGreaterEqual(number(trial, "port_sent"),
+                                    total(trial, "sent") - total(trial, "refused"))
+        for found in results["throughput"]:
+            frames = found["rate"]["frames"]
+            self.assertTrue(frames == 0 or any(
+                one["deciding"] and one["passed"] and one["rate"] == frames
+                for one in found["attempts"]))
+
+    def all_of_rfc2544(self, wires, *more):
+        results = wires.traffic("rfc2544", *SEARCH, "--seconds", 1, "--repeats", 2, "--sizes",
+                                "64,1518", *more, seconds=300)
+        self.well_formed(results)
+        for method in ("throughput", "loss", "back_to_back"):
+            self.assertEqual(["64", "1518"], [one["mix"] for one in results[method]], method)
+        for curve in results["loss"]:
+            shares = [point["share"] for point in curve["points"]]
+            self.assertEqual(1, shares[0])
+            self.assertTrue(all(0.0999 < a - b < 0.1001 for a, b in zip(shares, shares[1:])))
+        for burst in results["back_to_back"]:
+            self.assertEqual(2, len(burst["longest"]))
+        for latency in results["latency"]:
+            figures = latency["all"]
+            order = [figures[name] for name in ("least", "p50", "p90", "p99", "p999", "most")]
+            self.assertEqual(sorted(order), order)
+        return results
+
+
+class Testpmd(Device):
+    """A plain forwarding application, that nobody of us wrote."""
+
+    def setUp(self):
+        self.wires = Wires(BUILD).__enter__()
+        self.addCleanup(lambda: self.wires.__exit__(None))
+        self.device = self.wires.testpmd()
+
+    def test_its_counters_agree(self):
+        results = self.wires.traffic("trial", "--flows", FLOWS, "--pause", 0.1, "--wait", 4, "--rate",
+                                     2000, "--ways", "both", "--frames", FRAMES, "--sizes", "64",
+                                     "--retries", 0)
+        self.well_formed(results)
+        counts = self.wires.testpmd_counts(self.device)
+        groups = {group["way"]: group for group in results["trials"][0]["groups"]}
+        for way, came, went in (("to right", 0, 1), ("to left", 1, 0)):
+            offered = number(groups[way], "sent") - number(groups[way], "refused")
+            # Each flow was made known by a frame each way (again, where it was late).
+            self.assertGreaterEqual(counts[came, "R"], offered + FLOWS)
+            self.assertLessEqual(counts[came, "R"], offered + 5 * FLOWS)
+            self.assertEqual(counts[came, "R"], counts[went, "T"])
+
+    def test_rfc2544(self):
+        self.all_of_rfc2544(self.wires)
+
+    def test_imix(self):
+        results = self.wires.traffic("imix", *SEARCH, seconds=200)
+        self.well_formed(results)
+        self.assertEqual(["simple", "simple-ip", "csit"],
+                         [one["mix"] for one in results["throughput"]])
+        shares = {one["name"]: one for one in results["mixes"]}
+        self.assertIn("4 x 576 = 2304 B (56.415 %)", shares["simple-ip"]["ip_arithmetic"])
+
+    def test_connections(self):
+        results = self.wires.traffic("connections", "--most", 200, "--sustain", 2, "--short", 0.5,
+                                     "--resolution", 25)
+        for one in results["connection_rate"][0]["attempts"]:
+            ends = one["ends"]
+            self.assertEqual(number(ends, "attempted"),
+                             number(ends, "closed") + number(ends, "failed"))
+            self.assertEqual(0, number(ends, "resets"))
+
+
+class Through(Device):
+    def setUp(self):
+        self.wires = Wires(BUILD).__enter__()
+        self.addCleanup(lambda: self.wires.__exit__(None))
+        self.nezu = Nezu(self.wires).__enter__()
+        self.addCleanup(self.nezu.close)
+
+    def start(self, mode, family="ipv4", **more):
+        self.nezu.start()
+        self.nezu.apply(services(mode, family, **more))
+
+    def service(self, name):
+        found = [one for one in self.nezu.statistics()["services"] if one["name"] == name]
+        return {field: int(value) for field, value in found[0]["counters"].items()}
+
+    def explain(self):
+        return self.nezu.explain() + self.nezu.say_drops()
+
+    def agrees(self, mode, family):
+        self.start(mode, family)
+        results = self.wires.traffic("trial", *TRAFFIC, *options(family), "--ways", "both",
+                                     "--frames", FRAMES, "--sizes", "84", "--retries", 0)
+        self.well_formed(results)
+        counters = self.service("udp")
+        groups = {group["way"]: group for group in results["trials"][0]["groups"]}
+        self.assertEqual(FLOWS, counters["flows_opened"])
+        for way, field in (("to right", "packets_to_server"), ("to left", "packets_to_client")):
+            offered = number(groups[way], "sent") - number(groups[way], "refused")
+            self.assertGreaterEqual(counters[field], offered + FLOWS)
+            self.assertLessEqual(counters[field], offered + 5 * FLOWS)
+        return groups
+
+    def test_nat_agrees_with_its_counters(self):
+        self.agrees("nat", "ipv4")
+
+    def test_full_nat_of_ipv6_agrees_with_its_counters(self):
+        self.agrees("fullnat", "ipv6")
+
+    def test_between_the_families_sizes_differ(self):
+        groups = self.agrees("fullnat", "ipv4-ipv6")
+        self.assertEqual((84, 104), (groups["to right"]["size"], groups["to left"]["size"]))
+
+    def test_rfc2544(self):
+        self.start("nat")
+        self.all_of_rfc2544(self.wires, *options(), "--ways", "both")
+
+    def test_imix(self):
+        self.start("nat")
+        results = self.wires.traffic("imix", *SEARCH, *options(), "--mix", "A=98:7aAg")
+        self.well_formed(results)
+        self.assertEqual([64, 98, 1518], [one["size"] for one in results["trials"][0]["groups"]])
+
+    def test_rfc8219(self):
+        self.start("fullnat", "ipv6-ipv4")
+        results = self.wires.traffic("rfc8219", *SEARCH, *options("ipv6-ipv4"), "--sizes",
+                                     "84", "--repeats", 2, "--seconds", 1, seconds=200)
+        self.well_formed(results)
+        self.assertEqual(["both", "to right", "to left"],
+                         [one["ways"] for one in results["translation"]])
+        for one in results["translation"]:
+            self.assertEqual((84, 64), (one["left_size"], one["right_size"]))
+            self.assertEqual(2, len(one["rates"]))
+
+    def test_connections_are_those_that_it_opened(self):
+        for mode, method, more in (("nat", "connections", ["--most", 200, "--sustain", 2, "--short",
+                                                           0.5, "--resolution", 25]),
+                                   ("nat", "concurrent", ["--connections", 500, "--ramp", 500,
+                                                          "--hold", 1])):
+            with self.subTest(method):
+                if self.nezu.dataplane is None:
+                    self.start(mode)
+                before = self.service("tcp")["flows_opened"]
+                # Clients of other ports: an old flow may not yet be gone.
+                ports = "20000-29999" if method == "connections" else "30000-39999"
+                results = self.wires.traffic(method, *options(), "--client-ports", ports, *more)
+                ends = [one["ends"] for found in results["connection_rate"]
+                        for one in found["attempts"]]
+                ends += [found["ends"] for found in results["concurrent"]]
+                established = sum(number(one, "established") for one in ends)
+                attempted = sum(number(one, "attempted") for one in ends)
+                opened = self.service("tcp")["flows_opened"] - before
+                self.assertGreater(established, 0)
+                self.assertTrue(established <= opened <= attempted, (established, opened, attempted))
+                for one in ends:
+                    self.assertEqual(number(one, "attempted"),
+                                     number(one, "closed") + number(one, "failed"))
+                    self.assertEqual(0, number(one, "moved"))
+
+    def test_changes(self):
+        self.start("nat")
+        push = self.nezu.folder / "push.yaml"
+        push.write_text(services("nat", extra=100))
+        cli = " ".join(map(str, [self.nezu.program("nezu"), *self.nezu.cli_options]))
+        results = self.wires.traffic(
+            "change", *MODEST, *options(), "--ways", "both", "--sizes", "64", "--settle", 1,
+            "--held", 200, "--ramp", 500, "--rate", 1000,
+            "--event", f"push of 100={cli} apply -f {push} > {self.nezu.folder}/push.log",
+            "--event", f"control plane killed=kill -9 {self.nezu.controlplane.pid}",
+            "--event", "a command that fails=exit 3")
+        push, killed, failed = results["changes"]
+        self.assertEqual([0, 0, 3], [one["status"] for one in results["changes"]])
+        for change in (push, killed, failed):
+            self.assertEqual(200, number(change, "connections") + 0)
+            self.assertEqual(0, number(change, "broken"))
+            self.assertEqual(0, number(change, "resets"))
+            self.assertAlmostEqual(
+                1e3 * number(change, "lost") / change["offered_rate"], change["blocked_ms"])
+
+
+if __name__ == "__main__":
+    tap.main()
