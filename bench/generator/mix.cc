@@ -18,8 +18,17 @@ const std::map<char, uint32_t> kLetters = {{'a', 64},   {'b', 128},  {'c', 256},
                                            {'e', 1024}, {'f', 1280}, {'g', 1518}, {'h', 2112},
                                            {'i', 9000}, {'j', 16000}};
 
+/// What is no printable character would cut or disturb the sentence.
+std::string printable(std::string_view text) {
+  std::string out(text);
+  for (char& letter : out) {
+    if (letter < ' ' || letter > '~') letter = '?';
+  }
+  return out;
+}
+
 [[noreturn]] void refuse(std::string_view text, const std::string& why) {
-  throw std::invalid_argument("mix \"" + std::string(text) + "\": " + why);
+  throw std::invalid_argument("mix \"" + printable(text) + "\": " + printable(why));
 }
 
 uint32_t size_of(std::string_view text, std::string_view number) {

@@ -92,6 +92,7 @@ TEST(Mix, WhatIsNoneIsRefusedWithASentence) {
   EXPECT_NE(refused("0a").find("once or more"), std::string::npos);
   EXPECT_NE(refused("99999999999999a").find("65536"), std::string::npos);
   EXPECT_NE(refused("63").find("64 to 16000"), std::string::npos);
+  EXPECT_NE(refused("a\x14").find("called '?'"), std::string::npos);
   EXPECT_NE(refused("99999999999999999999").find("not a size"), std::string::npos);
 }
 
