@@ -111,6 +111,21 @@ class Testpmd(Device):
             self.assertEqual(0, number(ends, "resets"))
 
 
+class OnePort(Device):
+    """testpmd gives back by its only port what comes in there."""
+
+    def test_both_sides_behind_it(self):
+        with Wires(BUILD, sides=("left",)) as wires:
+            wires.testpmd("--port-topology=loop")
+            results = wires.traffic("trial", *TRAFFIC, "--ways", "both", "--frames", FRAMES,
+                                    "--sizes", "64", "--retries", 0)
+            self.well_formed(results)
+            self.assertEqual(2 * FRAMES, every(results, "sent"))
+            self.assertEqual(every(results, "refused"), every(results, "lost"))
+            found = wires.traffic("concurrent", "--connections", 100, "--ramp", 500, "--hold", 0.2)
+            self.assertEqual("100", found["concurrent"][0]["held"])
+
+
 class Through(Device):
     def setUp(self):
         self.wires = Wires(BUILD).__enter__()

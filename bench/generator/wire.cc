@@ -76,8 +76,9 @@ Wire::Wire(const WireOptions& options, rte_mempool* pool)
   if (const int error = rte_eth_tx_queue_setup(port_, 0, send, socket, nullptr); error != 0) {
     fail(device_, "has no send queue", error);
   }
-  if (const int error = rte_eth_dev_start(port_); error != 0)
-    fail(device_, "does not start", error);
+  const int error = rte_eth_dev_start(port_);
+  is_started_ = error == 0;
+  if (!is_started_ && !is_virtual_) fail(device_, "does not start", error);
   rte_eth_promiscuous_enable(port_);
 }
 

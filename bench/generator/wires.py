@@ -15,7 +15,6 @@ import tempfile
 import time
 
 HUGE = pathlib.Path("/dev/hugepages")
-SIDES = ("left", "right")
 
 
 class Failure(Exception):
@@ -58,9 +57,9 @@ class Program:
 
 
 class Wires:
-    def __init__(self, build, cores=("0", "1"), naps=True):
+    def __init__(self, build, cores=("0", "1"), naps=True, sides=("left", "right")):
         """cores: of the device and of the generator, as EAL's -l takes them."""
-        self.build = pathlib.Path(build).resolve()
+        self.build, self.sides = pathlib.Path(build).resolve(), sides
         self.cores, self.naps = cores, naps
         self.programs = []
 
@@ -83,9 +82,9 @@ class Wires:
         return self.programs[-1]
 
     def vdevs(self, role, zero_copy=False, macs=False):
-        """EAL's words for both wires; macs: which stay the same when the program starts again."""
+        """EAL's words for the wires; macs: which stay the same when the program starts again."""
         words = []
-        for number, side in enumerate(SIDES):
+        for number, side in enumerate(self.sides):
             more = (",zero-copy=yes" if zero_copy else "") + (
                 f",mac=02:00:00:00:00:{16 + number:02x}" if macs else "")
             words += ["--vdev", f"net_memif{number},role={role},id={number},rsize=11,"
@@ -94,7 +93,7 @@ class Wires:
 
     def wait_for_sockets(self, program):
         for _ in range(300):
-            if all((self.folder / f"{side}.sock").exists() for side in SIDES):
+            if all((self.folder / f"{side}.sock").exists() for side in self.sides):
                 return
             if program.child.poll() is not None:
                 break
@@ -144,7 +143,8 @@ class Wires:
     def traffic_words(self, method, *options, eal=()):
         words = [self.build / "bench/nezu-traffic", method]
         if "--left" not in options:
-            words += ["--left", "dev=net_memif0", "--right", "dev=net_memif1"]
+            words += ["--left", "dev=net_memif0"]
+            words += ["--right", "dev=net_memif1"] if "right" in self.sides else []
         return [*words, *(["--naps"] if self.naps else []), *options, "--", "-l", self.cores[1],
                 *memory(192), *self.vdevs("client"), *eal]
 

@@ -1,5 +1,6 @@
-// Any bytes as what the traffic generator receives, or as a mix that somebody wrote: nothing is read
-// out of bounds, what is called stamped is what would be written for it, and connections bear it.
+// Any bytes as what the traffic generator receives, or as a mix that somebody wrote: nothing is
+// read out of bounds, what is called stamped is what would be written for it, and connections bear
+// it.
 //
 // Input: one byte (odd: a mix, as text; even: a frame), then the rest.
 #include <cstdint>
