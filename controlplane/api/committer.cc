@@ -331,7 +331,7 @@ bool Committer::take_shares() {
       const auto [at, is_new] = known.try_emplace(server, share);
       if (is_new || at->second != share) {
         at->second = share;
-        touched_.add_shares(store_.model(), pool);
+        touched_.add_share(store_.model(), pool, server);
         differs = true;
       }
     }

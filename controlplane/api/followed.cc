@@ -33,23 +33,34 @@ void put(const health::CheckReport& agent, v1::FollowedWeight& to) {
 
 }  // namespace
 
-void put_followed(const health::Weights& weights, const health::Engine& health,
-                  v1::ServerStatus& status) {
+void put_shares(const health::Weights& weights, v1::ServerStatus& status) {
   const auto identity = config::identity_of(status.server());
   if (!identity) {
     return;
   }
   for (const std::string& pool : status.pools()) {
-    const auto view = weights.view(pool, *identity);
-    if (!view) {
-      continue;
+    if (const auto view = weights.view(pool, *identity)) {
+      v1::FollowedWeight& followed = *status.add_followed();
+      followed.set_pool(pool);
+      put(view->share, followed);
     }
-    v1::FollowedWeight& followed = *status.add_followed();
-    followed.set_pool(pool);
-    put(view->share, followed);
-    followed.set_response_us(static_cast<uint32_t>(view->response.count()));
-    for (const health::CheckReport& report : health.explain(*identity)) {
-      if (report.check.kind == health::Kind::agent && report.check.pool == pool) {
+  }
+}
+
+void put_followed(const health::Weights& weights, const health::Engine& health,
+                  v1::ServerStatus& status) {
+  put_shares(weights, status);
+  if (status.followed().empty()) {
+    return;
+  }
+  const tables::ServerIdentity identity = *config::identity_of(status.server());
+  const std::vector<health::CheckReport> reports = health.explain(identity);
+  for (v1::FollowedWeight& followed : *status.mutable_followed()) {
+    if (const auto view = weights.view(followed.pool(), identity)) {
+      followed.set_response_us(static_cast<uint32_t>(view->response.count()));
+    }
+    for (const health::CheckReport& report : reports) {
+      if (report.check.kind == health::Kind::agent && report.check.pool == followed.pool()) {
         put(report, followed);
       }
     }

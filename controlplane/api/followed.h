@@ -12,7 +12,10 @@
 
 namespace nezu::api {
 
-/// One for each pool of `status` whose weights follow the server.
+/// One for each pool of `status` whose weights follow the server: the shares alone, which change
+/// when something is published.
+void put_shares(const health::Weights& weights, v1::ServerStatus& status);
+/// The same with what was heard and measured, and when.
 void put_followed(const health::Weights& weights, const health::Engine& health,
                   v1::ServerStatus& status);
 

@@ -29,7 +29,7 @@ Monitor::Monitor(publish::Publisher& publisher, Committer& committer, health::En
       committer_(committer),
       health_(health),
       weights_(weights),
-      observer_(hub) {}
+      observer_(hub, weights) {}
 
 Monitor::~Monitor() { stop(); }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "controlplane/api/followed.h"
 #include "controlplane/api/statistics.h"
 #include "controlplane/config/names.h"
 
@@ -103,6 +104,7 @@ void Observer::see_servers(const std::set<tables::ServerIdentity>& servers,
     auto status = status_of(server, is_shown ? &*reading : nullptr, model);
     reading += is_shown ? 1 : 0;
     if (status) {
+      put_shares(weights_, *status);
       see_server(server, std::move(*status));
     } else {
       see_gone(server);

@@ -9,13 +9,14 @@
 
 #include "controlplane/api/watch_hub.h"
 #include "controlplane/config/model.h"
+#include "controlplane/health/weights.h"
 #include "controlplane/publish/publisher.h"
 
 namespace nezu::api {
 
 class Observer {
  public:
-  explicit Observer(WatchHub& hub) : hub_(hub) {}
+  Observer(WatchHub& hub, const health::Weights& weights) : hub_(hub), weights_(weights) {}
 
   /// `shown` are those of `servers` that the region shows, in the same order.
   void see_servers(const std::set<tables::ServerIdentity>& servers,
@@ -43,6 +44,7 @@ class Observer {
              bool is_over);
 
   WatchHub& hub_;
+  const health::Weights& weights_;
   std::set<tables::ServerIdentity> moving_;
   uint64_t events_ = 0;
 };

@@ -49,8 +49,10 @@ void Touched::add_verdict(const config::Model& model, const tables::ServerIdenti
   }
 }
 
-void Touched::add_shares(const config::Model& model, const std::string& pool) {
-  if (model.pools().find(pool) != nullptr) {
+void Touched::add_share(const config::Model& model, const std::string& pool,
+                        const tables::ServerIdentity& server) {
+  if (model.pools_of(server).contains(pool)) {
+    servers.insert(server);  // it looks the same, but whoever watches it is told
     pools.insert(pool);
     add_pingers(model, pool);
   }

@@ -35,8 +35,9 @@ struct Touched {
   void add_change(const config::Model& after, const store::Edit& edit, const store::Edit& undo);
   /// A health check has decided otherwise than before about `server`.
   void add_verdict(const config::Model& model, const tables::ServerIdentity& server);
-  /// What servers of `pool` say of their weights is different.
-  void add_shares(const config::Model& model, const std::string& pool);
+  /// What `server` says of its weight in `pool` is different.
+  void add_share(const config::Model& model, const std::string& pool,
+                 const tables::ServerIdentity& server);
   void add_everything(const config::Model& model);
 
  private:

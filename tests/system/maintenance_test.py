@@ -13,7 +13,7 @@ from pools import Servers, configuration, pool, service
 from world import BACK, ECHO, HTTP, NGINX, SERVERS, VIP, Server, number, result, wait_open
 
 SHOP, API, STRICT = 9000, 9001, 9002
-CHECK = "{{ {kind}, interval_ms: 500, timeout_ms: 500, rise: 2, fall: 3 }}"
+CHECK = "{{ {kind}, interval_ms: 1000, timeout_ms: 1000, rise: 2, fall: 3 }}"
 IN_TURN = "  scheduler: rr\n"
 FOURTH = ("web4", ("10.0.0.14", "2001:db8:2::14"))
 

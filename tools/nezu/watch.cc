@@ -26,6 +26,18 @@ std::string fill_text(const v1::FillLevel& fill) {
          " of " + amount(fill.capacity()) + ")";
 }
 
+/// Of pools whose weights follow it.
+std::string shares_text(const v1::ServerStatus& server) {
+  std::string text;
+  for (const v1::FollowedWeight& followed : server.followed()) {
+    text += ", " + std::to_string(followed.percent()) + " % of its weight in " + followed.pool();
+    text += followed.drains() ? " (drains)" : "";
+    text += followed.in_maintenance() ? " (maintenance)" : "";
+    text += followed.is_down() ? " (down)" : "";
+  }
+  return text;
+}
+
 /// The event in words; empty for one that this program does not know.
 std::string event_text(const v1::WatchResponse& response) {
   switch (response.event_case()) {
@@ -33,7 +45,7 @@ std::string event_text(const v1::WatchResponse& response) {
       const auto& server = response.server();
       return "server     " + server_text(server.server()) + " " + name_of(server.state()) +
              ", health " + name_of(server.health()) + ", " + std::to_string(server.flows()) +
-             " flows";
+             " flows" + shares_text(server);
     }
     case v1::WatchResponse::kDrain: {
       const auto& drain = response.drain();

@@ -83,6 +83,32 @@ TEST_F(Followed, WhatAnAgentSaysIsShownAndPublishedOnceAndIsNoRevision) {
   ASSERT_TRUE(wait([this](const auto&) { return shown().health() == v1::HEALTH_FAILED; }));
 }
 
+TEST_F(Followed, WhoWatchesIsToldOfSharesWhenTheyChange) {
+  Listener agent(Listener::Manner::speak, "50%\n");
+  follow(agent.port());
+  ASSERT_TRUE(wait([](const auto& seen) { return seen.percent() == 50; }));
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
+  v1::WatchRequest request;
+  request.add_topics(v1::TOPIC_SERVERS);
+  const auto stream = state->Watch(&context, request);
+  std::vector<uint32_t> told;
+  v1::WatchResponse response;
+  while ((told.empty() || told.back() != 70) && stream->Read(&response)) {
+    if (response.has_server() && response.server().followed_size() == 1) {
+      told.push_back(response.server().followed(0).percent());
+      EXPECT_FALSE(response.server().followed(0).has_heard());
+    } else if (response.initial_complete()) {
+      agent.set_answer("70%\n");
+    }
+  }
+  context.TryCancel();
+  stream->Finish();
+  ASSERT_FALSE(told.empty());
+  EXPECT_EQ(told.back(), 70u);
+  EXPECT_LE(told.size(), 3u) << "not each time that it is asked";
+}
+
 TEST_F(Followed, ASilentAgentChangesNothingAndSaysSo) {
   const uint16_t port = health::free_port();
   auto agent = std::make_unique<Listener>(Listener::Manner::speak, "30% up\n", port);

@@ -158,12 +158,13 @@ TEST_F(RegionPublisherTest, SharesOfWeightsArePublishedOnceAndARestartRemembersT
   share = {compile::ShareSource::agent, 50, true, true, true, 30};
   found.shares["web"][server(6)].percent = 70;
   const auto tell = [&] {
-    touched_.add_shares(model_, "web");
+    touched_.add_share(model_, "web", server(5));
+    touched_.add_share(model_, "web", server(7));  // nobody's
     return publisher_->publish(model_, touched_, found, 1);
   };
   Result told = tell();
   EXPECT_EQ(told.outcome, Outcome::published);
-  EXPECT_EQ(told.compiled, 1u) << "the pool alone";
+  EXPECT_EQ(told.compiled, 2u) << "the server and its pool";
   EXPECT_EQ(tell().outcome, Outcome::unchanged);
   EXPECT_EQ(view().root()->revision, 1u);
   EXPECT_EQ(*find(server(5)), before) << "servers keep their blocks and counters";
