@@ -78,6 +78,7 @@ Engine::Engine(const Options& options, const tables::Region& region, const table
     parts.handover = &handover_;
     parts.routes = &routes.published();
     parts.line = setup.line;
+    parts.region = &region;
     parts.sleeps_when_idle = options.sleeps_when_idle;
     gates[number]->count_in(setup.line);
     crew_.push_back(std::make_unique<Member>(*tables_.back(), setup, std::move(reader), parts));

@@ -23,6 +23,9 @@ constexpr uint64_t kLongTurn = 100, kReceiveUntil = 50;  // us
 
 }  // namespace
 
+Worker::Worker(const Parts& parts)
+    : is_(parts), recorder_(*parts.region, parts.number, device::Gate::buffers()) {}
+
 void Worker::run(const std::atomic<bool>& stop) {
   pthread_setname_np(pthread_self(), ("worker-" + std::to_string(is_.number)).c_str());
   prctl(PR_SET_TIMERSLACK, 1000);
@@ -30,7 +33,9 @@ void Worker::run(const std::atomic<bool>& stop) {
   is_.line->longest_turn.set(0);
   long_turn_ = device::tsc_hz() / 1'000'000 * kLongTurn;
   receive_until_ = device::tsc_hz() / 1'000'000 * kReceiveUntil;
+  is_.gate->show_to(&recorder_);
   while (!stop.load(std::memory_order_relaxed)) turn();
+  is_.gate->show_to(nullptr);
   is_.gate->flush();
   is_.routes->leave(is_.number);
 }
@@ -42,6 +47,7 @@ void Worker::turn() {
   const route::Routes& routes = is_.routes->read(is_.number);
   const net::Instant now = tables::boot_time();  // one reading serves the whole turn
   load_ = {};
+  recorder_.turn(routes.spaces(), now);
   receive(view, routes, now, began);
   take(view, routes, now);
   count_refusals();
@@ -61,6 +67,7 @@ void Worker::receive(const tables::View& view, const route::Routes& routes, net:
     next_source_ = source + 1 < sources ? source + 1 : 0;
     is_.gate->receive(source, burst_);
     if (burst_.count == 0) continue;
+    arrived(capture::Origin::port);
     is_.path->receive(burst_, view, routes, now);
     is_.handover->give(is_.number, burst_, *is_.line);
     dispose();
@@ -79,12 +86,12 @@ void Worker::take(const tables::View& view, const route::Routes& routes, net::In
     if (one.reason == net::Reason::none) {
       given[count++] = one;
     } else {
-      is_.line->reasons[static_cast<size_t>(one.reason)].add(1);
-      is_.gate->release(one.buffer);
+      release(one);
     }
   }
   if (count == 0) return;
   is_.gate->take({given, count}, burst_);
+  arrived(capture::Origin::port);
   is_.path->take(burst_, view, routes, now);
   is_.handover->give(is_.number, burst_, *is_.line);
   dispose();
@@ -102,6 +109,7 @@ void Worker::send_pieces(const tables::View& view, const route::Routes& routes, 
     std::copy(pieces_.begin() + count, pieces_.begin() + piece_count_, pieces_.begin());
     piece_count_ -= count;
     is_.gate->take({given, count}, burst_);
+    arrived(capture::Origin::ourselves);
     is_.path->resume(burst_, view, routes, now);
     dispose();
   }
@@ -130,12 +138,29 @@ void Worker::say_farewells(const tables::View& view, const route::Routes& routes
   }
   is_.line->reasons[static_cast<size_t>(net::Reason::buffer_missing)].add(said - count);
   is_.gate->take({given, count}, burst_);
+  arrived(capture::Origin::ourselves);
   is_.path->originate(burst_, view, routes, now);
   dispose();
 }
 
+/// The burst is as it came: for whoever captures.
+void Worker::arrived(capture::Origin origin) {
+  if (recorder_.is_on()) [[unlikely]]
+    recorder_.came(burst_, origin);
+}
+
+/// A fragment that ends without having been through the stages.
+void Worker::release(const steer::Given& given) {
+  is_.line->reasons[static_cast<size_t>(given.reason)].add(1);
+  if (recorder_.is_on()) [[unlikely]]
+    recorder_.lost(is_.gate->take(given.buffer, burst_), given.reason);
+  is_.gate->release(given.buffer);
+}
+
 /// Every packet goes where its verdict says.
 void Worker::dispose() {
+  if (recorder_.is_on()) [[unlikely]]
+    recorder_.went(burst_);
   for (net::Packet& packet : burst_.all()) {
     switch (packet.verdict) {
       case net::Verdict::forward:
@@ -190,6 +215,8 @@ void Worker::hold(net::Packet& packet) {
 
 void Worker::refuse(net::Packet& packet, net::Reason reason) {
   is_.line->reasons[static_cast<size_t>(reason)].add(1);
+  if (recorder_.is_on()) [[unlikely]]
+    recorder_.lost(packet, reason);
   is_.gate->release(packet);
 }
 

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "dataplane/capture/recorder.h"
 #include "dataplane/device/gate.h"
 #include "dataplane/errands.h"
 #include "dataplane/path.h"
@@ -35,9 +36,10 @@ class Worker {
     route::Published<route::Routes>* routes = nullptr;
     tables::Reader* reader = nullptr;
     tables::WorkerLine* line = nullptr;
+    const tables::Region* region = nullptr;
     bool sleeps_when_idle = false;
   };
-  explicit Worker(const Parts& parts) : is_(parts) {}
+  explicit Worker(const Parts& parts);
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
@@ -51,6 +53,8 @@ class Worker {
   void take(const tables::View& view, const route::Routes& routes, net::Instant now);
   void say_farewells(const tables::View& view, const route::Routes& routes, net::Instant now);
   void send_pieces(const tables::View& view, const route::Routes& routes, net::Instant now);
+  void arrived(capture::Origin origin);
+  void release(const steer::Given& given);
   void dispose();
   void split(net::Packet& packet);
   void to_housekeeper(steer::Ring<void*>& ring, net::Packet& packet, net::Reason full);
@@ -61,6 +65,7 @@ class Worker {
 
   Parts is_;
   Errands errands_;
+  capture::Recorder recorder_;
   net::Burst burst_;
   static constexpr uint32_t kPieces = 512;
   std::array<steer::Given, kPieces> pieces_;  ///< of packets too long for their way

@@ -21,6 +21,7 @@ VISIBLE = {
     "dataplane/net": [],
     "dataplane/tables": NET,
     "dataplane/parse": TABLES,
+    "dataplane/capture": PARSE,
     "dataplane/flow": PARSE,
     "dataplane/steer": FLOW,
     "dataplane/admit": STEER,
@@ -29,8 +30,8 @@ VISIBLE = {
     "dataplane/link": FLOW,
     "dataplane/alg": NET,
     "dataplane/path": STAGES,
-    "dataplane/device": PATH,
-    "dataplane/": PATH + ["dataplane/device"],  # worker, housekeeper, main
+    "dataplane/device": PATH + ["dataplane/capture"],
+    "dataplane/": PATH + ["dataplane/capture", "dataplane/device"],  # worker, housekeeper, main
     "controlplane/config": TABLES + ["proto/"],
     "controlplane/compile": TABLES + ["proto/"] + CONTROL[:1],
     "controlplane/publish": TABLES + ["proto/"] + CONTROL[:2],

@@ -35,6 +35,8 @@ constexpr const char* kHelp =
   --hand-over     also: the packets of half the flows received by a worker that hands them over
   --latency       also: from arrival to transmission, packets coming one by one and by half the load
   --pushes        also: the same packets with 1,000 pushes a second of their service
+  --capture WORDS all of it while a capture with that filter looks at every packet, and copies those
+                  that match: what came in and what leaves
   --second-core N for the other end of --hand-over and for who pushes; without: no other end
   --rebuild       also: the time to rebuild the table after a restart
   --runs N        default 5; medians are of these
@@ -94,6 +96,9 @@ Wanted parse_options(int argc, char** argv) {
       wanted.latency = true;
     } else if (option == "--pushes") {
       wanted.pushes = true;
+    } else if (option == "--capture") {
+      wanted.options.captures = true;
+      wanted.options.filter = value();
     } else if (option == "--second-core") {
       wanted.second_core = static_cast<int>(number());
     } else if (option == "--rebuild") {

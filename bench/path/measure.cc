@@ -16,8 +16,10 @@ using net::Burst;
 
 /// Fills all buffers outside, runs over all of them inside.
 template <typename Turn>
-void run(Port& port, Picker& picker, const Options& options, uint64_t packets, Turn one_turn) {
+void run(Rig& rig, Port& port, Picker& picker, const Options& options, uint64_t packets,
+         Turn one_turn) {
   for (uint64_t done = 0; done < packets; done += port.size()) {
+    rig.fetch_copies();
     for (uint32_t i = 0; i < port.size(); ++i) port.fill(i, picker.next());
     for (uint32_t i = 0; i < port.size(); i += options.burst) one_turn(i);
   }
@@ -63,7 +65,7 @@ Cost measure_known(Rig& rig, const Options& options) {
   Picker picker(rig, options.one_way);
   const uint64_t packets = (options.packets + port.size() - 1) / port.size() * port.size();
   const auto one = [&](uint32_t i) { turn(rig, port, *burst, i, options.burst); };
-  run(port, picker, options, packets / 4, one);
+  run(rig, port, picker, options, packets / 4, one);
 
   Cost cost;
   Turns turns(options.burst);
@@ -78,7 +80,7 @@ Cost measure_known(Rig& rig, const Options& options) {
     return kept;
   };
   for (uint32_t i = 0; calm().size() < options.runs && i < 3 * options.runs; ++i) {
-    run(port, picker, options, packets, [&](uint32_t k) { turns.time([&] { one(k); }); });
+    run(rig, port, picker, options, packets, [&](uint32_t k) { turns.time([&] { one(k); }); });
     done.push_back(turns.finish());
     cost.packets += packets;
     rig.pass(net::kNanosecondsPerSecond / 10);
@@ -91,7 +93,7 @@ Cost measure_known(Rig& rig, const Options& options) {
   cost.cycles_of_all = spread(all);
   cost.cycles_per_packet = calm().empty() ? cost.cycles_of_all : spread(calm());
   std::vector<Turns> stages(cost.stage_cycles.size(), Turns(options.burst));
-  run(port, picker, options, packets,
+  run(rig, port, picker, options, packets,
       [&](uint32_t i) { timed_stages(rig, port, *burst, i, options.burst, stages); });
   for (size_t i = 0; i < stages.size(); ++i) cost.stage_cycles[i] = stages[i].finish().calm;
   return cost;

@@ -83,8 +83,14 @@ class Port {
 /// The turn of a worker, as device/ runs it.
 inline void turn(Rig& rig, Port& port, Burst& burst, uint32_t from, uint32_t count) {
   const tables::View view = rig.view();
+  capture::Recorder& recorder = rig.recorder();
+  recorder.turn(rig.routes().spaces(), rig.now());
   port.receive(burst, from, count);
+  if (recorder.is_on()) [[unlikely]]
+    recorder.came(burst, capture::Origin::port);
   rig.path().receive(burst, view, rig.routes(), rig.now());
+  if (recorder.is_on()) [[unlikely]]
+    recorder.went(burst);
   port.send(burst);
   rig.path().housekeep(view, rig.routes(), rig.now());
 }

@@ -9,6 +9,7 @@
 #include <map>
 #include <sstream>
 
+#include "controlplane/compile/capture_filter.h"
 #include "dataplane/flow/table.h"
 #include "dataplane/net/checksum.h"
 #include "dataplane/net/headers.h"
@@ -252,6 +253,7 @@ Rig::Rig(const Case& what, const Options& options)
   for (uint16_t worker = 0; worker < options.workers; ++worker) {
     readers_.push_back(tables::Reader::attach(world_.region(), "bench"));
   }
+  if (options.captures) begin_capture();
   start();
 }
 
@@ -286,6 +288,7 @@ void Rig::start() {
     tables_.push_back(std::make_unique<flow::Table>(files_->memory(worker), capacity_,
                                                     steering_->flow_hash(), to_tick(now_)));
     setup.flows = tables_.back().get();
+    recorders_.push_back(std::make_unique<capture::Recorder>(world_.region(), worker));
     paths_.push_back(std::make_unique<path::Path>(setup));
     paths.push_back(paths_.back().get());
   }
@@ -293,8 +296,21 @@ void Rig::start() {
   restore_seconds_ = thread_seconds() - from;
 }
 
+void Rig::begin_capture() {
+  const compile::CompiledFilter filter = compile::compile_filter(options_.filter, {});
+  if (filter.fault) fail("the filter: " + filter.fault->text);
+  tables::CaptureOrder order;
+  order.program = filter.program;
+  order.points = static_cast<uint32_t>(tables::CapturePoint::before) |
+                 static_cast<uint32_t>(tables::CapturePoint::after);
+  order.snap = tables::kMostSnap;
+  order.rate = order.looks = UINT32_MAX;
+  world_.region().header().capture.give(1, order, UINT64_MAX);
+}
+
 double Rig::restart() {
   uint64_t before = 0;
+  recorders_.clear();
   for (const auto& table : tables_) before += table->count(false) + table->count(true);
   files_->settle();
   paths_.clear();

@@ -8,6 +8,7 @@
 
 #include "bench/path/folder.h"
 #include "dataplane/admit/syn_guard.h"
+#include "dataplane/capture/recorder.h"
 #include "dataplane/flow/file.h"
 #include "dataplane/path.h"
 #include "dataplane/path_restore.h"
@@ -39,6 +40,8 @@ struct Options {
   uint32_t capacity = 0;          ///< of the table; 0: what the case needs
   bool default_timeouts = false;  ///< and shares, instead of "nothing expires"
   uint16_t workers = 1;           ///< each with a table of that capacity
+  bool captures = false;          ///< somebody captures meanwhile
+  std::string filter;             ///< of that capture
 };
 
 /// 64-byte frames (60 without their checksum); IPv6 TCP needs 74.
@@ -94,6 +97,9 @@ class Rig {
   const route::Routes& routes() const { return world_.routes(); }
   net::Instant now() const { return now_; }
   void pass(uint64_t nanoseconds) { now_ = net::after(now_, nanoseconds); }
+  capture::Recorder& recorder(uint16_t worker = 0) { return *recorders_[worker]; }
+  /// As the control plane does; outside of what is measured.
+  void fetch_copies() { world_.region().captures_of(0).clear(); }
   tables::WorkerLine& line(uint16_t worker = 0) { return world_.region().worker(worker); }
   /// Gives the service another timeout, as a push of the control plane does. Another thread may,
   /// one at a time.
@@ -106,6 +112,7 @@ class Rig {
 
  private:
   void start();
+  void begin_capture();
   uint16_t run(Template& frame);
 
   Case case_;
@@ -123,6 +130,7 @@ class Rig {
   std::unique_ptr<flow::Files> files_;
   std::vector<std::unique_ptr<flow::Table>> tables_;
   std::vector<std::unique_ptr<path::Path>> paths_;
+  std::vector<std::unique_ptr<capture::Recorder>> recorders_;
   path::Restored restored_;
   double restore_seconds_ = 0;
   std::vector<Template> there_, back_;

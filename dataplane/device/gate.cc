@@ -45,6 +45,36 @@ void Gate::count(Reason reason, uint64_t packets) {
   if (line_ != nullptr) line_->reasons[static_cast<size_t>(reason)].add(packets);
 }
 
+void Gate::show(rte_mbuf* buffer, uint16_t port, Reason reason) {
+  if (recorder_ == nullptr || !recorder_->is_on()) [[likely]]
+    return;
+  Packet packet;
+  packet.arrive(rte_pktmbuf_mtod(buffer, uint8_t*), buffer, buffer->data_len, buffer->pkt_len, 0,
+                port);
+  recorder_->lost(packet, reason);
+}
+
+/// It ends here.
+void Gate::refuse(rte_mbuf* buffer, uint16_t port, Reason reason) {
+  count(reason, 1);
+  show(buffer, port, reason);
+  release(buffer);
+}
+
+capture::Buffers Gate::buffers() {
+  return {[](const Packet& packet, std::span<uint8_t> out) {
+            std::memcpy(out.data(), packet.head, packet.head_length);
+            size_t at = packet.head_length;
+            for (const rte_mbuf* part = mbuf_of(packet)->next; part != nullptr && at < out.size();
+                 part = part->next) {
+              const size_t length = std::min<size_t>(part->data_len, out.size() - at);
+              std::memcpy(out.data() + at, rte_pktmbuf_mtod(part, const uint8_t*), length);
+              at += length;
+            }
+          },
+          [](Packet& packet) { settle(packet); }};
+}
+
 bool Gate::is_for_us(const Packet& packet, uint16_t port) const {
   const Port& ours = ports_.all()[port];
   return ours.plan.filters_mac || ports_.lets_all_in(port) || packet.head_length < 6 ||
@@ -64,14 +94,11 @@ void Gate::receive(uint32_t source, net::Burst& burst) {
     Packet& packet = burst.packets[burst.count];
     const Reason fault = checks_sums ? fault_of(buffers[i]) : Reason::none;
     if (fault != Reason::none) [[unlikely]] {
-      count(fault, 1);
-      release(buffers[i]);
+      refuse(buffers[i], port, fault);
     } else if (!arrive(packet, buffers[i], port)) {
-      count(Reason::buffer_missing, 1);
-      release(buffers[i]);
+      refuse(buffers[i], port, Reason::buffer_missing);
     } else if (!is_for_us(packet, port)) {
-      count(Reason::mac_other, 1);
-      release(buffers[i]);
+      refuse(buffers[i], port, Reason::mac_other);
     } else {
       ++burst.count;
     }
@@ -152,10 +179,7 @@ void Gate::add(rte_mbuf* buffer, uint16_t port) {
   Exit& exit = exits_[port];
   if (buffer->nb_segs > 1 && !exit.sends_segments) {
     rte_mbuf* one = joined(buffer, ports_.whole_pool(port));
-    if (one == nullptr) {
-      count(Reason::buffer_missing, 1);
-      return release(buffer);
-    }
+    if (one == nullptr) return refuse(buffer, port, Reason::buffer_missing);
     buffer = one;
   }
   exit.bytes += buffer->pkt_len;
@@ -191,8 +215,12 @@ void Gate::transmit(Exit& exit, uint16_t port, bool lent) {
   const uint32_t gone = up ? leave(exit, port) : 0;
   const uint32_t left = exit.count - gone;
   if (left != 0) [[unlikely]] {
-    count(up ? Reason::transmit_full : Reason::port_down, left);
-    for (uint32_t i = gone; i < exit.count; ++i) exit.bytes -= exit.waiting[i]->pkt_len;
+    const Reason reason = up ? Reason::transmit_full : Reason::port_down;
+    count(reason, left);
+    for (uint32_t i = gone; i < exit.count; ++i) {
+      exit.bytes -= exit.waiting[i]->pkt_len;
+      show(exit.waiting[i], port, reason);
+    }
     rte_pktmbuf_free_bulk(exit.waiting + gone, left);
   }
   if (line_ != nullptr && !lent) {

@@ -10,6 +10,7 @@
 #include <span>
 #include <vector>
 
+#include "dataplane/capture/recorder.h"
 #include "dataplane/device/ports.h"
 #include "dataplane/net/packet.h"
 #include "dataplane/steer/handover.h"
@@ -28,6 +29,10 @@ class Gate {
 
   /// Counters of what this gate drops and sends; null: uncounted.
   void count_in(tables::WorkerLine* line) { line_ = line; }
+  /// Sees what this gate drops; null: nobody.
+  void show_to(capture::Recorder* recorder) { recorder_ = recorder; }
+  /// For a recorder of packets in buffers.
+  static capture::Buffers buffers();
 
   uint32_t sources() const { return static_cast<uint32_t>(sources_.size()); }
   /// A burst from one of this thread's queues; frames for other hosts are dropped on the way.
@@ -106,11 +111,14 @@ class Gate {
   uint32_t leave(Exit& exit, uint16_t port);
   uint32_t send_lent(Exit& exit, uint16_t port, uint16_t lender);
   void count(net::Reason reason, uint64_t packets);
+  void show(rte_mbuf* buffer, uint16_t port, net::Reason reason);
+  void refuse(rte_mbuf* buffer, uint16_t port, net::Reason reason);
   bool is_for_us(const net::Packet& packet, uint16_t port) const;
 
   Ports& ports_;
   uint16_t thread_;
   tables::WorkerLine* line_ = nullptr;
+  capture::Recorder* recorder_ = nullptr;
   std::vector<Ports::Source> sources_;
   std::vector<Exit> exits_;
 };

@@ -6,7 +6,8 @@
 // W (the worker whose line it is).
 //
 //   | Header | ReaderLine x readers | WorkerLine x workers | PortLine x 32 | requests | replies |
-//   | events | ServiceCounters x services x workers | ServerCounters x servers x workers | heap ...
+//   | events | ServiceCounters x services x workers | ServerCounters x servers x workers |
+//   | AddressGauge x addresses x workers | CaptureRing x workers | heap ...
 //   |
 #pragma once
 
@@ -16,6 +17,7 @@
 
 #include "dataplane/net/reason.h"
 #include "dataplane/tables/blocks.h"
+#include "dataplane/tables/capture.h"
 #include "dataplane/tables/counter.h"
 
 namespace nezu::tables {
@@ -71,6 +73,7 @@ struct alignas(4096) Header {
   uint64_t service_counters_offset = 0;
   uint64_t server_counters_offset = 0;
   uint64_t address_gauges_offset = 0;
+  uint64_t captures_offset = 0;
   uint64_t heap_offset = 0;
   alignas(64) std::atomic<uint64_t> root{
       0};                              // CP: offset of the Root; the release store that publishes
@@ -87,6 +90,7 @@ struct alignas(4096) Header {
   Counter persistent_clients;                // HK, a gauge
   Counter persistence_capacity;              // HK, a gauge
   std::array<BridgeLine, kMaxBridges> bridges{};
+  CaptureLease capture;  // CP
 };
 
 /// One reader thread's line. A reader is dead only when its process is.
@@ -144,7 +148,10 @@ struct alignas(64) WorkerLine {
   Counter persistence_forgotten;  ///< clients that lost their place to others before their time
   Counter limits_forgotten;       ///< clients whose limits were lost to others in a full table
   Counter cookies_taken;          ///< connections that SYN cookies opened
-  std::array<Counter, 19> reserved{};
+  Counter captured;               ///< packets copied for a capture
+  Counter capture_passed_over;    ///< matched, but the rate was used up or the ring full
+  Counter capture_not_looked_at;  ///< came when as many had been looked at as a second may have
+  std::array<Counter, 16> reserved{};
   Counter client_address_left_out;  ///< segments without room for it
   Counter splices;                  ///< gauge: flows whose lengths change
   Counter splice_capacity;          ///< gauge

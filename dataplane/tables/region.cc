@@ -50,6 +50,7 @@ void place_parts(Header& header, uint64_t page_bytes) {
       place(sizeof(ServerCounters) * uint64_t{sizes.servers} * sizes.workers);
   header.address_gauges_offset =
       place(sizeof(AddressGauge) * uint64_t{sizes.addresses} * sizes.workers);
+  header.captures_offset = place(sizeof(CaptureRing) * sizes.workers);
   header.heap_offset = at;
   header.file_bytes = rounded(at + sizes.heap_bytes, page_bytes);
   // What rounding added belongs to the heap.

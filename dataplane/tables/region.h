@@ -63,6 +63,9 @@ class Region {
   RequestRing& requests() const { return *at<RequestRing>(header().requests_offset); }
   ReplyRing& replies() const { return *at<ReplyRing>(header().replies_offset); }
   EventRing& events() const { return *at<EventRing>(header().events_offset); }
+  CaptureRing& captures_of(uint32_t worker) const {
+    return at<CaptureRing>(header().captures_offset)[worker];
+  }
 
   /// Arrays by slot, one for each worker: only that worker writes them.
   ServiceCounters* services_of(uint32_t worker) const {

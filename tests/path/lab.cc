@@ -77,11 +77,13 @@ void Lab::start(uint16_t workers) {
     setup.sides = sides_;
     paths_.push_back(std::make_unique<path::Path>(setup));
     all.push_back(paths_.back().get());
+    recorders_.push_back(std::make_unique<capture::Recorder>(world_.region(), worker));
   }
   restored_ = path::restore(*files_, all, world_.region(), world_.view(), now_);
 }
 
 void Lab::stop() {
+  recorders_.clear();
   paths_.clear();
   logs_.clear();
   tables_.clear();
@@ -110,6 +112,12 @@ std::vector<Fate> Lab::run(uint16_t worker, uint16_t port, const std::vector<Way
   }
   const tables::View view = world_.view();
   path::Path& path = *paths_[worker];
+  capture::Recorder& recorder = *recorders_[worker];
+  recorder.turn(world_.routes().spaces(), now_);
+  if (recorder.is_on()) {
+    const bool came = by == By::port || by == By::ring;
+    recorder.came(burst, came ? capture::Origin::port : capture::Origin::ourselves);
+  }
   switch (by) {
     case By::port:
       path.receive(burst, view, world_.routes(), now_);
@@ -125,6 +133,7 @@ std::vector<Fate> Lab::run(uint16_t worker, uint16_t port, const std::vector<Way
       break;
   }
   handover_->give(worker, burst, world_.region().worker(worker));
+  if (recorder.is_on()) recorder.went(burst);
 
   std::vector<Fate> fates;
   for (const net::Packet& packet : burst.all()) {
@@ -169,9 +178,13 @@ void Lab::split(const net::Packet& packet, uint16_t worker, uint16_t port) {
 void Lab::release(uint16_t worker) {
   steer::Given given;
   while (paths_[worker]->release(std::span(&given, 1)) == 1) {
-    const Kept kept = *static_cast<Kept*>(given.buffer);
+    Kept kept = *static_cast<Kept*>(given.buffer);
     Fate fate;
     if (given.reason != net::Reason::none) {
+      capture::Recorder& recorder = *recorders_[worker];
+      recorder.turn(world_.routes().spaces(), now_);
+      kept.frame.packet().port = kept.port;
+      if (recorder.is_on()) recorder.lost(kept.frame.packet(), given.reason);
       fate.verdict = net::Verdict::drop;
       fate.reason = given.reason;
       line(worker).reasons[static_cast<size_t>(given.reason)].add(1);

@@ -10,6 +10,7 @@
 
 #include "dataplane/admit/meters.h"
 #include "dataplane/admit/syn_guard.h"
+#include "dataplane/capture/recorder.h"
 #include "dataplane/flow/file.h"
 #include "dataplane/path.h"
 #include "dataplane/path_restore.h"
@@ -119,6 +120,7 @@ class Lab {
   std::vector<std::unique_ptr<flow::Table>> tables_;
   std::vector<std::unique_ptr<path::NatRing>> logs_;
   std::vector<std::unique_ptr<path::Path>> paths_;
+  std::vector<std::unique_ptr<capture::Recorder>> recorders_;
   path::Restored restored_;
   struct Kept {
     dsl::Frame frame;

@@ -107,6 +107,33 @@ TEST_F(BufferTest, HeadersOfAChainAreMadeContiguous) {
   rte_pktmbuf_free(buffer);
 }
 
+// For whoever captures: the bytes as stages left them, wherever they lie.
+TEST_F(BufferTest, AFrameInPartsIsReadWhole) {
+  const auto bytes = counting(4000);
+  rte_mbuf* buffer = chain(bytes, {14, 986, 1500, 1500});
+  net::Packet packet;
+  ASSERT_TRUE(arrive(packet, buffer, 3));
+  const auto first = [&](size_t length) {
+    std::vector<uint8_t> out(length);
+    Gate::buffers().read(packet, out);
+    return out;
+  };
+  for (const size_t length :
+       {size_t{packet.head_length} + 1, size_t{1000}, size_t{2501}, size_t{4000}}) {
+    EXPECT_EQ(first(length),
+              std::vector<uint8_t>(bytes.begin(), bytes.begin() + static_cast<ptrdiff_t>(length)));
+  }
+  // Twenty bytes were put in front, as for a tunnel; the buffer does not know yet.
+  packet.head -= 20;
+  packet.head_length += 20;
+  packet.length += 20;
+  std::fill_n(packet.head, 20, uint8_t{0x5a});
+  std::vector<uint8_t> wanted(4020, 0x5a);
+  std::copy(bytes.begin(), bytes.end(), wanted.begin() + 20);
+  EXPECT_EQ(first(4020), wanted);
+  rte_pktmbuf_free(buffer);
+}
+
 TEST_F(BufferTest, AReplyInAChainsFirstBufferFreesTheRest) {
   rte_mbuf* buffer = chain(counting(4000), {2000, 2000});
   net::Packet packet;
