@@ -15,6 +15,7 @@
 #include <filesystem>
 #include <stdexcept>
 
+#include "controlplane/api/capture_service.h"
 #include "controlplane/api/configuration_service.h"
 #include "controlplane/api/flow_service.h"
 #include "controlplane/api/followed.h"
@@ -164,6 +165,7 @@ struct Server::Parts {
         configuration(committer),
         state(publisher, committer, monitor, health, weights, hub),
         flows(publisher, committer),
+        captures(publisher, committer),
         notes(notes_of(store, publisher)),
         system(publisher, committer, monitor, health, hub, options.state_dir, notes) {}
 
@@ -253,6 +255,7 @@ struct Server::Parts {
   ConfigurationService configuration;
   StateService state;
   FlowService flows;
+  CaptureService captures;
   std::vector<std::string> notes;
   SystemService system;
   std::unique_ptr<grpc::Server> server;
@@ -281,6 +284,7 @@ Server::Server(const ServerOptions& options, publish::Publisher& publisher)
   builder.RegisterService(&parts_->configuration);
   builder.RegisterService(&parts_->state);
   builder.RegisterService(&parts_->flows);
+  builder.RegisterService(&parts_->captures);
   builder.RegisterService(&parts_->system);
   parts_->start();
   // Nobody may connect in the moment before the permissions are set.

@@ -87,6 +87,9 @@ void put(const WorkerReading& now, const WorkerReading& before, double seconds,
   to.set_transit_bytes(now.transit_bytes);
   to.set_client_address_left_out(now.client_address_left_out);
   to.set_fragmented(now.fragmented);
+  to.set_captured(now.captured);
+  to.set_capture_passed_over(now.capture_passed_over);
+  to.set_capture_not_looked_at(now.capture_not_looked_at);
 }
 
 void put(const PortReading& now, const PortReading& before, double seconds,

@@ -11,6 +11,7 @@
 #include <functional>
 #include <memory>
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -99,6 +100,7 @@ struct WorkerReading {
   uint64_t persistence_forgotten = 0, limits_forgotten = 0, cookies_taken = 0;
   uint64_t shards = 0, tsc_hz = 0, generation = 0;
   uint64_t transit = 0, transit_bytes = 0, nat_log_lost = 0, fragmented = 0;
+  uint64_t captured = 0, capture_passed_over = 0, capture_not_looked_at = 0;
 };
 
 /// One PortLine, as it was read.
@@ -187,6 +189,36 @@ struct FlowAnswer {
 
 using Found = std::function<bool(const tables::FlowRecord&)>;
 
+struct CapturedPacket {
+  tables::CapturedHead head;
+  uint64_t when = 0;               ///< ns since 1970
+  std::span<const uint8_t> bytes;  ///< until the next one is told
+};
+
+/// A capture that runs in the data plane until this is destroyed.
+class Capture {
+ public:
+  virtual ~Capture() = default;
+
+  /// Since it began, over all workers.
+  struct Counts {
+    uint64_t captured = 0;
+    uint64_t passed_over = 0;    ///< matched, but the rate was used up, or the ring full
+    uint64_t not_looked_at = 0;  ///< beyond what may be looked at
+  };
+  /// Calls `found` for what has come since the last call, in the order of time. Called ten times a
+  /// second at least; when it is not for two seconds, workers stop. The last call ends the capture
+  /// and tells what is left.
+  virtual void take(bool is_last, const std::function<void(const CapturedPacket&)>& found) = 0;
+  virtual Counts counts() const = 0;
+};
+
+/// What became of the wish for one.
+struct CaptureBegin {
+  std::unique_ptr<Capture> capture;  ///< null: see `is_busy`
+  bool is_busy = false;              ///< another one runs; else there is no data plane
+};
+
 class Publisher {
  public:
   virtual ~Publisher() = default;
@@ -225,6 +257,9 @@ class Publisher {
                  std::chrono::milliseconds timeout) {
     return ask(kind, filter, 0, timeout, [](const tables::FlowRecord&) { return true; });
   }
+
+  /// `order.program` is sound.
+  virtual CaptureBegin capture(const tables::CaptureOrder& order) = 0;
 
   /// Events since the last call, oldest first. One caller at a time.
   virtual std::vector<tables::Event> take_events() = 0;

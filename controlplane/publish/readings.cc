@@ -75,6 +75,9 @@ WorkerReading read_worker(const tables::WorkerLine& line, uint32_t number) {
   worker.transit_bytes = line.transit_bytes.read();
   worker.nat_log_lost = line.nat_log_lost.read();
   worker.fragmented = line.fragmented.read();
+  worker.captured = line.captured.read();
+  worker.capture_passed_over = line.capture_passed_over.read();
+  worker.capture_not_looked_at = line.capture_not_looked_at.read();
   return worker;
 }
 

@@ -4,6 +4,7 @@
 
 #include <stdexcept>
 
+#include "controlplane/publish/capture.h"
 #include "controlplane/publish/publication.h"
 
 namespace nezu::publish {
@@ -147,6 +148,12 @@ FlowAnswer RegionPublisher::ask(tables::RequestKind kind, const tables::FlowFilt
                                 uint32_t limit, std::chrono::milliseconds timeout,
                                 const Found& found) {
   return requests_.ask(kind, filter, limit, timeout, found);
+}
+
+CaptureBegin RegionPublisher::capture(const tables::CaptureOrder& order) {
+  if (!data_plane_lives(*region_)) return {};
+  if (is_capturing_.exchange(true, std::memory_order_acquire)) return {nullptr, true};
+  return {std::make_unique<RegionCapture>(*region_, order, is_capturing_), false};
 }
 
 std::unique_ptr<Publisher> open_region(const Options& options) {

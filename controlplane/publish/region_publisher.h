@@ -6,6 +6,7 @@
 // that a publication waits for none.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <shared_mutex>
@@ -40,6 +41,7 @@ class RegionPublisher final : public Publisher {
   using Publisher::ask;
   FlowAnswer ask(tables::RequestKind kind, const tables::FlowFilter& filter, uint32_t limit,
                  std::chrono::milliseconds timeout, const Found& found) override;
+  CaptureBegin capture(const tables::CaptureOrder& order) override;
   std::vector<tables::Event> take_events() override;
   Result tidy() override;
 
@@ -65,6 +67,7 @@ class RegionPublisher final : public Publisher {
   std::vector<std::string> notes_;
   net::Instant tidied_;
   Requests requests_;
+  std::atomic<bool> is_capturing_{false};
 };
 
 }  // namespace nezu::publish

@@ -1,6 +1,7 @@
 // A region in memory: shows what was published last and counts what the test says.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <functional>
 #include <mutex>
@@ -89,6 +90,11 @@ class FakePublisher : public publish::Publisher {
     }
     return {answer, flows.size()};
   }
+  publish::CaptureBegin capture(const tables::CaptureOrder& order) override {
+    last_order = order;
+    if (!is_attached || is_capturing) return {nullptr, is_capturing};
+    return {std::make_unique<FakeCapture>(*this), false};
+  }
   std::vector<tables::Event> take_events() override {
     const std::lock_guard lock(mutex);
     return std::exchange(events, {});
@@ -108,12 +114,34 @@ class FakePublisher : public publish::Publisher {
   std::vector<publish::Adopted> adopted_servers;
   std::vector<tables::FlowRecord> flows;
   std::vector<tables::Event> events;
+  tables::CaptureOrder last_order;
+  std::atomic<bool> is_capturing = false;
+  std::vector<std::pair<tables::CapturedHead, std::vector<uint8_t>>> captured;  ///< told once
+  std::atomic<int> takes = 0;
   publish::Answer answer = publish::Answer::complete;
   tables::FlowFilter last_filter;
   tables::RequestKind last_kind = tables::RequestKind::list_flows;
   bool is_attached = true;
 
  private:
+  class FakeCapture : public publish::Capture {
+   public:
+    explicit FakeCapture(FakePublisher& of) : of_(of) { of_.is_capturing = true; }
+    ~FakeCapture() override { of_.is_capturing = false; }
+    void take(bool, const std::function<void(const publish::CapturedPacket&)>& found) override {
+      ++of_.takes;
+      const std::lock_guard lock(of_.mutex);
+      for (const auto& [head, bytes] : of_.captured) found({head, head.when, bytes});
+      told_ += of_.captured.size();
+      of_.captured.clear();
+    }
+    Counts counts() const override { return {told_, 7, 9}; }
+
+   private:
+    FakePublisher& of_;
+    uint64_t told_ = 0;
+  };
+
   /// What a real region would show of the configuration.
   void show() {
     reading.services.clear();
