@@ -5,10 +5,13 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <memory>
+#include <sstream>
 #include <vector>
 
 #include "tests/path/world.h"
 #include "tools/captures/capture_file.h"
+#include "tools/captures/packet_origins.h"
 #include "tools/replay/replay.h"
 
 namespace {
@@ -107,6 +110,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
     if (fate.port > 1) fail("no such port");
     if (fate.bytes.size() > fate.length) fail("longer than it is");
   });
+  captures::PacketOrigins origins(
+      std::make_unique<std::istringstream>(std::string(contents.begin(), contents.end())));
+  for (size_t told = 0; origins.next(); ++told) {
+    if (told > size / 12) fail("more packets than there is room for");
+  }
   captures::Recorded packet;
   while (file.next(packet)) {
     const uint64_t before = fates + replay.waiting();

@@ -5,10 +5,11 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import unittest
 
 from case import Case, tap
-from namespaces import Failure, Namespace, Process, wait_until
+from namespaces import Failure, Namespace, Process, run, wait_until
 from services import SHIFT
 from world import ECHO, FRONT, FRONT6, HTTP, VIP, VIP6, World, number
 
@@ -145,6 +146,19 @@ class LongFrames(PortCase):
         for address in (FRONT, FRONT6):
             self.world.client.run("ping", "-c", 3, "-i", 0.2, "-W", 2, "-s", 8000, address)
 
+    def test_a_capture_has_long_frames_whole(self):
+        """Their parts are put together, as they come and as they leave."""
+        capture, file = self.world.capture("long", "--before", "--after", "udp")
+        length = 8800
+        self.echo(VIP, "nat", length)
+        text = bytes(65 + i * 7 % 26 for i in range(length))
+        wait_until("all four are there", lambda: file.read_bytes().count(text) >= 4)
+        capture.signal(signal.SIGINT)
+        self.assertEqual(0, capture.wait(5), capture.tail())
+        seen = run("tcpdump", "-nn", "-r", file, "greater", length).splitlines()
+        self.assertEqual(len(seen), file.read_bytes().count(text))
+        self.assertEqual(0, len(seen) % 4, seen)
+
     def test_bulk(self):
         """TCP by segments of 9,000 bytes: fewer packets than 1,500 would need."""
         before = sum(number(one, "sent") for one in self.world.statistics()["workers"])
@@ -192,6 +206,9 @@ class Link(PortCase):
         self.assertNotIn("port_down", self.world.drops())
         world.switch.ip("link", "set", "lb", "down")
         wait_until("packets end for want of a link", lambda: self.world.drops().get("port_down", 0) > 10)
+        drops, file = world.capture("no-link", "--drops", "-c", 5, "--seconds", 10, "reason", "port_down")
+        self.assertEqual(0, drops.wait(12), drops.tail())
+        self.assertEqual(5, len(run("tcpdump", "-nn", "-r", file, "udp").splitlines()))
         state = {one["name"]: one for one in world.statistics()["ports"]}
         self.assertFalse(state["back"].get("link_up", False), state)
         world.switch.ip("link", "set", "lb", "up")

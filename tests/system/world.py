@@ -271,6 +271,15 @@ class World:
         return {(one["server"]["address"], number(one["server"], "port")): one
                 for one in self.nezu_json("server", "list")["servers"]}
 
+    def capture(self, name, *words):
+        """Starts one; what says so, and the file that it writes. SIGINT ends it."""
+        file = self.folder / f"{name}.pcapng"
+        file.unlink(missing_ok=True)
+        process = self.process(name, self.program("nezu"), *self.cli_options, "capture", "-w", file,
+                               *words)
+        wait_until("the capture runs", file.exists)
+        return process, file
+
     def flows(self, service):
         return self.nezu_json("flows", "--service", service, "--limit", 100000)["flows"]
 

@@ -19,6 +19,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "nezu/v1/capture.pb.h"
 #include "nezu/v1/change.pb.h"
 #include "nezu/v1/flows.pb.h"
 #include "nezu/v1/state.pb.h"
@@ -175,7 +176,8 @@ struct Client::Connection {
 std::string method_of(const google::protobuf::Descriptor& request) {
   const google::protobuf::FileDescriptor* files[] = {
       v1::ApplyRequest::descriptor()->file(), v1::WatchRequest::descriptor()->file(),
-      v1::ListFlowsRequest::descriptor()->file(), v1::GetSystemRequest::descriptor()->file()};
+      v1::ListFlowsRequest::descriptor()->file(), v1::CaptureRequest::descriptor()->file(),
+      v1::GetSystemRequest::descriptor()->file()};
   for (const auto* file : files) {
     for (int i = 0; i < file->service_count(); ++i) {
       const auto* service = file->service(i);

@@ -33,6 +33,7 @@ void add_top(CLI::App& app, Session& session);
 void add_check(CLI::App& app, Session& session);
 void add_nat_log(CLI::App& app, Session& session);
 void add_replay(CLI::App& app, Session& session);
+void add_capture(CLI::App& app, Session& session);
 // the programs
 void add_tables(CLI::App& app, Session& session);
 void add_system(CLI::App& app, Session& session);

@@ -20,7 +20,7 @@ _nezu() {
     esac
   done
   case "$last" in
-    -f | --file | --tls-ca | --tls-cert | --tls-key)
+    -f | --file | -w | --write | --tls-ca | --tls-cert | --tls-key)
       COMPREPLY=($(compgen -f -- "$cur"))
       return
       ;;

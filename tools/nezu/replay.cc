@@ -4,6 +4,7 @@
 
 #include "controlplane/config/names.h"
 #include "tools/captures/capture_file.h"
+#include "tools/captures/packet_origins.h"
 #include "tools/captures/pcapng.h"
 #include "tools/nezu/commands.h"
 #include "tools/nezu/file.h"
@@ -17,15 +18,19 @@ namespace {
 
 using captures::CaptureFile;
 
-/// One file of packets that came in by one port.
+/// One file of packets that came in: by one port that is named, or each by the port that its
+/// interface is called after, and if there is none, by the first.
 class Input {
  public:
-  Input(const std::string& text, const Surroundings& around) : path_(text) {
+  Input(const std::string& text, const Surroundings& around) : around_(&around), path_(text) {
     // A file may have "=" in its name: only what is a port's name before it counts as one.
     const size_t sign = text.find('=');
     if (const auto port = around.port(text.substr(0, sign)); sign != std::string::npos && port) {
       port_ = *port;
       path_ = text.substr(sign + 1);
+    } else if (path_ != "-") {
+      origins_ = std::make_unique<captures::PacketOrigins>(
+          std::make_unique<std::ifstream>(path_, std::ios::binary));
     }
     file_ = std::make_unique<CaptureFile>(CaptureFile::open(path_));
     if (!file_->error().empty()) throw Failure(Exit::usage, path_ + ": " + file_->error());
@@ -33,7 +38,10 @@ class Input {
   }
   bool has_packet() const { return has_packet_; }
   const captures::Recorded& packet() const { return packet_; }
-  void advance() { has_packet_ = file_->next(packet_); }
+  void advance() {
+    while ((has_packet_ = file_->next(packet_)) && !comes_in()) {
+    }
+  }
 
   uint16_t port() const { return port_; }
   const std::string& path() const { return path_; }
@@ -41,8 +49,19 @@ class Input {
   const std::string& error() const { return file_->error(); }
 
  private:
+  /// False: it left, as the file says. Of those that came in, by which port.
+  bool comes_in() {
+    if (!origins_) return true;
+    const auto origin = origins_->next();
+    const auto port = origin ? around_->port(origin->interface) : std::nullopt;
+    port_ = port.value_or(0);
+    return !port || origin->direction != captures::Direction::out;
+  }
+
+  const Surroundings* around_;
   std::string path_;
   uint16_t port_ = 0;
+  std::unique_ptr<captures::PacketOrigins> origins_;
   std::unique_ptr<CaptureFile> file_;
   captures::Recorded packet_;
   bool has_packet_ = false;
@@ -301,7 +320,7 @@ void add_replay(CLI::App& app, Session& session) {
   command->add_option("-f,--file", wanted->file, "Configuration, as apply takes it")->required();
   command
       ->add_option("packets", wanted->inputs,
-                   "pcap or pcapng, as [PORT=]FILE; default: the first port")
+                   "pcap or pcapng, as [PORT=]FILE; default: by its interfaces, or the first port")
       ->required();
   command->add_option("--sent", wanted->sent, "pcapng file for what leaves");
   command->add_option("--dropped", wanted->dropped, "pcapng file for what ends here");

@@ -2,12 +2,14 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
+#include <algorithm>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 
 #include "tools/captures/capture_file.h"
+#include "tools/captures/packet_origins.h"
 #include "tools/captures/pcapng.h"
 
 namespace nezu::captures {
@@ -47,6 +49,81 @@ TEST(Captures, WhatIsWrittenIsRead) {
   EXPECT_FALSE(file.next(packet));
   EXPECT_EQ(file.error(), "");
   EXPECT_EQ(file.packets(), 2u);
+}
+
+std::string origins_of(const std::string& contents) {
+  PacketOrigins origins(std::make_unique<std::istringstream>(contents));
+  std::string all;
+  while (const auto origin = origins.next()) {
+    all += origin->interface + " " + std::to_string(static_cast<int>(origin->direction)) + ";";
+  }
+  return all;
+}
+
+/// As a machine of the other byte order would have written it.
+std::string swapped(std::string contents) {
+  const auto swap = [&contents](size_t at, size_t size) {
+    std::reverse(contents.begin() + static_cast<ptrdiff_t>(at),
+                 contents.begin() + static_cast<ptrdiff_t>(at + size));
+  };
+  for (size_t at = 0; at < contents.size();) {
+    uint32_t type = 0, length = 0;
+    std::memcpy(&type, &contents[at], 4);
+    std::memcpy(&length, &contents[at + 4], 4);
+    size_t options = at + 16;  // of an interface
+    if (type == 0x0A0D0D0A) {
+      swap(at + 8, 4);
+      swap(at + 12, 2);
+      swap(at + 14, 2);
+      options = at + 24;
+    } else if (type == 6) {
+      uint32_t captured = 0;
+      std::memcpy(&captured, &contents[at + 20], 4);
+      options = at + 28 + (captured + 3) / 4 * 4;
+      for (size_t i = 8; i < 28; i += 4) swap(at + i, 4);
+    } else {
+      swap(at + 8, 2);
+      swap(at + 12, 4);
+    }
+    while (options < at + length - 4) {
+      uint16_t code = 0, size = 0;
+      std::memcpy(&code, &contents[options], 2);
+      std::memcpy(&size, &contents[options + 2], 2);
+      if (type == 6 && code == 2) swap(options + 4, 4);
+      swap(options, 2);
+      swap(options + 2, 2);
+      options += 4 + (size + 3u) / 4 * 4;
+    }
+    swap(at, 4);
+    swap(at + 4, 4);
+    swap(at + length - 4, 4);
+    at += length;
+  }
+  return contents;
+}
+
+TEST(Captures, WhereAPacketWasSeenIsTold) {
+  const std::string contents = two_packets();
+  EXPECT_EQ(origins_of(contents), "back 2;front 0;");
+  EXPECT_EQ(origins_of(contents + contents), "back 2;front 0;back 2;front 0;") << "sections";
+  std::string other = swapped(contents);
+  EXPECT_EQ(origins_of(other), "back 2;front 0;");
+  EXPECT_EQ(origins_of(other + contents), "back 2;front 0;back 2;front 0;");
+  CaptureFile file = read(other);
+  Recorded packet;
+  EXPECT_TRUE(file.next(packet) && packet.when == kWhen) << "the test's own swapping is right";
+}
+
+TEST(Captures, WhereAPacketWasSeenIsNotKnownOfOthersAndBehindDamage) {
+  const std::string contents = two_packets();
+  EXPECT_EQ(origins_of(""), "");
+  EXPECT_EQ(origins_of("This is a letter, not packets. It is longer than a head."), "");
+  EXPECT_EQ(origins_of(contents.substr(8)), "");
+  EXPECT_EQ(origins_of(contents.substr(0, contents.size() - 10)), "back 2;");
+  for (size_t length = 0; length < contents.size(); ++length) {
+    const std::string told = origins_of(contents.substr(0, length));
+    EXPECT_TRUE(std::string("back 2;front 0;").starts_with(told)) << length;
+  }
 }
 
 TEST(Captures, TcpdumpReadsThem) {

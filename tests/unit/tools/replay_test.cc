@@ -8,6 +8,7 @@
 
 #include "tests/dsl/dsl.h"
 #include "tools/captures/capture_file.h"
+#include "tools/captures/pcapng.h"
 #include "tools/nezu/commands.h"
 
 namespace nezu::cli {
@@ -124,6 +125,37 @@ TEST_F(ReplayTest, ServersAreChosenAndAnswersGoBack) {
   const std::string file = contents_of("sent.pcapng");
   EXPECT_NE(file.find("front"), std::string::npos);
   EXPECT_NE(file.find("for packet 2 of " + at("back.pcap")), std::string::npos);
+}
+
+// As `nezu capture` writes it.
+TEST_F(ReplayTest, InterfacesAreThePortsThatTheyAreCalledAfter) {
+  const Frame answer = eth() / ipv4("10.0.1.5", kClient) / tcp(8080, 40000).syn().seq(9).ack(2);
+  const auto write = [&](const std::string& name, const std::string& first) {
+    using captures::Direction;
+    std::ofstream file(folder_ / name, std::ios::binary);
+    captures::Pcapng writer(file, "a test");
+    writer.add_interface(first);
+    writer.add_interface("back");
+    const auto put = [&](uint32_t interface, uint64_t when, const Frame& frame, Direction way) {
+      writer.write({interface, when, 0, frame.bytes(), way, "a comment"});
+    };
+    put(0, 1000, syn(40000), Direction::in);
+    put(1, 1001, syn(40000), Direction::out);
+    put(1, 2000, answer, Direction::in);
+    put(0, 3000, syn(40000), Direction::unknown);
+  };
+  write("in.pcapng", "front");
+  ASSERT_EQ(nezu({at("in.pcapng")}), 0) << err_;
+  EXPECT_TRUE(said("3 packets in, 3 out, 0 to the kernel, 0 dropped")) << out_;
+  EXPECT_NE(contents_of("sent.pcapng").find("for packet 3 of " + at("in.pcapng")),
+            std::string::npos);
+  // By a port that is named, all of them.
+  ASSERT_EQ(nezu({"front=" + at("in.pcapng")}), 0) << err_;
+  EXPECT_TRUE(said("4 packets in")) << out_;
+  // Interfaces of another machine: what came by those is the first port's.
+  write("other.pcapng", "eth0");
+  ASSERT_EQ(nezu({at("other.pcapng")}), 0) << err_;
+  EXPECT_TRUE(said("3 packets in, 3 out")) << out_;
 }
 
 TEST_F(ReplayTest, CountsAreThoseOfProduction) {
