@@ -39,7 +39,8 @@ Engine::Engine(const Options& options, const tables::Region& region, const table
       announcements_(options.workers),
       calls_(options.workers),
       meters_(region.header().sizes.services,
-              whole_sets(options.limited_clients, admit::Meters::kWays), random_seed()) {
+              whole_sets(options.limited_clients, admit::Meters::kWays), options.workers,
+              random_seed()) {
   const tables::Header& header = region.header();
   if (options.workers > header.sizes.workers) {
     throw std::runtime_error("the tables have room for " + std::to_string(header.sizes.workers) +

@@ -206,6 +206,7 @@ void spread(Turn& turn);       ///< path_bridge.cc  what the twin gets and the o
 void answer(Turn& turn);       ///< path_answer.cc   ARP and NDP for our addresses; the twin's own
 void fragments(Turn& turn);    ///< path_fragments.cc   they meet at their train's home
 void admit(Turn& turn);        ///< path_admit.cc    packets without a flow
+void meter(Turn& turn);        ///< path_meter.cc    limits of packets and bits, where there are any
 void track(Turn& turn);        ///< path_track.cc    states, deadlines
 void choose_way(Turn& turn);   ///< path_route.cc    next hop, MTU
 void translate(Turn& turn);    ///< path_translate.cc

@@ -142,11 +142,18 @@ ServerImage compile_server(const v1::RealServer& server, const v1::Pool& pool,
 
 namespace {
 
+tables::TrafficLimit traffic_of(const v1::Limit& from) {
+  tables::TrafficLimit to;
+  to.packets_per_second = from.packets_per_second();
+  to.bits_per_second = from.bits_per_second();
+  return to;
+}
+
 tables::FlowLimits limits_of(const v1::Limits& from) {
   tables::FlowLimits to;
   to.all = {from.all().per_second(), from.all().at_once()};
   to.client = {from.client().per_second(), from.client().at_once()};
-  if (to.client.exists()) {
+  if (to.client.exists() || traffic_of(from.client()).exists()) {
     to.host_bits4 = static_cast<uint8_t>(32 - from.client_ipv4_prefix_length());
     to.host_bits6 = static_cast<uint8_t>(128 - from.client_ipv6_prefix_length());
   }
@@ -207,6 +214,7 @@ ServiceImage compile_service(const v1::VirtualService& service) {
   image.call_timeout_s = service.call_timeout_s();
   image.persistence = persistence_of(service, image.identity);
   image.limits = limits_of(service.limits());
+  image.traffic = {traffic_of(service.limits().all()), traffic_of(service.limits().client())};
   image.cookies = cookies_of(service);
   image.passive_ports = net::parse_port_range(service.passive_ports()).value_or(net::PortRange{});
   return image;

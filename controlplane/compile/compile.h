@@ -88,6 +88,7 @@ struct ServiceImage {
   uint32_t call_timeout_s = 0;
   tables::Persistence persistence;
   tables::FlowLimits limits;
+  tables::TrafficLimits traffic;
   tables::CookieRule cookies;
   std::vector<uint8_t>
       access;  ///< as tables::build_access_list makes it; filled by `compile` alone

@@ -228,6 +228,7 @@ void Publication::stage_services(const compile::Image& image) {
     block.call_timeout_s = service.call_timeout_s;
     block.persistence = service.persistence;
     block.limits = service.limits;
+    block.traffic = service.traffic;
     block.cookies = service.cookies;
     block.name = name_of(service.name);
     block.base = live != nullptr ? live->base : counters_of(region_, id);

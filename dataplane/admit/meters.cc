@@ -16,13 +16,18 @@ uint32_t flows_in(uint64_t word) { return static_cast<uint32_t>(word & kFlows); 
 
 }  // namespace
 
-Meters::Meters(uint32_t services, uint32_t clients, uint64_t seed)
+Meters::Meters(uint32_t services, uint32_t clients, uint16_t workers, uint64_t seed)
     : services_(services),
       clients_(clients),
       seed_(seed),
       rates_(std::make_unique<Rate[]>(services)),
       bits_(std::make_unique<std::atomic<uint16_t>[]>(services)),
-      cells_(std::make_unique<Cell[]>(clients)) {}
+      traffic_(std::make_unique<Traffic[]>(services)),
+      cells_(std::make_unique<Cell[]>(clients)) {
+  for (uint16_t worker = 0; worker < workers; ++worker) {
+    credits_.push_back(std::make_unique<Credit[]>(services));
+  }
+}
 
 uint64_t Meters::hash(uint16_t service, const net::Address& client) const {
   const uint16_t bits = bits_[service].load(std::memory_order_relaxed);
@@ -64,7 +69,7 @@ Meters::Cell* Meters::find_or_make(uint64_t hash, net::Instant now, bool& forgot
     uint64_t before = 0, least_worth = UINT64_MAX;
     for (Cell& cell : set_of(hash)) {
       const uint64_t word = cell.word.load(std::memory_order_relaxed);
-      const uint64_t value = worth(word, cell.rate.due());
+      const uint64_t value = worth(word, cell.due());
       if (value >= least_worth) continue;
       least = &cell;
       before = word;
@@ -73,7 +78,7 @@ Meters::Cell* Meters::find_or_make(uint64_t hash, net::Instant now, bool& forgot
     if (least == nullptr || is_of(before, hash)) continue;
     const bool loses = least_worth > 1;
     if (!least->word.compare_exchange_strong(before, hash >> 32 << 32)) continue;
-    least->rate.reset();
+    for (Rate* rate : {&least->rate, &least->packets, &least->bits}) rate->reset();
     if (before == 0) used_.fetch_add(1, std::memory_order_relaxed);
     forgot = loses;
     return least;
@@ -103,6 +108,59 @@ Meters::Verdict Meters::admit(const tables::Service& service, const net::Address
     }
   }
   if (!rates_[slot].take(limits.all.per_second, now)) verdict.reason = Reason::limit_flow_rate;
+  return verdict;
+}
+
+namespace {
+
+/// A tenth of a second's worth may come at once.
+constexpr uint64_t kAhead = Rate::kSecond / 10;
+
+/// `need` of what a worker may still let pass, or of what all may.
+bool draw(uint64_t& credit, Rate& rate, uint64_t per_second, uint64_t need, net::Instant now) {
+  if (per_second == 0) return true;
+  if (credit < need) {
+    const uint64_t quota = std::max(need, per_second / 1024);
+    if (rate.take(per_second, now, quota, kAhead)) {
+      credit += quota;
+    } else if (quota != need && rate.take(per_second, now, need, kAhead)) {
+      credit += need;
+    } else {
+      return false;
+    }
+  }
+  credit -= need;
+  return true;
+}
+
+}  // namespace
+
+Meters::Verdict Meters::pass(uint16_t worker, const tables::Service& service,
+                             const net::Address& client, uint32_t bytes, net::Instant now) {
+  const tables::TrafficLimits& limits = service.traffic;
+  const uint32_t slot = index(service.id);
+  if (slot >= services_) return {};
+  const uint64_t bits = uint64_t{bytes} * 8;
+  Verdict verdict;
+  if (limits.client.exists()) {
+    remember_bits(service);
+    const uint64_t hash = this->hash(static_cast<uint16_t>(slot), client);
+    if (Cell* cell = find_or_make(hash, now, verdict.forgot)) {
+      if (!cell->packets.take(limits.client.packets_per_second, now, 1, kAhead)) {
+        verdict.reason = Reason::client_limit_packet_rate;
+      } else if (!cell->bits.take(limits.client.bits_per_second, now, bits, kAhead)) {
+        verdict.reason = Reason::client_limit_bit_rate;
+      }
+      if (verdict.reason != Reason::none) return verdict;
+    }
+  }
+  Traffic& all = traffic_[slot];
+  Credit& credit = credits_[worker][slot];
+  if (!draw(credit.packets, all.packets, limits.all.packets_per_second, 1, now)) {
+    verdict.reason = Reason::limit_packet_rate;
+  } else if (!draw(credit.bits, all.bits, limits.all.bits_per_second, bits, now)) {
+    verdict.reason = Reason::limit_bit_rate;
+  }
   return verdict;
 }
 

@@ -1,13 +1,16 @@
-// How many flows of a service may be opened: a second and at once, of all clients and of each.
+// How much a service may have, all its clients and each: flows that are opened a second, flows at
+// once, packets and bits a second.
 //
 // One for all workers. Clients have cells in sets of eight. A full set forgets a client that is at
 // rest, which loses nothing, else the one that has been quiet for longest.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <vector>
 
 #include "dataplane/admit/rate.h"
 #include "dataplane/net/reason.h"
@@ -21,7 +24,7 @@ class Meters {
   static constexpr uint32_t kWays = 8;
 
   /// `clients`: how many are known at a time; a multiple of kWays. `seed`: random.
-  Meters(uint32_t services, uint32_t clients, uint64_t seed);
+  Meters(uint32_t services, uint32_t clients, uint16_t workers, uint64_t seed);
 
   // Any worker.
   struct Verdict {
@@ -31,6 +34,10 @@ class Meters {
   /// `flows`: that the service has, of all workers.
   Verdict admit(const tables::Service& service, const net::Address& client, uint64_t flows,
                 net::Instant now);
+  /// A packet of a flow, of either direction; `bytes` of its frame. By that worker alone: of what
+  /// all clients may have together, workers take about a millisecond's worth at a time.
+  Verdict pass(uint16_t worker, const tables::Service& service, const net::Address& client,
+               uint32_t bytes, net::Instant now);
   /// A flow that was let in has been opened, or one of the process before is adopted.
   void opened(const tables::Service& service, const net::Address& client, net::Instant now);
   /// A flow of that client has ended, whether its service has limits or not.
@@ -43,7 +50,16 @@ class Meters {
  private:
   struct Cell {
     std::atomic<uint64_t> word{0};  ///< half a hash, never 0 | flows
-    Rate rate;
+    Rate rate, packets, bits;
+
+    uint64_t due() const { return std::max({rate.due(), packets.due(), bits.due()}); }
+  };
+  struct Traffic {
+    Rate packets, bits;
+  };
+  /// What a worker may still let pass.
+  struct Credit {
+    uint64_t packets = 0, bits = 0;
   };
 
   uint64_t hash(uint16_t service, const net::Address& client) const;
@@ -54,8 +70,10 @@ class Meters {
 
   uint32_t services_, clients_;
   uint64_t seed_;
-  std::unique_ptr<Rate[]> rates_;                  ///< by ServiceId
-  std::unique_ptr<std::atomic<uint16_t>[]> bits_;  ///< by ServiceId: of clients, IPv4 and IPv6
+  std::unique_ptr<Rate[]> rates_;                   ///< by ServiceId
+  std::unique_ptr<std::atomic<uint16_t>[]> bits_;   ///< by ServiceId: of clients, IPv4 and IPv6
+  std::unique_ptr<Traffic[]> traffic_;              ///< by ServiceId
+  std::vector<std::unique_ptr<Credit[]>> credits_;  ///< by worker, then by ServiceId
   std::unique_ptr<Cell[]> cells_;
   std::atomic<uint32_t> used_{0};
 };

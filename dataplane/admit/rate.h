@@ -1,8 +1,8 @@
 // The generic cell rate algorithm (ITU-T I.371) in one word, for all workers.
 //
-// The word holds when the next one would be due if all came evenly; a second's worth may come ahead
-// of that. It is changed by compare-and-swap and only by what is let in, so that what is refused
-// writes nothing.
+// The word holds when the next one would be due if all came evenly; some may come ahead of that. It
+// is changed by compare-and-swap and only by what is let in, so that what is refused writes
+// nothing.
 #pragma once
 
 #include <algorithm>
@@ -15,15 +15,17 @@ namespace nezu::admit {
 
 class Rate {
  public:
-  /// False: that would be more than so many a second; 0 is any number.
-  bool take(uint32_t per_second, net::Instant now) {
+  /// What may come at once, by its time.
+  static constexpr uint64_t kSecond = net::kNanosecondsPerSecond;
+
+  /// False: `count` more would be more than so many a second; 0 is any number.
+  bool take(uint64_t per_second, net::Instant now, uint64_t count = 1, uint64_t ahead = kSecond) {
     if (per_second == 0) return true;
-    constexpr uint64_t kAhead = net::kNanosecondsPerSecond;
-    const uint64_t apart = net::kNanosecondsPerSecond / per_second;
+    const uint64_t apart = count * net::kNanosecondsPerSecond / per_second;
     uint64_t before = due();
     while (true) {
       const uint64_t next = std::max(before, now.nanoseconds) + apart;
-      if (next > now.nanoseconds + kAhead) return false;
+      if (next > now.nanoseconds + ahead) return false;
       if (due_.compare_exchange_weak(before, next, std::memory_order_relaxed)) return true;
     }
   }

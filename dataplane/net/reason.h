@@ -102,7 +102,11 @@ namespace nezu::net {
   X(client_limit_flows, "a client has as many flows of the service as it may have")             \
   X(cookie_sent, "a SYN that a SYN cookie has answered")                                        \
   X(cookie_invalid, "a TCP segment of no flow that brings no SYN cookie of ours")               \
-  X(cookie_no_timestamps, "a server without timestamps, whose client was promised them")
+  X(cookie_no_timestamps, "a server without timestamps, whose client was promised them")        \
+  X(limit_packet_rate, "more packets a second than the service may have")                       \
+  X(limit_bit_rate, "more bits a second than the service may have")                             \
+  X(client_limit_packet_rate, "more packets a second than a client of the service may have")    \
+  X(client_limit_bit_rate, "more bits a second than a client of the service may have")
 
 enum class Reason : uint8_t {
 #define NEZU_REASON_ENUM(name, text) name,

@@ -182,6 +182,21 @@ struct FlowLimits {
   constexpr bool exist() const { return all.exists() || client.exists(); }
 };
 
+/// Packets of flows, both directions together; 0: any number.
+struct TrafficLimit {
+  uint64_t bits_per_second = 0;  ///< of whole frames
+  uint32_t packets_per_second = 0;
+  uint32_t reserved = 0;
+  bool operator==(const TrafficLimit&) const = default;
+  constexpr bool exists() const { return (bits_per_second | packets_per_second) != 0; }
+};
+/// Of a service: of all its clients together, and of each (FlowLimits::host_bits*).
+struct TrafficLimits {
+  TrafficLimit all, client;
+  bool operator==(const TrafficLimits&) const = default;
+  constexpr bool exist() const { return all.exists() || client.exists(); }
+};
+
 /// SYNs that are answered by SYN cookies.
 struct CookieRule {
   uint32_t above_per_second = 0;  ///< those beyond so many; 0: all
@@ -221,7 +236,8 @@ struct alignas(64) Service {
   Persistence persistence;
   FlowLimits limits;
   CookieRule cookies;  ///< `nat`, `fullnat`; TCP
-  std::array<uint8_t, 40> reserved3{};
+  TrafficLimits traffic;
+  std::array<uint8_t, 8> reserved3{};
   bool operator==(const Service&) const = default;
 };
 static_assert(sizeof(Service) == 384);
@@ -487,6 +503,7 @@ struct alignas(64) Root {
   uint32_t pool_count = 0;
   uint32_t server_count = 0;
   uint32_t address_count = 0;
+  uint32_t metered_count = 0;  ///< services with limits of traffic
   Ref<Directory<Service>> services;
   Ref<Directory<Pool>> pools;
   Ref<Directory<Server>> servers;

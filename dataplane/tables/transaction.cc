@@ -346,6 +346,11 @@ Commit Transaction::commit(uint64_t revision) {
   count(root.server_count, servers_, [&](uint32_t slot) { return live_.server(ServerId{slot}); });
   count(root.address_count, addresses_,
         [&](uint32_t slot) { return live_.address(AddressId{slot}); });
+  for (const auto& [slot, block] : services_) {
+    const Service* live = live_.service(ServiceId{slot});
+    root.metered_count -= live != nullptr && live->traffic.exist() ? 1u : 0u;
+    root.metered_count += block.exists() && live_.at(block)->traffic.exist() ? 1u : 0u;
+  }
   const Ref<Root> staged = stage(root);
   if (full_) {
     abandon();

@@ -362,7 +362,7 @@ class Balancer {
   steer::Steering steering_;
   steer::Announcements announcements_{kWorkers, 4096};
   steer::Calls calls_{kWorkers};
-  admit::Meters meters_{16, 16, 1};
+  admit::Meters meters_{256, 16, kWorkers, 1};
   admit::SynGuard syn_guard_{256, kCookieSeed, {}};
   static constexpr uint32_t kPersistentClients = 16;
   std::vector<std::byte> persistent_ =

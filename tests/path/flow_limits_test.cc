@@ -155,5 +155,64 @@ TEST_P(FlowLimits, OfUdpOverIpv6) {
   EXPECT_EQ(in, 5u);
 }
 
+/// Of 500 packets at once that many pass, from the client and back in turn.
+TEST_P(FlowLimits, PacketsASecond) {
+  world::ServiceSpec spec = shop({}, {});
+  spec.traffic.client.packets_per_second = 1000;
+  lab_.world().put(spec);
+  Conversation one(lab_, client(1), 1000), two(lab_, client(2), 1000);
+  ASSERT_TRUE(one.open());  // three packets
+  ASSERT_TRUE(two.open());
+  uint32_t passed = 0;
+  for (int i = 0; i < 250; ++i) {
+    passed += one.send(one.tcp_there().seq(101).ack(501)).verdict == Verdict::forward ? 1 : 0;
+    passed += one.answer(one.tcp_back().seq(501).ack(101)).verdict == Verdict::forward ? 1 : 0;
+  }
+  EXPECT_EQ(passed, 97u);
+  EXPECT_EQ(lab_.count(Reason::client_limit_packet_rate), 403u);
+  EXPECT_TRUE(two.works());
+  lab_.advance(1);
+  EXPECT_TRUE(one.works());
+}
+
+TEST_P(FlowLimits, BitsASecondOfAllAndNoneOfOtherServices) {
+  world::ServiceSpec spec = shop({}, {});
+  spec.traffic.all.bits_per_second = 1'000'000;
+  const auto id = lab_.world().put(spec);
+  world::ServiceSpec other = shop({}, {});
+  other.port = 81;
+  lab_.world().put(other);
+  const auto pass = [&](uint16_t port) {
+    uint32_t passed = 0;
+    for (uint16_t i = 0; i < 100; ++i) {
+      const Frame frame = eth() / ipv4(client(i), "203.0.113.10") / tcp(1000, port).syn() /
+                          std::string(1000 - 54, 'x');
+      passed += lab_.send(frame, i % lab_.workers()).verdict == Verdict::forward ? 1 : 0;
+    }
+    return passed;
+  };
+  EXPECT_EQ(pass(80), 12u);  // 100 kbit
+  EXPECT_EQ(lab_.count(Reason::limit_bit_rate), 88u);
+  EXPECT_EQ(pass(81), 100u);
+  // Without limits nothing is metered any more.
+  lab_.world().put(shop({}, {}));
+  EXPECT_EQ(lab_.world().view().root()->metered_count, 0u);
+  EXPECT_EQ(pass(80), 100u);
+  EXPECT_EQ(lab_.world().view().service(id)->traffic.exist(), false);
+}
+
+TEST_P(FlowLimits, WhatIsBeyondChangesNoConnection) {
+  world::ServiceSpec spec = shop({}, {});
+  spec.traffic.client.packets_per_second = 100;
+  lab_.world().put(spec);
+  Conversation one(lab_, client(1), 1000);
+  ASSERT_TRUE(one.open());
+  for (int i = 0; i < 20; ++i) one.send(one.tcp_there().seq(101).ack(501));
+  // A RST that does not pass closes nothing.
+  EXPECT_EQ(one.send(one.tcp_there().rst().seq(101)).reason, Reason::client_limit_packet_rate);
+  lab_.advance(20);
+  EXPECT_TRUE(one.works());
+}
+
 }  // namespace
 }  // namespace nezu::lab

@@ -47,7 +47,7 @@ void Lab::start(uint16_t workers) {
   announcements_ = std::make_unique<steer::Announcements>(workers, kAnnouncements);
   calls_ = std::make_unique<steer::Calls>(workers);
   meters_ = std::make_unique<admit::Meters>(world_.region().header().sizes.services,
-                                            kLimitedClients, seed);
+                                            kLimitedClients, workers, seed);
   persistence_ = std::make_unique<steer::PersistenceFile>();
   const net::Tick tick = net::to_tick(now_);
   if (!persistence_->open({directory_, kPersistentClients, seed, {}, tick})) {

@@ -355,6 +355,7 @@ ServiceId World::put(const ServiceSpec& spec) {
   service.passive_last = spec.passive_last;
   service.client_prefix = spec.client_prefix;
   service.limits = spec.limits;
+  service.traffic = spec.traffic;
   service.cookies = spec.cookies;
   service.persistence = spec.persistence;
   if (service.persistence.scope == 0) {

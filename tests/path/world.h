@@ -63,6 +63,7 @@ struct ServiceSpec {
   bool panics = false;
   tables::AccessSpec access{};
   tables::FlowLimits limits{};
+  tables::TrafficLimits traffic{};
   tables::CookieRule cookies{};
   tables::Persistence persistence{};  ///< without a scope: the service's own
 };

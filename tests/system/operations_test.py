@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 """What an operator does with real flows: drains a server, ends flows; and what is refused."""
+import json
 import time
 
 from case import Case, tap
@@ -122,6 +123,23 @@ class Operations(Case):
         self.assertGreater(reasons.get("access_denied", 0), 0, reasons)
         self.assertGreater(reasons.get("access_denied_here", 0), 0, reasons)
         self.stop(kept)
+
+    def test_a_clients_traffic_is_capped(self):
+        world, port = self.world, 5301
+        world.servers["web1"].start_iperf()
+        world.nezu("service", "create", "capped-control", f"address={VIP}", f"port={port}",
+                   "pool=iperf4")
+        world.nezu("service", "create", "capped", f"address={VIP}", f"port={port}",
+                   "protocol=udp", "pool=iperf-udp4", "limits.client.bits_per_second=10000000")
+        size, seconds = 1000, 3
+        report = json.loads(world.client.run("iperf3", "-c", VIP, "-p", port, "-u", "-b", "40M",
+                                             "-l", size, "-t", seconds, "-J"))["end"]["sum"]
+        passed = (report["packets"] - report["lost_packets"]) * (size + 42) * 8
+        self.assertGreater(passed, 0)
+        self.assertLess(passed, 10_000_000 * (seconds + 1))
+        self.assertGreater(world.drops().get("client_limit_bit_rate", 0), 1000)
+        for name in ("capped", "capped-control"):
+            world.nezu("service", "delete", name)
 
     def test_a_client_has_as_many_flows_as_it_may_and_others_theirs(self):
         world, port = self.world, 4017

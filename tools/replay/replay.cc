@@ -70,7 +70,7 @@ Replay::Replay(const tables::Region& region, const tables::View& view, Network& 
       calls_(1),
       persistent_(steer::Persistence::bytes(kClients)),
       persistence_(persistent_, kClients, kSeed),
-      meters_(region.header().sizes.services, kClients, kSeed),
+      meters_(region.header().sizes.services, kClients, 1, kSeed),
       syn_guard_(region.header().sizes.services, kSeed, {}) {
   const size_t bytes = flow::Extent(options_.flows).bytes;
   memory_.resize(bytes + 64);

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <thread>
 #include <vector>
 
@@ -37,7 +38,7 @@ class MetersTest : public testing::Test {
     return in;
   }
 
-  Meters meters_{8, 64, 7};
+  Meters meters_{8, 64, 2, 7};
 };
 
 TEST_F(MetersTest, ARateIsKeptOverTimeAndASecondsWorthMayComeAtOnce) {
@@ -135,6 +136,79 @@ TEST_F(MetersTest, WorkersTogetherLetInNoMore) {
   }
   for (std::thread& worker : workers) worker.join();
   EXPECT_EQ(in[0] + in[1] + in[2], 500);
+}
+
+class TrafficTest : public testing::Test {
+ protected:
+  static tables::Service service(tables::TrafficLimit all, tables::TrafficLimit one) {
+    tables::Service service;
+    service.id = tables::ServiceId{3};
+    service.traffic = {all, one};
+    return service;
+  }
+  /// How many of `count` packets pass, evenly over `seconds`.
+  int pass(const tables::Service& service, uint32_t who, int count, uint32_t bytes, double from,
+           double seconds) {
+    int passed = 0;
+    for (int i = 0; i < count; ++i) {
+      const auto worker = static_cast<uint16_t>(i % 2);
+      const net::Instant now = after(from + seconds * i / count);
+      passed += meters_.pass(worker, service, client(who), bytes, now).reason == Reason::none;
+    }
+    return passed;
+  }
+  Meters meters_{8, 64, 2, 7};
+};
+
+TEST_F(TrafficTest, PacketsASecondOfAll) {
+  const tables::Service limited = service({0, 10000, 0}, {});
+  // A tenth of a second's worth at once; then what a second allows, and a quota for each worker.
+  EXPECT_NEAR(pass(limited, 1, 5000, 64, 0, 0), 1000, 20);
+  EXPECT_NEAR(pass(limited, 2, 200000, 64, 1, 10), 101000, 100);
+  EXPECT_EQ(pass(limited, 3, 5000, 64, 20, 1), 5000);
+  EXPECT_EQ(meters_.pass(0, limited, client(1), 64, after(21)).reason, Reason::none);
+}
+
+TEST_F(TrafficTest, BitsASecondOfAll) {
+  const tables::Service limited = service({80'000'000, 0, 0}, {});
+  // 10 MB in all: 10,000 packets of 1,000 bytes.
+  EXPECT_NEAR(pass(limited, 1, 100000, 1000, 0, 1), 11000, 30);
+  EXPECT_NEAR(pass(limited, 1, 100000, 100, 2, 1), 100000, 1);  // 80 Mbit: as much as there may be
+  EXPECT_EQ(meters_.pass(0, service({1'000'000, 0, 0}, {}), client(1), 9000, after(9)).reason,
+            Reason::none);  // the least limit takes the longest frame
+}
+
+TEST_F(TrafficTest, EachClientHasItsOwn) {
+  const tables::Service limited = service({}, {1'000'000, 1000, 0});
+  for (const uint32_t who : {1u, 2u, 3u}) EXPECT_EQ(pass(limited, who, 1000, 64, 0, 0), 100);
+  EXPECT_EQ(meters_.pass(0, limited, client(1), 64, kNow).reason, Reason::client_limit_packet_rate);
+  EXPECT_EQ(pass(limited, 4, 1000, 1250, 0, 0), 10);  // 100 kbit
+  EXPECT_EQ(meters_.pass(0, limited, client(4), 1250, kNow).reason, Reason::client_limit_bit_rate);
+}
+
+TEST_F(TrafficTest, WhatAClientMayNotHaveCostsTheOthersNothing) {
+  const tables::Service limited = service({0, 10000, 0}, {0, 100, 0});
+  EXPECT_EQ(pass(limited, 1, 5000, 64, 0, 0), 10);
+  for (uint32_t who = 2; who < 40; ++who) EXPECT_EQ(pass(limited, who, 100, 64, 0, 0), 10) << who;
+}
+
+/// Workers take quotas at the same time: together not more than there is.
+TEST_F(TrafficTest, AllWorkersTogether) {
+  const tables::Service limited = service({0, 1'000'000, 0}, {});
+  std::array<int, 2> passed{};
+  {
+    std::vector<std::jthread> workers;
+    for (uint16_t worker = 0; worker < 2; ++worker) {
+      workers.emplace_back([&, worker] {
+        for (int i = 0; i < 200000; ++i) {
+          passed[worker] +=
+              meters_.pass(worker, limited, client(1), 64, kNow).reason == Reason::none ? 1 : 0;
+        }
+      });
+    }
+  }
+  EXPECT_NEAR(passed[0] + passed[1], 100000, 2000);
+  EXPECT_LE(passed[0] + passed[1], 100000);
 }
 
 }  // namespace

@@ -90,6 +90,21 @@ TEST(ValidateLimits, RangesAndDefaults) {
               HasSubstr("limits.client_ipv6_prefix_length: 129"));
 }
 
+TEST(ValidateLimits, OfTraffic) {
+  const auto with = [](uint32_t packets, uint64_t bits) {
+    return problems_with([=](v1::Configuration& c) {
+      v1::Limit& limit = *c.mutable_services(0)->mutable_limits()->mutable_client();
+      limit.set_packets_per_second(packets);
+      limit.set_bits_per_second(bits);
+    });
+  };
+  EXPECT_EQ(with(0, 0), "");
+  EXPECT_EQ(with(100, 1'000'000'000'000), "");
+  EXPECT_THAT(with(99, 0), HasSubstr("limits.client.packets_per_second: 99"));
+  EXPECT_THAT(with(0, 999'999), HasSubstr("limits.client.bits_per_second: 999999"));
+  EXPECT_THAT(with(0, 1'000'000'000'001), HasSubstr("limits.client.bits_per_second"));
+}
+
 TEST(ValidateSynCookies, WhereTheyArePossible) {
   v1::VirtualService service;
   service.mutable_syn_cookies();
