@@ -259,7 +259,8 @@ Reason why_nobody(const tables::Pool& pool) {
 template <typename F>
 const tables::Member* Opening::choose(net::Packet& packet, const typename F::Tuple& tuple,
                                       const tables::Service& service, const tables::Pool& pool) {
-  const tables::Member* member = scheduled<F>(*turn_, tuple, service, pool);
+  const tables::Member* member = is_local(pool) ? pick_near<F>(tuple, service, pool)
+                                                : scheduled<F>(*turn_, tuple, service, pool);
   if (member == nullptr) refused(packet, service, why_nobody(pool));
   return member;
 }
@@ -272,6 +273,9 @@ void Opening::prepare(net::Packet& packet, const typename F::Tuple& tuple,
   const tables::Member* member = nullptr;
   if (persists(service)) [[unlikely]] {
     member = pick_again<F>(packet, tuple, service, *pool);
+    if (member == nullptr) return;
+  } else if (is_local(*pool)) [[unlikely]] {
+    member = choose<F>(packet, tuple, service, *pool);
     if (member == nullptr) return;
   } else {
     member = scheduled<F>(*turn_, tuple, service, *pool);

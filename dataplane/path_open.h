@@ -133,10 +133,17 @@ class Opening {
   bool persists(const tables::Service& service) const {
     return service.persistence.exists() && turn_->state.setup.persistence != nullptr;
   }
+  bool is_local(const tables::Pool& pool) const {
+    return pool.locality != tables::Locality::none && turn_->state.setup.persistence != nullptr;
+  }
   /// The same by the service's scheduler alone.
   template <typename F>
   const tables::Member* choose(net::Packet& packet, const typename F::Tuple& tuple,
                                const tables::Service& service, const tables::Pool& pool);
+  /// The same where flows to one destination stay together (path_pick.cc).
+  template <typename F>
+  const tables::Member* pick_near(const typename F::Tuple& tuple, const tables::Service& service,
+                                  const tables::Pool& pool);
   /// The same where clients stay on their server (path_pick.cc).
   template <typename F>
   const tables::Member* pick_again(net::Packet& packet, const typename F::Tuple& tuple,

@@ -1,5 +1,7 @@
-// The server that a client stays on; that it still sends.
+// The server that a client stays on; that it still sends. The servers that a destination stays on.
 #include <algorithm>
+#include <array>
+#include <span>
 
 #include "dataplane/path_open.h"
 #include "dataplane/steer/persistence.h"
@@ -86,6 +88,98 @@ const tables::Member* Opening::pick_again(net::Packet& packet, const typename F:
 
 namespace {
 
+/// LVS's rules (lblc, lblcr): a destination is forgotten after a day without a new flow; who joined
+/// its set leaves after six minutes.
+constexpr uint32_t kLocalLife = 86400, kJoinedLife = 360;
+
+/// The servers that a destination's flows go to.
+class Locals {
+ public:
+  Locals(Turn& turn, const tables::Service& service, const tables::Pool& pool,
+         const net::Address& destination)
+      : turn_(turn), table_(*turn.state.setup.persistence) {
+    const uint32_t most = pool.locality == tables::Locality::set ? tables::kLocalServers : 1;
+    for (count_ = 0; count_ < most; ++count_) {
+      One& one = all_[count_];
+      one.who = {tables::scope_of_destination(service.identity, count_), destination,
+                 service.key.instance};
+      one.hash = table_.hash(one.who);
+      one.known = table_.find(one.hash, turn.tick);
+      const tables::Member* member = member_at(turn.view, pool, one.known);
+      if (one.known != Persistence::kNobody && member != nullptr && serves(*member)) {
+        one.member = member;
+      }
+    }
+  }
+
+  /// With the fewest flows for its weight; null: nobody serves it yet.
+  const tables::Member* least() {
+    const tables::Member* least = nullptr;
+    for (const One& one : std::span(all_).first(count_)) {
+      if (one.member == nullptr) continue;
+      if (least == nullptr ||
+          flows(*one.member) * least->weight < flows(*least) * one.member->weight) {
+        least = one.member;
+      }
+    }
+    return least;
+  }
+  /// It has more than its capacity while another has less than half of its own.
+  bool must_move(const tables::Member& from, const tables::Member& to) {
+    return flows(from) > from.weight && flows(to) * 2 < to.weight;
+  }
+  void keep() { table_.touch(all_[0].hash, turn_.tick, turn_.tick, kLocalLife); }
+  /// It serves the destination from now on: alone, or beside others.
+  void take(const tables::Member& member) {
+    const auto server = static_cast<uint16_t>(index(member.server));
+    uint32_t place = 0;
+    while (place + 1 < count_ && all_[place].member != nullptr) ++place;
+    const Persistence::Kept kept =
+        table_.keep(all_[place].who, all_[place].hash, server, identity_of(turn_.view, member),
+                    all_[place].known, turn_.tick, place == 0 ? kLocalLife : kJoinedLife);
+    if (kept.forgot) turn_.state.line.persistence_forgotten.add(1);
+  }
+
+ private:
+  struct One {
+    steer::PersistentClient who;
+    uint64_t hash = 0;
+    uint16_t known = Persistence::kNobody;
+    const tables::Member* member = nullptr;
+  };
+  uint64_t flows(const tables::Member& member) const {
+    return turn_.state.scheduling.flows_of(member);
+  }
+  bool serves(const tables::Member& member) {
+    return member.state == tables::ServerState::ready && member.weight != 0 &&
+           !turn_.state.scheduling.is_full(member);
+  }
+
+  Turn& turn_;
+  Persistence& table_;
+  std::array<One, tables::kLocalServers> all_;
+  uint32_t count_ = 0;
+};
+
+}  // namespace
+
+template <typename F>
+const tables::Member* Opening::pick_near(const typename F::Tuple& tuple,
+                                         const tables::Service& service, const tables::Pool& pool) {
+  Locals locals(*turn_, service, pool, address_of(tuple.destination));
+  const tables::Member* known = locals.least();
+  const tables::Member* chosen =
+      turn_->state.scheduling.pick(turn_->view, service, pool, admit::Client{});
+  if (known != nullptr && (chosen == nullptr || !locals.must_move(*known, *chosen))) {
+    locals.keep();
+    return known;
+  }
+  if (chosen != nullptr) locals.take(*chosen);
+  return chosen;
+}
+
+namespace {
+
 constexpr uint32_t kWalkTicks = 16 * net::kTicksPerSecond;
 constexpr uint32_t kWalkPerTurn = 256;
 
@@ -124,6 +218,10 @@ void keep_present(Path::State& state, const tables::View& view, net::Tick now) {
   });
 }
 
+template const tables::Member* Opening::pick_near<V4>(const net::Tuple4&, const tables::Service&,
+                                                      const tables::Pool&);
+template const tables::Member* Opening::pick_near<V6>(const net::Tuple6&, const tables::Service&,
+                                                      const tables::Pool&);
 template const tables::Member* Opening::pick_again<V4>(net::Packet&, const net::Tuple4&,
                                                        const tables::Service&, const tables::Pool&);
 template const tables::Member* Opening::pick_again<V6>(net::Packet&, const net::Tuple6&,

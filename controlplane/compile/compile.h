@@ -55,6 +55,7 @@ struct MemberImage {
 struct PoolImage {
   std::string name;
   tables::Scheduler scheduler = tables::Scheduler::wlc;
+  tables::Locality locality = tables::Locality::none;
   bool hash_with_port = false, hash_destination = false;
   uint64_t identity = 0;
   uint32_t ready_count = 0;

@@ -236,6 +236,9 @@ PoolImage compile_pool(const v1::Pool& pool, const Conditions& conditions) {
   image.name = pool.name();
   image.scheduler = scheduler_of(pool.scheduler());
   image.hash_with_port = pool.hash_with_port();
+  image.locality = pool.scheduler() == v1::SCHEDULER_LBLC    ? tables::Locality::one
+                   : pool.scheduler() == v1::SCHEDULER_LBLCR ? tables::Locality::set
+                                                             : tables::Locality::none;
   image.hash_destination = pool.hash_destination() || pool.scheduler() == v1::SCHEDULER_DH;
   image.load_bound_percent = static_cast<uint16_t>(pool.load_bound_percent());
   image.identity = name_identity(pool.name());

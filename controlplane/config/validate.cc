@@ -56,6 +56,7 @@ void check_server(const v1::Pool& pool, const v1::RealServer& server, Problems& 
 /// What only hashing schedulers know: given to others it would be ignored without a word.
 void check_hash(const v1::Pool& pool, const std::string& path, Problems& problems) {
   const v1::Scheduler scheduler = pool.scheduler();
+  const bool by_capacity = scheduler == v1::SCHEDULER_LBLC || scheduler == v1::SCHEDULER_LBLCR;
   const bool by_hash = scheduler == v1::SCHEDULER_SH || scheduler == v1::SCHEDULER_MH ||
                        scheduler == v1::SCHEDULER_DH;
   if (pool.hash_with_port() && !by_hash) {
@@ -85,6 +86,11 @@ void check_order(const v1::Pool& pool, const std::string& path, Problems& proble
                        scheduler == v1::SCHEDULER_DH;
   check_range(pool.slow_start_s(), 0, 3600, "s", path + ".slow_start_s", problems);
   check_range(pool.panic_percent(), 0, 100, "%", path + ".panic_percent", problems);
+  if (by_capacity && pool.slow_start_s() != 0) {
+    complain(problems, path + ".slow_start_s", std::to_string(pool.slow_start_s()),
+             "Schedulers lblc and lblcr take weights as numbers of flows, which slow start would "
+             "scale; leave it out.");
+  }
   if (in_order && pool.slow_start_s() != 0) {
     complain(
         problems, path + ".slow_start_s", std::to_string(pool.slow_start_s()),

@@ -17,6 +17,10 @@ const char* why_not(v1::Scheduler scheduler) {
     case v1::SCHEDULER_DH:
       return "Each change of a weight would make the hash send clients elsewhere, on each node "
              "to another server; use wlc, with persistence where clients must stay.";
+    case v1::SCHEDULER_LBLC:
+    case v1::SCHEDULER_LBLCR:
+      return "This scheduler takes weights as numbers of flows, which shares of them would change; "
+             "use wlc.";
     case v1::SCHEDULER_FO:
     case v1::SCHEDULER_OVF:
       return "This scheduler goes by the order of weights, which shares of them would change; use "

@@ -112,6 +112,7 @@ void Publication::stage_pools(const compile::Image& image) {
     block.scheduler = pool.scheduler;
     block.hash_with_port = pool.hash_with_port ? 1 : 0;
     block.hash_destination = pool.hash_destination ? 1 : 0;
+    block.locality = pool.locality;
     block.ready_count = pool.ready_count;
     block.load_bound_percent = pool.load_bound_percent;
     block.is_limited = pool.load_bound_percent != 0 ? 1 : 0;

@@ -15,11 +15,19 @@ uint64_t Limits::own_flows(tables::ServerId server) const {
   return index(server) < servers_ ? gauges_[0][index(server)].flows_active.read() : 0;
 }
 
+uint64_t Limits::flows_of(tables::ServerId server) const {
+  uint64_t flows = 0;
+  if (index(server) >= servers_) return flows;
+  for (const tables::ServerCounters* gauges : gauges_) {
+    flows += gauges[index(server)].flows_active.read();
+  }
+  return flows;
+}
+
 bool Limits::is_full(const tables::Member& member) {
   const uint32_t server = index(member.server);
   if (member.max_flows == 0 || server >= servers_) return false;
-  uint64_t flows = 0;
-  for (const tables::ServerCounters* gauges : gauges_) flows += gauges[server].flows_active.read();
+  const uint64_t flows = flows_of(member.server);
   if (flows >= member.max_flows) {
     full_[server] = 1;
   } else if (flows < member.resume_flows) {

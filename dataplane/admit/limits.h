@@ -23,6 +23,9 @@ class Limits {
   /// At its upper threshold and not yet below its lower one again.
   bool is_full(const tables::Member& member);
 
+  /// Of all workers.
+  uint64_t flows_of(tables::ServerId server) const;
+
   /// One flow more would be beyond `load_bound_percent` of the mean load for its weight (Mirrokni
   /// et al., "Consistent Hashing with Bounded Loads", 2018). False in pools without a bound.
   bool is_beyond_share(const tables::Pool& pool, const tables::Member& member, uint64_t generation);

@@ -37,6 +37,8 @@ class Scheduling {
                              const tables::Pool& pool, const Client& client);
   /// It has as many flows as it may have.
   bool is_full(const tables::Member& member) { return limits_.is_full(member); }
+  /// Of all workers.
+  uint64_t flows_of(const tables::Member& member) const { return limits_.flows_of(member.server); }
   /// A flow of that server has begun or ended: its gauge in `gauges` has changed.
   void load_changed(tables::ServerId server) { loads_.changed(server); }
 

@@ -161,10 +161,19 @@ struct Persistence {
   constexpr bool exists() const { return timeout_s != 0; }
 };
 inline constexpr uint64_t kScopeOfMark = uint64_t{1} << 63;
+/// Destinations of pools with a locality.
+inline constexpr uint64_t kScopeOfDestination = uint64_t{1} << 62;
+/// `place`: within the set of a destination's servers, below kLocalServers.
+inline constexpr uint32_t kLocalServers = 4;
+constexpr uint64_t scope_of_destination(uint64_t identity, uint32_t place) {
+  return (identity & ~(kScopeOfMark | kScopeOfDestination | 3)) | kScopeOfDestination | place;
+}
 /// All services of a mark know their clients together.
 constexpr uint64_t scope_of_mark(uint16_t mark) { return kScopeOfMark | mark; }
 /// `identity`: Service::identity.
-constexpr uint64_t scope_of_service(uint64_t identity) { return identity & ~kScopeOfMark; }
+constexpr uint64_t scope_of_service(uint64_t identity) {
+  return identity & ~(kScopeOfMark | kScopeOfDestination);
+}
 
 /// How many flows may be opened; 0: any number.
 struct FlowLimit {
@@ -304,6 +313,9 @@ struct alignas(64) Ring {
   uint16_t* entries() { return reinterpret_cast<uint16_t*>(this + 1); }
 };
 
+/// Whether flows to one destination stay together: at one server, or at a few.
+enum class Locality : uint8_t { none, one, set };
+
 struct alignas(64) Pool {
   PoolId id = no_id<PoolId>();
   Scheduler scheduler = Scheduler::wlc;
@@ -317,6 +329,7 @@ struct alignas(64) Pool {
   Ref<Ring> sequence;               ///< has_sequence(): over the ready members
   uint16_t load_bound_percent = 0;  ///< sh, mh: of the mean load by weight; 0: none
   uint8_t panics = 0;               ///< checks are not believed: failed servers take new flows
+  Locality locality = Locality::none;
   Name name{};
   bool operator==(const Pool&) const = default;  ///< without its members
   const Member* members() const { return reinterpret_cast<const Member*>(this + 1); }

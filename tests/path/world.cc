@@ -313,6 +313,7 @@ ServiceId World::put(const ServiceSpec& spec) {
   pool.load_bound_percent = spec.load_bound_percent;
   if (spec.load_bound_percent != 0) pool.is_limited = 1;
   pool.hash_destination = spec.hash_destination ? 1 : 0;
+  pool.locality = spec.locality;
   pool.ready_count = static_cast<uint32_t>(
       std::count_if(members.begin(), members.end(), [](const tables::Member& member) {
         return member.state == tables::ServerState::ready && member.weight != 0;

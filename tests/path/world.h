@@ -51,6 +51,7 @@ struct ServiceSpec {
   uint16_t max_segment_size = 0;  ///< 0: as the ends say
   uint16_t last_port = 0;         ///< of a range; servers then keep the port
   bool hash_destination = false;
+  tables::Locality locality = tables::Locality::none;
   uint16_t load_bound_percent = 0;  ///< 0: none
   bool return_to_sender = false;
   net::Instance instance = net::Instance::standard;

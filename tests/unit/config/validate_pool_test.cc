@@ -48,7 +48,7 @@ TEST(Validate, HashesNeedAScheduler) {
   for (const v1::Scheduler one :
        {v1::SCHEDULER_RR, v1::SCHEDULER_WRR, v1::SCHEDULER_LC, v1::SCHEDULER_WLC, v1::SCHEDULER_SED,
         v1::SCHEDULER_NQ, v1::SCHEDULER_FO, v1::SCHEDULER_OVF, v1::SCHEDULER_TWOS,
-        v1::SCHEDULER_RANDOM}) {
+        v1::SCHEDULER_RANDOM, v1::SCHEDULER_LBLC, v1::SCHEDULER_LBLCR}) {
     EXPECT_EQ(problems(one, with_port),
               "pools[\"web\"].hash_with_port: true: Only schedulers sh, mh and dh hash; give the "
               "pool one of them, or leave it out.\n");
