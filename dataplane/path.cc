@@ -40,10 +40,11 @@ Path::Path(const Setup& setup) : state_(std::make_unique<State>(setup)) {}
 Path::~Path() = default;
 
 void Path::run(net::Burst& burst, const tables::View& view, const route::Routes& routes,
-               net::Instant now, bool is_own) {
+               net::Instant now, From from) {
   state_->turn_at = now;
   Turn turn(*state_, burst, view, routes, now);
-  turn.is_own = is_own;
+  turn.is_own = from == From::ourselves;
+  turn.is_metered = from != From::others;
   run_stages(turn, [](int) {});
 }
 
@@ -66,13 +67,13 @@ void Path::take(net::Burst& burst, const tables::View& view, const route::Routes
 void Path::resume(net::Burst& burst, const tables::View& view, const route::Routes& routes,
                   net::Instant now) {
   for (net::Packet& packet : burst.all()) packet.handed_over = true;
-  run(burst, view, routes, now);
+  run(burst, view, routes, now, From::pieces);
 }
 
 void Path::originate(net::Burst& burst, const tables::View& view, const route::Routes& routes,
                      net::Instant now) {
   for (net::Packet& packet : burst.all()) packet.handed_over = true;
-  run(burst, view, routes, now, true);
+  run(burst, view, routes, now, From::ourselves);
 }
 
 void Path::housekeep(const tables::View& view, const route::Routes& routes, net::Instant now) {

@@ -155,8 +155,9 @@ class Path {
   State& state() { return *state_; }
 
  private:
+  enum class From : uint8_t { others, pieces, ourselves };
   void run(net::Burst& burst, const tables::View& view, const route::Routes& routes,
-           net::Instant now, bool is_own = false);
+           net::Instant now, From from = From::others);
   std::unique_ptr<State> state_;
 };
 

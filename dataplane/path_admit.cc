@@ -88,10 +88,21 @@ void admit_client(Turn& turn, Opening& opening, net::Packet& packet, const typen
   if (reason == Reason::tcp_without_flow && service->cookies.enabled != 0) [[unlikely]]
     reason = why_no_cookie(turn, packet, tuple, *service);
   if (reason != Reason::none) return refuse(turn, packet, reason, service->refusal);
+  if (service->cookies.enabled != 0 && is_opening(packet) &&
+      answer_by_cookie(turn, packet, tuple, *service)) [[unlikely]] {
+    return;
+  }
+  // Who brings a cookie takes the connection for open: silence would let it wait for ever.
+  const tables::Refusal held_back =
+      brings_cookie(packet) ? tables::Refusal::refuse : tables::Refusal::drop;
+  if (service->traffic.exist()) [[unlikely]] {
+    const Reason beyond = why_not_passed(turn, packet, *service, address_of(tuple.source));
+    if (beyond != Reason::none) return refuse(turn, packet, beyond, held_back);
+  }
   if (const Reason out =
           why_kept_out(turn, opening, *service, tuple.instance, address_of(tuple.source));
       out != Reason::none) {
-    return opening.refused(packet, *service, out, tables::Refusal::drop);
+    return opening.refused(packet, *service, out, held_back);
   }
   opening.prepare<F>(packet, tuple, *service, shard);
 }
@@ -214,11 +225,6 @@ void admit_one(Turn& turn, Opening& opening, net::Packet& packet) {
     if (packet.flow != net::kNoFlow) return;
   }
   const Opening::Target& target = opening.target<F>(tuple);
-  // Where it comes in: nothing is kept of it.
-  if (target.service != nullptr && target.service->cookies.enabled != 0 && !packet.handed_over &&
-      is_opening(packet) && packet.shape == net::Shape::transport) [[unlikely]] {
-    if (answer_by_cookie(turn, packet, tuple, *target.service)) return;
-  }
   const steer::Whose whose{target.local, target.prefix, turn.state.setup.sides[packet.port]};
   const steer::Place place = turn.state.steering.place(tuple, whose, turn.view.settings());
   if (packet.shape == net::Shape::transport) {

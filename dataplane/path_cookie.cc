@@ -13,6 +13,8 @@
 // the SYN leaves again after 1, 2, 4 and 8 seconds, and then the client is told.
 #include "dataplane/path_cookie.h"
 
+#include <algorithm>
+
 #include "dataplane/admit/syn_guard.h"
 #include "dataplane/forward/handshake.h"
 #include "dataplane/forward/reply.h"
@@ -37,6 +39,7 @@ constexpr uint16_t kTries = 4;
 // Where a Splice keeps what a handshake needs. None of it serves two purposes: connections whose
 // lines are read get no cookies.
 uint32_t& first_of(Splice& splice) { return splice.heard[index(Direction::to_server)]; }
+uint32_t first_of(const Splice& splice) { return splice.heard[index(Direction::to_server)]; }
 uint32_t& cookie_of(Splice& splice) { return splice.heard[index(Direction::to_client)]; }
 uint32_t& client_window(Splice& splice) { return splice.of(Direction::to_server).said; }
 uint32_t& client_time(Splice& splice) { return splice.of(Direction::to_client).said; }
@@ -60,7 +63,20 @@ Handshake kept(const Splice& splice) {
           (splice.phase[0] & 0x20) != 0};
 }
 
-uint16_t usual_segment_size(const net::Packet& packet) { return is_v4(packet) ? 1460 : 1440; }
+/// What clients may send: what fits an Ethernet frame, also where the servers may be of IPv6.
+uint16_t offered_size(const Turn& turn, const net::Packet& packet, const tables::Service& service) {
+  uint16_t size = service.max_segment_size;
+  if (size == 0) {
+    const tables::SnatSet* snats = turn.view.snats(service.snats);
+    const bool may_cross =
+        service.client_prefix.exists() || (snats != nullptr && snats->count != snats->ipv4_count);
+    size = is_v4(packet) && !may_cross ? 1460 : 1440;
+  }
+  if (service.client_address == tables::ClientAddress::proxy_v2) {
+    size = static_cast<uint16_t>(size - forward::proxy_bytes(packet.family));
+  }
+  return size;
+}
 
 /// What may be promised for the servers: they have not been asked.
 Handshake within(const tables::Service& service, Handshake says) {
@@ -108,20 +124,21 @@ bool answer_by_cookie(Turn& turn, net::Packet& packet, const Tuple& tuple,
   const uint32_t first = packet.at<net::Tcp>(packet.l4)->sequence;
   const auto cookie = guard->cookies().make(tuple, first, says, turn.now);
   forward::TcpOptions options;
-  uint16_t size = usual_segment_size(packet);
-  if (service.max_segment_size != 0) size = service.max_segment_size;
-  if (service.client_address == tables::ClientAddress::proxy_v2) {
-    size = static_cast<uint16_t>(size - forward::proxy_bytes(packet.family));
-  }
-  options.add_segment_size(size);
+  options.add_segment_size(offered_size(turn, packet, service));
   if (says.timestamps) {
     options.add_timestamps(cookie.timestamp, offer.timestamp, says.sack);
   } else if (says.sack) {
     options.add_sack_allowed();
   }
   if (says.window_scale != kNoScale) options.add_window_scale(kScale);
-  if (!forward::reply_syn_ack(packet, cookie.sequence, options)) return false;
-  packet.reason = Reason::cookie_sent;
+  // What cannot be answered must not open a flow instead.
+  if (packet.first_fragment) {
+    packet.drop(Reason::fragment_unsupported);
+  } else if (forward::reply_syn_ack(packet, cookie.sequence, options)) {
+    packet.reason = Reason::cookie_sent;
+  } else {
+    packet.drop(Reason::buffer_missing);
+  }
   return true;
 }
 
@@ -148,7 +165,8 @@ void begin_handshake(const Turn& turn, const net::Packet& packet, const tables::
   first_of(splice) = first;
   cookie_of(splice) = tcp.acknowledgement - 1;
   client_window(splice) = tcp.window;
-  client_time(splice) = 0;
+  const auto stamps = forward::timestamps_of(packet);
+  client_time(splice) = stamps ? stamps->value : 0;
   keep(splice, says.value_or(Handshake{}));
 }
 
@@ -224,20 +242,37 @@ void hear_reset(Turn& turn, const net::Packet& packet, FlowId id, Splice& splice
 
 }  // namespace
 
+bool answers_handshake(const Splice& splice, uint8_t flags, uint32_t acknowledgement) {
+  return (flags & net::kTcpAck) != 0 && acknowledgement == first_of(splice) + 1;
+}
+
+bool is_sound_handshake(const Splice& splice) {
+  if ((splice.state & cookie::kTaken) == 0) return true;
+  if ((splice.state & cookie::kAwaits) != 0) return true;  // `kept` takes any bytes
+  return std::ranges::all_of(splice.phase, [](uint8_t phase) {
+    const auto shift = static_cast<int8_t>(phase);
+    return -14 <= shift && shift <= 14;
+  });
+}
+
 bool await_server(Turn& turn, net::Packet& packet, FlowId id, Splice& splice) {
   const net::Tcp& tcp = *packet.at<net::Tcp>(packet.l4);
   const uint8_t flags = packet.tcp_flags;
   if (id.direction() == Direction::to_server) {
     if ((flags & net::kTcpRst) != 0) return true;
-    if ((flags & net::kTcpSyn) == 0) {
-      if (const auto stamps = forward::timestamps_of(packet)) client_time(splice) = stamps->value;
-      client_window(splice) = tcp.window;
+    if ((flags & net::kTcpSyn) != 0) {
+      // It begins anew: its next SYN opens another flow.
+      turn.state.set_state(id, tables::Timeout::closed, turn.view, turn.tick);
+      packet.drop(Reason::cookie_invalid);
+      return false;
     }
+    if (const auto stamps = forward::timestamps_of(packet)) client_time(splice) = stamps->value;
+    client_window(splice) = tcp.window;
     if (forward::become_syn(packet, first_of(splice), kept(splice))) return true;
     packet.drop(Reason::buffer_missing);
     return false;
   }
-  const bool answers = (flags & net::kTcpAck) != 0 && tcp.acknowledgement == first_of(splice) + 1;
+  const bool answers = answers_handshake(splice, flags, tcp.acknowledgement);
   if (answers && (flags & net::kTcpRst) != 0) {
     hear_reset(turn, packet, id, splice);
     return true;

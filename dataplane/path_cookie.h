@@ -31,13 +31,18 @@ inline constexpr uint32_t kFirstWait = net::kTicksPerSecond;
 void begin_handshake(const Turn& turn, const net::Packet& packet, const tables::Service& service,
                      flow::Splice& splice);
 
+/// A server's segment of these flags and that acknowledgement (the client's number) is about the
+/// SYN that it was sent; others are not its connection's.
+bool answers_handshake(const flow::Splice& splice, uint8_t flags, uint32_t acknowledgement);
+/// Of an earlier process: nothing in it leads astray.
+bool is_sound_handshake(const flow::Splice& splice);
 /// While the server has not answered: what a segment is to it. False: the packet has ended.
 bool await_server(Turn& turn, net::Packet& packet, flow::FlowId id, flow::Splice& splice);
 /// What differs from then on beside sequence numbers. `is_scaled`: its window is.
 void follow_handshake(net::Packet& packet, flow::Direction direction, const flow::Splice& splice,
                       bool is_scaled);
 
-/// For `expire`: a flow whose server has not answered asks it again, or both ends are told. False:
+/// For `expire`: a flow whose server has not answered asks it again, or its client is told. False:
 /// it is none, or it ends.
 bool asks_again(Path::State& state, const route::Routes& routes, flow::FlowId id, net::Tick now);
 

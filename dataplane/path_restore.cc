@@ -44,7 +44,7 @@ bool settle_port(Path::State& state, FlowId id) {
 
 /// What a flow needs whose numbers change.
 bool is_sound(const flow::Splice* splice) {
-  if (splice == nullptr) return false;
+  if (splice == nullptr || !is_sound_handshake(*splice)) return false;
   constexpr int32_t kMost = 1 << 28;  // no connection is changed by that much, unless by a cookie
   const bool taken = (splice->state & cookie::kTaken) != 0;
   const auto fits = [taken](int32_t by) { return taken || (-kMost < by && by < kMost); };

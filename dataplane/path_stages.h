@@ -58,16 +58,14 @@ inline void run_stages(Turn& turn, After after) {
   flows.guess(turn.burst, rest, turn.burst.count);
   turn.missing += flows.confirm(turn.burst);
   after(2);
+  if (turn.view.is_ready() && turn.view.root()->metered_count != 0 && !turn.is_metered) [[unlikely]]
+    meter(turn);
   admit(turn);
-  const bool metered = turn.view.is_ready() && turn.view.root()->metered_count != 0 &&
-                       turn.state.setup.meters != nullptr;
   after(3);
   for (uint32_t from = 0; from < turn.burst.count; from += kSlice) {
     turn.part = turn.burst.all().subspan(from, std::min(kSlice, turn.burst.count - from));
     if (turn.strangers[from / kSlice] == turn.part.size())
       continue;  // they have no more to do here
-    if (metered) [[unlikely]]
-      meter(turn);
     track(turn);
     after(4);
     choose_way(turn);

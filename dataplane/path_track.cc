@@ -3,7 +3,7 @@
 
 #include "dataplane/flow/sctp_track.h"
 #include "dataplane/net/headers.h"
-#include "dataplane/path_turn.h"
+#include "dataplane/path_cookie.h"
 
 namespace nezu::path {
 namespace {
@@ -47,6 +47,10 @@ void track_tcp(Turn& turn, const net::Packet& packet, FlowId id, flow::Track& tr
     if (flow::Splice* splice = turn.state.splices.find(id)) {
       segment.acknowledgement =
           splice->of(opposite(direction)).acknowledgement(segment.acknowledgement);
+      if ((splice->state & cookie::kAwaits) != 0 && direction == Direction::to_client &&
+          !answers_handshake(*splice, packet.tcp_flags, segment.acknowledgement)) {
+        return;
+      }
     }
   }
   const flow::Tcp before{track.state, track.flags, track.end};

@@ -193,8 +193,9 @@ struct Turn {
   uint32_t missing = 0;           ///< packets that found no flow
   /// Of each slice, those that were known to be other workers'.
   std::array<uint32_t, net::kBurstCapacity / kSlice> strangers{};
-  bool is_own = false;   ///< the frames are ours
-  bool bridged = false;  ///< some came in by a bridge that is open
+  bool is_own = false;      ///< the frames are ours
+  bool is_metered = false;  ///< no limit of packets or bits is asked (again)
+  bool bridged = false;     ///< some came in by a bridge that is open
   // Within `admit`:
   bool erased = false;  ///< flows were ended
   bool may_end = true;  ///< flows may be ended to make room
@@ -205,8 +206,8 @@ void look_across(Turn& turn);  ///< path_bridge.cc  frames that are not ours
 void spread(Turn& turn);       ///< path_bridge.cc  what the twin gets and the other side as well
 void answer(Turn& turn);       ///< path_answer.cc   ARP and NDP for our addresses; the twin's own
 void fragments(Turn& turn);    ///< path_fragments.cc   they meet at their train's home
+void meter(Turn& turn);        ///< path_meter.cc    packets of flows, where a service has limits
 void admit(Turn& turn);        ///< path_admit.cc    packets without a flow
-void meter(Turn& turn);        ///< path_meter.cc    limits of packets and bits, where there are any
 void track(Turn& turn);        ///< path_track.cc    states, deadlines
 void choose_way(Turn& turn);   ///< path_route.cc    next hop, MTU
 void translate(Turn& turn);    ///< path_translate.cc
@@ -239,6 +240,10 @@ void end_flows_of_gone(Path::State& state, const tables::View& view, const route
 void run_errand(Path::State& state, net::Instant now);
 void keep_present(Path::State& state, const tables::View& view, net::Tick now);  ///< path_pick.cc
 void report(Path::State& state, const tables::View& view, net::Tick now);
+
+/// What a service and its client may have a second; none: the packet passes (path_meter.cc).
+net::Reason why_not_passed(Turn& turn, const net::Packet& packet, const tables::Service& service,
+                           const net::Address& client);
 
 /// Its server sees an address of ours, whose slot stands in it; the port is its own where it has
 /// the flag alone.

@@ -33,7 +33,8 @@ void check_persistence(const v1::VirtualService& service, const std::string& pat
 
 namespace {
 
-void check_limit(const v1::Limit& limit, const std::string& path, Problems& problems) {
+void check_limit(const v1::Limit& limit, uint64_t most_bits, const std::string& path,
+                 Problems& problems) {
   check_range(limit.per_second(), 0, 100'000'000, "", path + ".per_second", problems);
   if (limit.packets_per_second() != 0) {
     check_range(limit.packets_per_second(), 100, 1'000'000'000, "", path + ".packets_per_second",
@@ -41,16 +42,16 @@ void check_limit(const v1::Limit& limit, const std::string& path, Problems& prob
   }
   // A tenth of the least is more than any frame.
   if (limit.bits_per_second() != 0) {
-    check_range(limit.bits_per_second(), 1'000'000, 1'000'000'000'000, "",
-                path + ".bits_per_second", problems);
+    check_range(limit.bits_per_second(), 1'000'000, most_bits, "", path + ".bits_per_second",
+                problems);
   }
 }
 
 }  // namespace
 
 void check_limits(const v1::Limits& limits, const std::string& path, Problems& problems) {
-  check_limit(limits.all(), path + ".all", problems);
-  check_limit(limits.client(), path + ".client", problems);
+  check_limit(limits.all(), 1'000'000'000'000, path + ".all", problems);
+  check_limit(limits.client(), 100'000'000'000, path + ".client", problems);
   check_range(limits.client_ipv4_prefix_length(), 1, 32, "bits",
               path + ".client_ipv4_prefix_length", problems);
   check_range(limits.client_ipv6_prefix_length(), 1, 128, "bits",

@@ -149,6 +149,7 @@ Meters::Verdict Meters::pass(uint16_t worker, const tables::Service& service,
       if (!cell->packets.take(limits.client.packets_per_second, now, 1, kAhead)) {
         verdict.reason = Reason::client_limit_packet_rate;
       } else if (!cell->bits.take(limits.client.bits_per_second, now, bits, kAhead)) {
+        cell->packets.give_back(limits.client.packets_per_second);
         verdict.reason = Reason::client_limit_bit_rate;
       }
       if (verdict.reason != Reason::none) return verdict;
@@ -159,6 +160,7 @@ Meters::Verdict Meters::pass(uint16_t worker, const tables::Service& service,
   if (!draw(credit.packets, all.packets, limits.all.packets_per_second, 1, now)) {
     verdict.reason = Reason::limit_packet_rate;
   } else if (!draw(credit.bits, all.bits, limits.all.bits_per_second, bits, now)) {
+    if (limits.all.packets_per_second != 0) ++credit.packets;
     verdict.reason = Reason::limit_bit_rate;
   }
   return verdict;

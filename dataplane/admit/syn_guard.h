@@ -39,9 +39,10 @@ class SynGuard {
   bool may_have_answered(const tables::Service& service, net::Tick now) const {
     const uint32_t slot = index(service.id);
     if (service.cookies.enabled == 0 || slot >= services_) return false;
-    constexpr net::Tick kLife = 128 * net::kTicksPerSecond;
+    constexpr int32_t kLife = 128 * net::kTicksPerSecond;
     return service.cookies.above_per_second == 0 ||
-           now - states_[slot].made.load(std::memory_order_relaxed) <= kLife;
+           // Another worker may be a tick ahead.
+           static_cast<int32_t>(now - states_[slot].made.load(std::memory_order_relaxed)) <= kLife;
   }
   const SynCookies& cookies() const { return cookies_; }
 

@@ -81,36 +81,32 @@ inline void change_timestamps(net::Packet& packet, Change change) {
 /// Options in a row, padded to whole words: all that a SYN says.
 class TcpOptions {
  public:
-  void add_segment_size(uint16_t size) {
-    put({tcp_option::kSegmentSize, 4, static_cast<uint8_t>(size >> 8), static_cast<uint8_t>(size)});
-  }
+  void add_segment_size(uint16_t size) { put(word(tcp_option::kSegmentSize, 4, 0, 0) | size); }
   void add_window_scale(uint8_t scale) {
-    put({tcp_option::kNothing, tcp_option::kWindowScale, 3, scale});
+    put(word(tcp_option::kNothing, tcp_option::kWindowScale, 3, scale));
   }
   void add_timestamps(uint32_t value, uint32_t echo, bool sack_allowed = false) {
-    if (sack_allowed) {
-      put({tcp_option::kSackAllowed, 2, tcp_option::kTimestamps, 10});
-    } else {
-      put({tcp_option::kNothing, tcp_option::kNothing, tcp_option::kTimestamps, 10});
-    }
-    put_number(value);
-    put_number(echo);
+    put(sack_allowed
+            ? word(tcp_option::kSackAllowed, 2, tcp_option::kTimestamps, 10)
+            : word(tcp_option::kNothing, tcp_option::kNothing, tcp_option::kTimestamps, 10));
+    put(value);
+    put(echo);
   }
   void add_sack_allowed() {
-    put({tcp_option::kNothing, tcp_option::kNothing, tcp_option::kSackAllowed, 2});
+    put(word(tcp_option::kNothing, tcp_option::kNothing, tcp_option::kSackAllowed, 2));
   }
-  std::span<const uint8_t> bytes() const { return {bytes_.data(), length_}; }
+  std::span<const uint8_t> bytes() const {
+    return {reinterpret_cast<const uint8_t*>(words_.data()), count_ * sizeof(uint32_t)};
+  }
 
  private:
-  void put(std::array<uint8_t, 4> word) {
-    for (const uint8_t byte : word) bytes_[length_++] = byte;
+  static constexpr uint32_t word(uint8_t a, uint8_t b, uint8_t c, uint8_t d) {
+    return uint32_t{a} << 24 | uint32_t{b} << 16 | uint32_t{c} << 8 | d;
   }
-  void put_number(uint32_t number) {
-    put({static_cast<uint8_t>(number >> 24), static_cast<uint8_t>(number >> 16),
-         static_cast<uint8_t>(number >> 8), static_cast<uint8_t>(number)});
-  }
-  std::array<uint8_t, 24> bytes_{};
-  uint32_t length_ = 0;
+  void put(uint32_t word) { words_[count_++] = net::swap32(word); }
+
+  std::array<uint32_t, 6> words_{};  ///< as they go into the packet
+  uint32_t count_ = 0;
 };
 
 }  // namespace nezu::forward

@@ -29,7 +29,7 @@ namespace nezu::net {
   X(udp_length_invalid, "the UDP length does not fit the packet")                               \
   X(port_zero, "a TCP or UDP port is 0")                                                        \
   X(tcp_flags_invalid, "a combination of TCP flags that no stack sends")                        \
-  X(fragment_unsupported, "a fragment of a ping of an address of ours")                         \
+  X(fragment_unsupported, "a fragment of a ping of an address of ours, or of a SYN")            \
   X(icmp_unmatched, "an ICMP error about a packet of no flow")                                  \
   X(ttl_exceeded, "the TTL or hop limit ends here")                                             \
   X(transit_refused, "for no address of ours, and transit is off")                              \

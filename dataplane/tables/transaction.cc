@@ -347,8 +347,8 @@ Commit Transaction::commit(uint64_t revision) {
   count(root.address_count, addresses_,
         [&](uint32_t slot) { return live_.address(AddressId{slot}); });
   for (const auto& [slot, block] : services_) {
-    const Service* live = live_.service(ServiceId{slot});
-    root.metered_count -= live != nullptr && live->traffic.exist() ? 1u : 0u;
+    const Service* before = live_.service(ServiceId{slot});
+    root.metered_count -= before != nullptr && before->traffic.exist() ? 1u : 0u;
     root.metered_count += block.exists() && live_.at(block)->traffic.exist() ? 1u : 0u;
   }
   const Ref<Root> staged = stage(root);

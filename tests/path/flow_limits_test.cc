@@ -182,10 +182,12 @@ TEST_P(FlowLimits, BitsASecondOfAllAndNoneOfOtherServices) {
   world::ServiceSpec other = shop({}, {});
   other.port = 81;
   lab_.world().put(other);
+  uint16_t from = 1000;
   const auto pass = [&](uint16_t port) {
     uint32_t passed = 0;
+    ++from;
     for (uint16_t i = 0; i < 100; ++i) {
-      const Frame frame = eth() / ipv4(client(i), "203.0.113.10") / tcp(1000, port).syn() /
+      const Frame frame = eth() / ipv4(client(i), "203.0.113.10") / tcp(from, port).syn() /
                           std::string(1000 - 54, 'x');
       passed += lab_.send(frame, i % lab_.workers()).verdict == Verdict::forward ? 1 : 0;
     }
@@ -199,6 +201,14 @@ TEST_P(FlowLimits, BitsASecondOfAllAndNoneOfOtherServices) {
   EXPECT_EQ(lab_.world().view().root()->metered_count, 0u);
   EXPECT_EQ(pass(80), 100u);
   EXPECT_EQ(lab_.world().view().service(id)->traffic.exist(), false);
+}
+
+TEST_P(FlowLimits, PacketsBeyondOpenNoFlow) {
+  world::ServiceSpec spec = shop({}, {});
+  spec.traffic.client.packets_per_second = 100;
+  const auto id = lab_.world().put(spec);
+  EXPECT_EQ(open(client(1), 64), 10u);
+  EXPECT_EQ(lab_.gauge_of_service(id), 10u);
 }
 
 TEST_P(FlowLimits, WhatIsBeyondChangesNoConnection) {

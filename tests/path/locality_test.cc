@@ -24,7 +24,7 @@ world::ServiceSpec caches(tables::Locality locality, uint32_t weight) {
   return spec;
 }
 
-class Localities : public testing::TestWithParam<int> {
+class Localities : public testing::Test {
  protected:
   /// The server of a new flow to that destination; "": nobody.
   std::string ask(uint32_t destination) {
@@ -38,12 +38,12 @@ class Localities : public testing::TestWithParam<int> {
     for (int i = 0; i < flows; ++i) servers.insert(ask(destination));
     return servers;
   }
-  Lab lab_{static_cast<uint16_t>(GetParam()), {4096, 64, 64}};
+  void workers(uint16_t count) { lab_.restart(count); }
+  Lab lab_{1, {4096, 64, 64}};
   uint32_t next_ = 0;
 };
-INSTANTIATE_TEST_SUITE_P(Workers, Localities, testing::Values(1, 3));
 
-TEST_P(Localities, EachDestinationHasAServerAndAllHaveTheirShare) {
+TEST_F(Localities, EachDestinationHasAServerAndAllHaveTheirShare) {
   for (const tables::Locality locality : {tables::Locality::one, tables::Locality::set}) {
     lab_.world().put(caches(locality, 1000));
     std::map<std::string, int> destinations;
@@ -58,7 +58,7 @@ TEST_P(Localities, EachDestinationHasAServerAndAllHaveTheirShare) {
   }
 }
 
-TEST_P(Localities, OneMovesWhenItsServerHasEnoughAndAnotherLessThanHalf) {
+TEST_F(Localities, OneMovesWhenItsServerHasEnoughAndAnotherLessThanHalf) {
   lab_.world().put(caches(tables::Locality::one, 4));
   const std::string first = ask(1);
   EXPECT_EQ(ask(1, 4), std::set<std::string>{first});  // 5 flows: more than 4
@@ -73,7 +73,7 @@ TEST_P(Localities, OneMovesWhenItsServerHasEnoughAndAnotherLessThanHalf) {
   EXPECT_EQ(ask(1, 9), std::set<std::string>{third});
 }
 
-TEST_P(Localities, ASetGrowsAndShrinks) {
+TEST_F(Localities, ASetGrowsAndShrinks) {
   lab_.world().put(caches(tables::Locality::set, 4));
   EXPECT_EQ(ask(1, 5).size(), 1u);
   EXPECT_EQ(ask(1, 5).size(), 1u);  // the second one, until it has as many as the first
@@ -84,7 +84,29 @@ TEST_P(Localities, ASetGrowsAndShrinks) {
   EXPECT_EQ(ask(1, 5).size(), 1u);
 }
 
-TEST_P(Localities, AServerThatFailsIsLeftAtOnce) {
+/// Each looks for whoever has less by its own counts: a destination moves a little later.
+TEST_F(Localities, AllWorkersKnowTheServersOfADestination) {
+  workers(3);
+  lab_.world().put(caches(tables::Locality::one, 30));
+  const std::string first = ask(1);
+  EXPECT_EQ(ask(1, 30), std::set<std::string>{first});
+  EXPECT_GE(ask(1, 60).size(), 2u);
+  EXPECT_EQ(ask(2, 5).size(), 1u);
+  EXPECT_EQ(lab_.audit(), "");
+}
+
+/// What was decided is known to the next process.
+TEST_F(Localities, ARestartKeepsThem) {
+  lab_.world().put(caches(tables::Locality::one, 1000));
+  std::map<uint32_t, std::string> before;
+  for (uint32_t destination = 1; destination < 9; ++destination) {
+    before[destination] = ask(destination);
+  }
+  lab_.restart(2);
+  for (const auto& [destination, server] : before) EXPECT_EQ(ask(destination), server);
+}
+
+TEST_F(Localities, AServerThatFailsIsLeftAtOnce) {
   for (const tables::Locality locality : {tables::Locality::one, tables::Locality::set}) {
     world::ServiceSpec spec = caches(locality, 1000);
     lab_.world().put(spec);
