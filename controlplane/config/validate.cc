@@ -56,7 +56,6 @@ void check_server(const v1::Pool& pool, const v1::RealServer& server, Problems& 
 /// What only hashing schedulers know: given to others it would be ignored without a word.
 void check_hash(const v1::Pool& pool, const std::string& path, Problems& problems) {
   const v1::Scheduler scheduler = pool.scheduler();
-  const bool by_capacity = scheduler == v1::SCHEDULER_LBLC || scheduler == v1::SCHEDULER_LBLCR;
   const bool by_hash = scheduler == v1::SCHEDULER_SH || scheduler == v1::SCHEDULER_MH ||
                        scheduler == v1::SCHEDULER_DH;
   if (pool.hash_with_port() && !by_hash) {
@@ -82,6 +81,7 @@ void check_hash(const v1::Pool& pool, const std::string& path, Problems& problem
 void check_order(const v1::Pool& pool, const std::string& path, Problems& problems) {
   const v1::Scheduler scheduler = pool.scheduler();
   const bool in_order = scheduler == v1::SCHEDULER_FO || scheduler == v1::SCHEDULER_OVF;
+  const bool by_capacity = scheduler == v1::SCHEDULER_LBLC || scheduler == v1::SCHEDULER_LBLCR;
   const bool by_hash = scheduler == v1::SCHEDULER_SH || scheduler == v1::SCHEDULER_MH ||
                        scheduler == v1::SCHEDULER_DH;
   check_range(pool.slow_start_s(), 0, 3600, "s", path + ".slow_start_s", problems);
