@@ -166,7 +166,7 @@ bool answer_segment(Packet& p, const Tcp& from, const Answer& says) {
   tcp.window = says.window;
   tcp.checksum = 0;
   tcp.urgent = 0;
-  std::memcpy(p.head + p.l4 + sizeof(Tcp), says.options.data(), says.options.size());
+  std::ranges::copy(says.options, p.head + p.l4 + sizeof(Tcp));
   tcp.checksum.set_raw(transport_sum(p, length));
   p.tcp_flags = tcp.flags;
   answer(p);
