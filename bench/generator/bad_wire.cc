@@ -45,9 +45,11 @@ class Through {
       : from_(from), to_(to), pool_(pool), impairment_(harm) {}
 
   /// False when there was nothing to do.
-  bool turn(uint64_t now) {
+  bool turn() {
     rte_mbuf* frames[32];
     const uint16_t count = from_.receive(frames, 32);
+    // Not before: an interruption between the two would count as part of every frame's delay.
+    const uint64_t now = rte_rdtsc();
     for (uint16_t i = 0; i < count; ++i) take(frames[i], now);
     // What waits for its successor does so for a while only.
     if (count != 0) {
@@ -124,8 +126,7 @@ int run(Options& options, const char* program) {
     if (options.only_right) back = ImpairmentOptions{};
     Through to_left(right, left, pool, back);
     while (!ending || !to_right.empty() || !to_left.empty()) {
-      const uint64_t now = rte_rdtsc();
-      const bool there = to_right.turn(now), here = to_left.turn(now);
+      const bool there = to_right.turn(), here = to_left.turn();
       if (!there && !here && options.naps) ::usleep(50);
     }
     std::ofstream file(options.json);

@@ -85,7 +85,8 @@ Steady measure_steady(Rig& rig, const Options& options, uint32_t first, double s
     }
     const Finished cost = clocked.finish();
     const double each = lives ? Rig::kLifePackets : 1;
-    costs.push_back(cost.calm * each);
+    // A tenth that an interruption has eaten had no turn.
+    if (cost.all != 0) costs.push_back(cost.calm * each);
   }
   Steady steady;
   steady.of_all_turns = static_cast<double>(flows) / clocked.seconds() / 1e6;
@@ -116,7 +117,7 @@ Steady measure_cookies(Rig& rig, const Options& options, uint32_t first, double 
       }
       clocked.run();
     }
-    costs.push_back(clocked.finish().calm);
+    if (const Finished cost = clocked.finish(); cost.all != 0) costs.push_back(cost.calm);
   }
   Steady steady;
   steady.of_all_turns = static_cast<double>(packets) / clocked.seconds() / 1e6;

@@ -47,6 +47,7 @@ uint32_t Turns::probe() {
 }
 
 Finished Turns::finish() {
+  if (cycles_.empty()) return {};
   std::vector<uint32_t> sorted = cycles_;
   const auto middle = sorted.begin() + static_cast<ptrdiff_t>(sorted.size() / 2);
   std::nth_element(sorted.begin(), middle, sorted.end());

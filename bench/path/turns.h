@@ -35,7 +35,7 @@ class Turns {
     cycles_.push_back(static_cast<uint32_t>(cycles));
     if (cycles_.size() % kTurnsBetweenProbes == 0) probes_.push_back(probe());
   }
-  /// Mean cycles of a packet; begins anew.
+  /// Mean cycles of a packet; zeros without a turn. Begins anew.
   Finished finish();
   /// What was called calm in it still is: no better time of the core was seen since.
   static bool holds(const Finished& finished) {
