@@ -7,21 +7,11 @@ Each change is a command that nezu-traffic runs while frames go both ways (bench
 """
 import argparse
 import pathlib
-import shlex
-import signal
 import sys
-import os
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from nezu import SERVERS, Nezu, options, services  # noqa: E402
 from wires import Wires  # noqa: E402
-
-
-def script(nezu, name, text):
-    file = nezu.folder / f"{name}.sh"
-    file.write_text(f"#!/bin/sh\nset -e\n{text}\n")
-    file.chmod(0o755)
-    return f"{file} > {nezu.folder}/{name}.log 2>&1"
 
 
 def pushes(nezu, cli, counts):
@@ -32,20 +22,6 @@ def pushes(nezu, cli, counts):
         yield f"push of {count}", f"{cli} apply -f {file} > {nezu.folder}/push.log 2>&1"
 
 
-def restart(nezu):
-    """kill -9, and the same command line again; ready when its shell says so."""
-    command = " ".join(shlex.quote(word) for word in nezu.dataplane.command)
-    sockets = " ".join(f"{nezu.wires.folder}/{side}.sock" for side in ("left", "right"))
-    return script(nezu, "restart", f"""
-kill -9 {nezu.dataplane.pid}
-while kill -0 {nezu.dataplane.pid} 2> /dev/null && ! grep -q '^State:.Z' /proc/{nezu.dataplane.pid}/status
-do sleep 0.01; done
-rm -f {sockets}
-setsid {command} > {nezu.folder}/dataplane-again.log 2>&1 &
-echo $! > {nezu.folder}/again.pid
-until grep -q 'generation' {nezu.folder}/dataplane-again.log; do sleep 0.01; done""")
-
-
 def events(nezu, counts):
     cli = " ".join(map(str, [nezu.program("nezu"), *nezu.cli_options]))
     yield from pushes(nezu, cli, counts)
@@ -54,17 +30,8 @@ def events(nezu, counts):
         yield name, " && ".join(f"{cli} {verb.format(server + port)} > {nezu.folder}/set.log 2>&1"
                                 for port in (":7/udp", ":7"))
     yield "control plane killed", f"kill -9 {nezu.controlplane.pid}"
-    yield "data plane restarted", restart(nezu)
-
-
-def end_again(nezu):
-    """The data plane that the shell started."""
-    file = nezu.folder / "again.pid"
-    if file.exists():
-        try:
-            os.kill(int(file.read_text()), signal.SIGKILL)
-        except ProcessLookupError:
-            pass
+    yield "data plane restarted", nezu.wires.restart(nezu.dataplane.pid, nezu.dataplane.command,
+                                                     ready="generation")
 
 
 def main():
@@ -96,7 +63,7 @@ def main():
             print(traffic.log.read_text())
             return status
         finally:
-            end_again(nezu)
+            wires.end_again()
 
 
 if __name__ == "__main__":

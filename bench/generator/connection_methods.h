@@ -1,4 +1,4 @@
-// The methods of RFC 9411 7.1 and 7.2 that a load balancer is judged by: new connections a second,
+// The methods of RFC 9411 7.2 and 7.5 that a load balancer is judged by: new connections a second,
 // and connections at once.
 //
 // One thread; pure but for `run`: the engine's, or a test's. Rates are connections a second.

@@ -18,6 +18,9 @@ BUILD = sys.argv.pop(1)
 FLOWS, FRAMES = 64, 2000
 MODEST = ["--flows", FLOWS, "--pause", 0.1, "--wait", 0.5]
 TRAFFIC = [*MODEST, "--rate", 2000]
+# A device that the machine starves for seconds breaks nothing.
+CHANGE = [*MODEST, "--ways", "both", "--sizes", "64", "--ramp", 500, "--rate", 1000,
+          "--retransmit", 4]
 SEARCH = [*MODEST, "--most", 500, "--short", 0.5, "--deciding", 1, "--resolution", 25]
 
 
@@ -67,6 +70,26 @@ class Device(unittest.TestCase):
             self.assertEqual(sorted(order), order)
         return results
 
+    def translated(self, results, left, right):
+        self.assertEqual(["both", "to right", "to left"],
+                         [one["ways"] for one in results["translation"]])
+        for one in results["translation"]:
+            self.assertEqual((left, right), (one["left_size"], one["right_size"]))
+            self.assertEqual(2, len(one["rates"]))
+
+    def changes_add_up(self, results):
+        """Each change is what its trial counted; blocked time is loss by the offered rate."""
+        trials = {trial["purpose"]: trial for trial in results["trials"]}
+        for change in results["changes"]:
+            trial, before = trials[change["name"]], trials[f"before {change['name']}"]
+            for field in ("sent", "lost"):
+                self.assertEqual(total(trial, field), number(change, field), change["name"])
+            self.assertEqual(total(before, "lost"), number(change, "lost_before"))
+            self.assertAlmostEqual(number(change, "sent") / trial["seconds"],
+                                   change["offered_rate"])
+            self.assertAlmostEqual(
+                1e3 * number(change, "lost") / change["offered_rate"], change["blocked_ms"])
+
 
 class Testpmd(Device):
     """A plain forwarding application, that nobody of us wrote."""
@@ -109,6 +132,32 @@ class Testpmd(Device):
             self.assertEqual(number(ends, "attempted"),
                              number(ends, "closed") + number(ends, "failed"))
             self.assertEqual(0, number(ends, "resets"))
+
+    def test_rfc8219_of_a_device_that_translates_nothing(self):
+        results = self.wires.traffic("rfc8219", *SEARCH, "--sizes", "84", "--repeats", 2,
+                                     "--seconds", 1, seconds=200)
+        self.well_formed(results)
+        self.translated(results, 84, 84)
+        self.assertTrue(any("translates nothing" in note for note in results["notes"]))
+
+    def test_changes(self):
+        restart = self.wires.restart(self.device.child.pid, self.device.words,
+                                     ready="NIC statistics")
+        results = self.wires.traffic(
+            "change", *CHANGE, "--settle", 2, "--held", 100,
+            "--event", f"told to go on, which it does=kill -CONT {self.device.child.pid}",
+            "--event", f"restarted={restart}")
+        # A port's own counters begin anew with its other end.
+        self.well_formed({**results, "trials": results["trials"][:-1]})
+        self.changes_add_up(results)
+        self.assertEqual([0, 0], [one["status"] for one in results["changes"]])
+        for change in results["changes"]:
+            self.assertEqual(100, number(change, "connections"))
+            self.assertEqual(0, number(change, "broken"), "it keeps nothing that could break")
+            self.assertEqual(0, number(change, "resets"))
+        restarted = results["changes"][1]
+        self.assertGreater(number(restarted, "lost"), 0)
+        self.assertGreater(restarted["blocked_ms"], 0)
 
 
 class OnePort(Device):
@@ -183,11 +232,7 @@ class Through(Device):
         results = self.wires.traffic("rfc8219", *SEARCH, *options("ipv6-ipv4"), "--sizes",
                                      "84", "--repeats", 2, "--seconds", 1, seconds=200)
         self.well_formed(results)
-        self.assertEqual(["both", "to right", "to left"],
-                         [one["ways"] for one in results["translation"]])
-        for one in results["translation"]:
-            self.assertEqual((84, 64), (one["left_size"], one["right_size"]))
-            self.assertEqual(2, len(one["rates"]))
+        self.translated(results, 84, 64)
 
     def test_connections_are_those_that_it_opened(self):
         for mode, method, more in (("nat", "connections", ["--most", 200, "--sustain", 2, "--short",
@@ -220,19 +265,17 @@ class Through(Device):
         push.write_text(services("nat", extra=100))
         cli = " ".join(map(str, [self.nezu.program("nezu"), *self.nezu.cli_options]))
         results = self.wires.traffic(
-            "change", *MODEST, *options(), "--ways", "both", "--sizes", "64", "--settle", 1,
-            "--held", 200, "--ramp", 500, "--rate", 1000,
+            "change", *CHANGE, *options(), "--settle", 1, "--held", 200,
             "--event", f"push of 100={cli} apply -f {push} > {self.nezu.folder}/push.log",
             "--event", f"control plane killed=kill -9 {self.nezu.controlplane.pid}",
             "--event", "a command that fails=exit 3")
+        self.changes_add_up(results)
         push, killed, failed = results["changes"]
         self.assertEqual([0, 0, 3], [one["status"] for one in results["changes"]])
         for change in (push, killed, failed):
             self.assertEqual(200, number(change, "connections") + 0)
             self.assertEqual(0, number(change, "broken"))
             self.assertEqual(0, number(change, "resets"))
-            self.assertAlmostEqual(
-                1e3 * number(change, "lost") / change["offered_rate"], change["blocked_ms"])
 
 
 if __name__ == "__main__":

@@ -132,8 +132,10 @@ void add_methods(CLI::App& app, Options& options) {
   app.add_option("--short", options.short_seconds, "of trials that search")->capture_default_str();
   app.add_option("--deciding", options.deciding, "seconds of trials that decide")
       ->capture_default_str();
-  app.add_option("--seconds", options.seconds,
-                 "of a trial [trial 10, loss --deciding, latency 120, back-to-back 2]");
+  app.add_option(
+      "--seconds", options.seconds,
+      "of a trial [trial 10, loss --deciding, latency and rfc8219 120, back-to-back 2, its "
+      "least]");
   app.add_option("--frames", options.frames, "of a trial in each way, instead of --seconds");
   app.add_option("--step", options.step, "percent, of the loss curve; at most 10")
       ->capture_default_str();

@@ -29,7 +29,7 @@ struct Options {
   uint64_t frames = 0;  ///< of a trial; 0: by time
   // Connections.
   uint64_t connections = 10000;
-  double ramp = 5000, sustain = 300, hold = 60;
+  double ramp = 5000, sustain = 300, hold = 300;
   uint32_t request = 64, response = 1024;
   double retransmit = 1;
   // Changes.

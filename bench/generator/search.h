@@ -1,4 +1,4 @@
-// The highest rate that passes, by halving (RFC 2544 26.1, RFC 9411 7.1).
+// The highest rate that passes, by halving (RFC 2544 26.1, RFC 9411 7.2).
 //
 // One thread; pure: it is asked for the next rate and told what came of it. First short trials
 // halve the range; then the highest that passed is tried for the deciding time. Where it fails

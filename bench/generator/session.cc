@@ -128,17 +128,19 @@ MethodOptions Session::method_options(const Mix& mix) {
 
 double Session::throughput(const Mix& mix) {
   MethodOptions method = method_options(mix);
-  double lossless = 0;
-  for (const double percent : options_.tolerated) {
+  std::vector<double> percents = options_.tolerated;
+  std::sort(percents.begin(), percents.end());
+  double strictest = 0;
+  for (const double percent : percents) {
     method.tolerated = percent / 100;
     const Throughput found =
         find_throughput(engine_, mix, method, [&](uint32_t left) { progress_.set_left(left); });
     record(results_, found, method);
     progress_.say("throughput " + mix.name + ", loss up to " + std::to_string(percent) +
                   " %: " + in_mpps(found.rate) + " each way, limited by " + to_string(found.limit));
-    if (lossless == 0) lossless = found.rate;
+    if (percent == percents.front()) strictest = found.rate;
   }
-  return lossless;
+  return strictest;
 }
 
 void Session::trial(const Mix& mix) {
@@ -182,9 +184,9 @@ void Session::back_to_back(const Mix& mix) {
 
 void Session::translate() {
   if (engine_.longer_on_right() == 0) {
-    throw std::runtime_error(
-        "rfc8219: both sides have frames of one size; is the device between "
-        "IPv4 and IPv6?");
+    note(
+        "Both sides have frames of one size: the device translates nothing between IPv4 and IPv6. "
+        "By the method of RFC 8219 this is plain forwarding, to compare a translation with.");
   }
   for (const Mix& mix : sizes()) {
     for (const auto& [to_right, to_left] : {std::pair{true, true}, {true, false}, {false, true}}) {
@@ -193,7 +195,7 @@ void Session::translate() {
       method.to_left = to_left;
       method.most = most_rate(mix, to_right, to_left);
       record(results_, measure_translation(engine_, mix.sizes[0], engine_.longer_on_right(), method,
-                                           seconds(60), repeats(20), engine_.tsc_hz()));
+                                           seconds(120), repeats(20), engine_.tsc_hz()));
     }
   }
 }

@@ -25,7 +25,7 @@ class Session {
   double most_rate(const Mix& mix, bool to_right, bool to_left);
   std::vector<Mix> mixes();
   std::vector<Mix> sizes();
-  /// 0: none of the losses that are tolerated passed.
+  /// The rate of the least loss that is tolerated; 0: none passed.
   double throughput(const Mix& mix);
   void trial(const Mix& mix);
   void loss(const Mix& mix);

@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -68,6 +69,7 @@ class Wires:
         return self
 
     def __exit__(self, kind, *_):
+        self.end_again()
         for program in reversed(self.programs):
             if program.child.poll() is None:
                 program.child.kill()
@@ -114,6 +116,35 @@ class Wires:
         if program.stop() != 0:
             raise Failure(program.tail())
         return json.loads(self.counts_file.read_text())
+
+    def script(self, name, text):
+        """A command of the shell that does this."""
+        file = self.folder / f"{name}.sh"
+        file.write_text(f"#!/bin/sh\nset -e\n{text}\n")
+        file.chmod(0o755)
+        return f"{file} > {self.folder}/{name}.log 2>&1"
+
+    def restart(self, pid, words, ready):
+        """A command of the shell: kill -9, and the same command line again until it says `ready`."""
+        command = " ".join(shlex.quote(str(word)) for word in words)
+        sockets = " ".join(f"{self.folder}/{side}.sock" for side in self.sides)
+        return self.script("restart", f"""
+kill -9 {pid}
+while kill -0 {pid} 2> /dev/null && ! grep -q '^State:.Z' /proc/{pid}/status; do sleep 0.01; done
+rm -f {sockets}
+setsid {command} > {self.folder}/again.log 2>&1 &
+echo $! > {self.folder}/again.pid
+until grep -q {shlex.quote(ready)} {self.folder}/again.log; do sleep 0.01; done""")
+
+    def end_again(self):
+        """Ends what the shell started."""
+        file = self.folder / "again.pid"
+        if file.exists():
+            try:
+                os.kill(int(file.read_text()), signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+            file.unlink()
 
     def testpmd(self, *words):
         """A plain forwarding application, that nobody of us wrote."""
