@@ -1,60 +1,12 @@
-// Source NAT: hosts behind us go out with an address of ours, byte by byte; who does not; what
-// becomes of their flows when rules, ports or the process go.
-#include <gtest/gtest.h>
-
+// Source NAT: hosts behind us go out with an address of ours, byte by byte; who does not.
 #include <set>
 
-#include "tests/path/frames.h"
-#include "tests/path/lab.h"
+#include "tests/path/inside.h"
 
 namespace nezu::lab {
 namespace {
 
-using namespace dsl;
-using net::Reason;
-using net::Verdict;
-using Kind = path::NatRecord::Kind;
 using world::ServiceId;
-
-constexpr uint16_t kFront = 0, kBack = 1;
-const char* const kHost = "10.0.1.5";
-const char* const kHost6 = "fd00:1::5";
-const char* const kOut = "198.51.100.7";
-const char* const kOut6 = "2001:db8:c::7";
-
-Eth from_host() { return eth().from("02:00:00:01:00:05").to(world::kBackMac); }
-Eth to_outside() { return eth().from(world::kFrontMac).to(world::kRouterMac); }
-Eth from_outside() { return eth().from(world::kRouterMac).to(world::kFrontMac); }
-Eth to_host() { return eth().from(world::kBackMac).to("02:00:00:01:00:05"); }
-
-world::RuleSpec rule() {
-  world::RuleSpec spec;
-  spec.networks = {"10.0.1.0/24", "fd00:1::/64"};
-  spec.snats = {"203.0.113.1", "2001:db8::1"};
-  return spec;
-}
-
-/// A lab with two inside hosts that have answered ARP and NDP.
-struct Inside : Lab {
-  explicit Inside(uint16_t workers = 1, flow::Capacity capacity = {1024, 512})
-      : Lab(workers, capacity) {
-    for (const char* host : {kHost, kHost6, "10.0.1.6", "10.0.2.9"}) {
-      world().neighbour(world::address(host), *net::parse_mac("02:00:00:01:00:05"));
-    }
-    world().rebuild_routes();
-  }
-  Fate out(const Stack& stack, uint16_t worker = 0) { return send(stack, worker, kBack); }
-  Fate back(const Stack& stack, uint16_t worker = 0) { return send(stack, worker, kFront); }
-  Fate question(uint16_t port, const char* to = kOut, const char* from = kHost) {
-    return out(from_host() / ipv4(from, to) / udp(port, 53) / "question");
-  }
-};
-
-void expect_forward(const Fate& fate, uint16_t egress, const Stack& stack) {
-  EXPECT_EQ(fate.verdict, Verdict::forward) << to_string(fate.reason);
-  EXPECT_EQ(fate.egress, egress);
-  EXPECT_EQ(fate.frame, stack);
-}
 
 TEST(Masquerade, TcpByteByByte) {
   Inside lab;
@@ -372,85 +324,6 @@ TEST(Masquerade, WithoutAnAddressOfTheFamily) {
   EXPECT_EQ(lab.flow_count(), 0u);
 }
 
-TEST(Masquerade, FlowsOfARemovedRuleGoOn) {
-  Inside lab;
-  const ServiceId id = lab.world().put_rule(rule());
-  const uint16_t port = ends_of(lab.question(5353).frame).source_port;
-  lab.world().retire_rule(id);
-  EXPECT_EQ(lab.question(5354).reason, Reason::transit_refused);
-  EXPECT_EQ(ends_of(lab.question(5353).frame).source_port, port);
-  EXPECT_EQ(lab.back(from_outside() / ipv4(kOut, "203.0.113.1") / udp(53, port) / "a").verdict,
-            Verdict::forward);
-  EXPECT_EQ(lab.gauge_of_service(id), 1u);
-  lab.advance(301);
-  EXPECT_EQ(lab.gauge_of_service(id), 0u);
-}
-
-TEST(Masquerade, SurvivesARestartWithOtherWorkers) {
-  Inside lab(2);
-  const ServiceId id = lab.world().put_rule(rule());
-  struct Flow {
-    std::string to;
-    uint16_t from, port;
-  };
-  std::vector<Flow> flows;
-  for (uint16_t n = 0; n < 40; ++n) {
-    const std::string to = client(n);
-    const auto from = static_cast<uint16_t>(5000 + n);
-    flows.push_back({to, from, ends_of(lab.question(from, to.c_str()).frame).source_port});
-  }
-  lab.out(from_host() / ipv4(kHost, kOut) / echo_request(77, 1));
-  lab.out(from_host() / ipv6(kHost6, kOut6) / tcp(40000, 80).syn());
-  for (const uint16_t workers : {3, 1, 1}) {
-    const path::Restored restored = lab.restart(workers);
-    EXPECT_EQ(restored.dropped, 0u);
-    EXPECT_EQ(lab.gauge_of_service(id), 42u);
-    for (const Flow& flow : flows) {
-      const Fate there = lab.out(from_host() / ipv4(kHost, flow.to) / udp(flow.from, 53) / "again",
-                                 static_cast<uint16_t>(flow.from % workers));
-      ASSERT_EQ(ends_of(there.frame).source_port, flow.port);
-      const Fate back =
-          lab.back(from_outside() / ipv4(flow.to, "203.0.113.1") / udp(53, flow.port) / "answer");
-      ASSERT_EQ(ends_of(back.frame).destination_port, flow.from);
-    }
-    // Ports that live flows have are taken.
-    const uint16_t fresh = ends_of(lab.question(9, flows[0].to.c_str()).frame).source_port;
-    EXPECT_NE(fresh, flows[0].port);
-    lab.advance(31);  // it goes, and so do the ping and the SYN
-    lab.out(from_host() / ipv4(kHost, kOut) / echo_request(77, 1));
-    lab.out(from_host() / ipv6(kHost6, kOut6) / tcp(40000, 80).syn());
-    EXPECT_EQ(lab.flow_count(), 42u);
-  }
-  EXPECT_EQ(lab.audit(), "");
-}
-
-TEST(Masquerade, ARuleThatIsGoneAtARestartLeavesItsFlows) {
-  Inside lab;
-  const ServiceId id = lab.world().put_rule(rule());
-  const uint16_t port = ends_of(lab.question(5353).frame).source_port;
-  lab.world().retire_rule(id);
-  lab.world().remove(id);
-  EXPECT_EQ(lab.restart(1).kept, 1u);
-  EXPECT_EQ(lab.back(from_outside() / ipv4(kOut, "203.0.113.1") / udp(53, port) / "a").verdict,
-            Verdict::forward);
-  lab.advance(301);
-  EXPECT_EQ(lab.flow_count(), 0u);
-}
-
-/// As with the tables of another version: slots mean something else, inside hosts do not.
-TEST(Masquerade, ARestartFindsTheRuleByWhoIsInside) {
-  Inside lab;
-  const ServiceId id = lab.world().put_rule(rule());
-  lab.question(5353);
-  lab.world().retire_rule(id);
-  lab.world().remove(id);
-  const ServiceId second = lab.world().put_rule(rule());
-  ASSERT_NE(id, second);
-  EXPECT_EQ(lab.restart(1).kept, 1u);
-  EXPECT_EQ(lab.gauge_of_service(second), 1u);
-  EXPECT_EQ(lab.gauge_of_service(id), 0u);
-}
-
 TEST(Masquerade, APortThatTheHostUsesAgainOpensAnew) {
   Inside lab;
   lab.world().put_rule(rule());
@@ -483,40 +356,6 @@ TEST(Masquerade, SegmentSizesAreLowered) {
       lab.out(from_host() / ipv4(kHost, kOut) / tcp(40000, 80).syn().options({2, 4, 5, 180}));
   const auto bytes = syn.frame.bytes();
   EXPECT_EQ(bytes[56] << 8 | bytes[57], 1300);
-}
-
-TEST(NatLog, OpensAndCloses) {
-  Inside lab;
-  lab.world().put_rule(rule());
-  lab.world().put(web(tables::Mode::fullnat));
-  const uint16_t port = ends_of(lab.question(5353).frame).source_port;
-  Conversation(lab, "198.51.100.9", 40000).open();  // a service's flow: no business of the log
-  auto records = lab.nat_log(0);
-  ASSERT_EQ(records.size(), 1u);
-  EXPECT_EQ(records[0].kind, Kind::open);
-  EXPECT_EQ(records[0].when, lab.now().nanoseconds);
-  EXPECT_EQ(records[0].inside, world::address(kHost));
-  EXPECT_EQ(records[0].inside_port, 5353);
-  EXPECT_EQ(records[0].snat, world::address("203.0.113.1"));
-  EXPECT_EQ(records[0].snat_port, port);
-  EXPECT_EQ(records[0].outside, world::address(kOut));
-  EXPECT_EQ(records[0].outside_port, 53);
-  EXPECT_EQ(records[0].protocol, net::Protocol::udp);
-  lab.advance(31);
-  records = lab.nat_log(0);
-  ASSERT_EQ(records.size(), 1u);
-  EXPECT_EQ(records[0].kind, Kind::close);
-  EXPECT_EQ(records[0].snat_port, port);
-}
-
-TEST(NatLog, WhatFindsNoRoomIsCounted) {
-  Inside lab;
-  lab.world().put_rule(rule());
-  for (uint16_t n = 0; n < 70; ++n) {
-    EXPECT_EQ(lab.question(static_cast<uint16_t>(2000 + n)).verdict, Verdict::forward);
-  }
-  EXPECT_EQ(lab.nat_log(0).size(), 64u);
-  EXPECT_EQ(lab.count(&tables::WorkerLine::nat_log_lost), 6u);
 }
 
 }  // namespace
