@@ -93,10 +93,11 @@ Meters::Verdict Meters::admit(const tables::Service& service, const net::Address
   if (slot >= services_) return {};
   if (limits.all.at_once != 0 && flows >= limits.all.at_once) return {Reason::limit_flows};
   Verdict verdict;
+  Cell* cell = nullptr;
   if (limits.client.exists()) {
     remember_bits(service);
     const uint64_t hash = this->hash(static_cast<uint16_t>(slot), client);
-    Cell* cell = find_or_make(hash, now, verdict.forgot);
+    cell = find_or_make(hash, now, verdict.forgot);
     if (cell != nullptr) {
       const uint32_t has = flows_in(cell->word.load(std::memory_order_relaxed));
       if (limits.client.at_once != 0 && has >= limits.client.at_once) {
@@ -107,7 +108,10 @@ Meters::Verdict Meters::admit(const tables::Service& service, const net::Address
       if (verdict.reason != Reason::none) return verdict;
     }
   }
-  if (!rates_[slot].take(limits.all.per_second, now)) verdict.reason = Reason::limit_flow_rate;
+  if (!rates_[slot].take(limits.all.per_second, now)) {
+    verdict.reason = Reason::limit_flow_rate;
+    if (cell != nullptr) cell->rate.give_back(limits.client.per_second);
+  }
   return verdict;
 }
 

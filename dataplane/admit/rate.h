@@ -29,10 +29,14 @@ class Rate {
       if (due_.compare_exchange_weak(before, next, std::memory_order_relaxed)) return true;
     }
   }
-  /// What was just taken was not used after all.
+  /// What was just taken was not used after all. Nothing, if somebody has reset it since.
   void give_back(uint64_t per_second, uint64_t count = 1) {
     if (per_second == 0) return;
-    due_.fetch_sub(count * net::kNanosecondsPerSecond / per_second, std::memory_order_relaxed);
+    const uint64_t apart = count * net::kNanosecondsPerSecond / per_second;
+    uint64_t before = due();
+    while (before >= apart &&
+           !due_.compare_exchange_weak(before, before - apart, std::memory_order_relaxed)) {
+    }
   }
   /// Boot-time ns.
   uint64_t due() const { return due_.load(std::memory_order_relaxed); }
