@@ -1,10 +1,12 @@
-// What else a packet may feel: its wait for a turn, and pushes of the control plane.
+// What else a packet may feel: its wait for a turn, pushes of the control plane, and everything
+// that can be switched on.
 #include <pthread.h>
 #include <x86intrin.h>
 
 #include <atomic>
 #include <chrono>
 #include <cmath>
+#include <memory>
 #include <thread>
 
 #include "bench/path/measure.h"
@@ -120,6 +122,36 @@ Pushes measure_pushes(Rig& rig, const Options& options, int core) {
   stop = true;
   writer.join();
   return {spread(costs[0]), spread(costs[1]), spread(ratios).median, pushed / seconds};
+}
+
+Everything measure_everything(const Case& what, const Options& options) {
+  constexpr size_t kKinds = Everything::kKinds;
+  std::array<std::unique_ptr<Rig>, kKinds> rigs;
+  for (size_t kind = 0; kind < kKinds; ++kind) {
+    Options own = options;
+    if (kind != 0) own.services = Everything::kServices;
+    own.everything = kind >= 2;
+    own.metered = kind == 3;
+    rigs[kind] = std::make_unique<Rig>(what, own);
+    rigs[kind]->open_flows();
+  }
+  std::array<std::vector<double>, kKinds> costs, ratios;
+  Options one = options;
+  one.runs = 1;
+  for (uint32_t round = 0; round < options.runs; ++round) {
+    for (size_t kind = 0; kind < kKinds; ++kind) {
+      const Cost cost = measure_known(*rigs[kind], one);
+      if (cost.forwarded != cost.packets) return {};
+      costs[kind].push_back(cost.cycles_per_packet.median);
+      ratios[kind].push_back(costs[kind].back() / costs[0].back());
+    }
+  }
+  Everything all;
+  for (size_t kind = 0; kind < kKinds; ++kind) {
+    all.cycles[kind] = spread(costs[kind]);
+    all.to_bare[kind] = spread(ratios[kind]).median;
+  }
+  return all;
 }
 
 }  // namespace nezu::bench

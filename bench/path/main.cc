@@ -37,6 +37,9 @@ constexpr const char* kHelp =
   --pushes        also: the same packets with 1,000 pushes a second of their service
   --capture WORDS all of it while a capture with that filter looks at every packet, and copies those
                   that match: what came in and what leaves
+  --everything    also: the same at 65,000 services with a server each, hit at random; these with access
+                  lists, limits of flows, marks, persistence and SYN cookies; and with limits of
+                  packets and bits too (nat only)
   --second-core N for the other end of --hand-over and for who pushes; without: no other end
   --rebuild       also: the time to rebuild the table after a restart
   --runs N        default 5; medians are of these
@@ -56,7 +59,7 @@ struct Wanted {
   std::string json;
   uint32_t new_flows = 0;
   double steady = 0, lives = 0, cookies = 0;  ///< seconds
-  bool rebuild = false, hand_over = false, latency = false, pushes = false;
+  bool rebuild = false, hand_over = false, latency = false, pushes = false, everything = false;
   int second_core = -1;
 };
 
@@ -96,6 +99,8 @@ Wanted parse_options(int argc, char** argv) {
       wanted.latency = true;
     } else if (option == "--pushes") {
       wanted.pushes = true;
+    } else if (option == "--everything") {
+      wanted.everything = true;
     } else if (option == "--capture") {
       wanted.options.captures = true;
       wanted.options.filter = value();
@@ -128,6 +133,9 @@ Wanted parse_options(int argc, char** argv) {
   if (wanted.cases.empty()) usage("no case");
   for (const bench::Case& one : wanted.cases) {
     if (wanted.lives != 0 && one.is_mixed()) usage("lives are of one family only: " + one.text);
+    if (wanted.everything && (one.mode != tables::Mode::nat || one.is_mixed())) {
+      usage("everything is switched on in nat within one family: " + one.text);
+    }
     const bool is_nat = one.mode == tables::Mode::nat || one.mode == tables::Mode::fullnat;
     if (wanted.cookies != 0 && (!is_nat || one.protocol != net::Protocol::tcp)) {
       usage("SYN cookies are of TCP in nat and fullnat: " + one.text);
@@ -220,6 +228,25 @@ std::string run_pushes(bench::Rig& rig, const bench::Options& options, int core)
                                  ", \"with\": " + json_of(cost.with) + "}");
 }
 
+std::string run_everything(const bench::Case& what, const bench::Options& options) {
+  const bench::Everything cost = bench::measure_everything(what, options);
+  if (cost.to_bare[0] == 0) {
+    std::fprintf(stderr, "%s: with everything switched on packets were dropped\n",
+                 what.text.c_str());
+    std::exit(1);
+  }
+  std::ostringstream json;
+  for (size_t kind = 0; kind < bench::Everything::kKinds; ++kind) {
+    const char* name = bench::Everything::kNames[kind];
+    std::printf("%-26s %s: %.1f cycles, %.3f of bare\n", "", name, cost.cycles[kind].median,
+                cost.to_bare[kind]);
+    json << (kind == 0 ? "" : ", ") << '"' << name
+         << "\": {\"cycles\": " << json_of(cost.cycles[kind])
+         << ", \"to_bare\": " << cost.to_bare[kind] << '}';
+  }
+  return ",\n   \"everything\": {" + json.str() + "}";
+}
+
 /// One case: a line on the terminal, an object in the file.
 std::string run_case(const bench::Case& what, const Wanted& wanted) {
   bench::Options options = wanted.options;
@@ -305,6 +332,7 @@ std::string run_case(const bench::Case& what, const Wanted& wanted) {
     json << ",\n   \"rebuild_ms_per_million_flows\": " << json_of(spread);
     std::printf("%-26s rebuild: %.0f ms per million flows (median)\n", "", spread.median);
   }
+  if (wanted.everything) json << run_everything(what, options);
   if (wanted.hand_over) json << run_hand_over(what, options, wanted.second_core);
   std::fflush(stdout);
   return json.str() + "}";

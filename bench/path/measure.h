@@ -47,6 +47,18 @@ Steady measure_steady(Rig& rig, const Options& options, uint32_t first, double s
 Steady measure_cookies(Rig& rig, const Options& options, uint32_t first, double seconds,
                        bool timestamps);
 
+/// Packets of open flows at one bare service, at 65,000 bare ones with a server each, at those with
+/// everything switched on but for limits of packets and bits, and with these, in turn.
+struct Everything {
+  static constexpr uint32_t kServices = 65'000;
+  static constexpr size_t kKinds = 4;
+  static constexpr std::array<const char*, kKinds> kNames = {"bare", "many services",
+                                                             "everything on", "metered too"};
+  std::array<Spread, kKinds> cycles;     ///< of a packet
+  std::array<double, kKinds> to_bare{};  ///< medians of the runs'; 0: packets were dropped
+};
+Everything measure_everything(const Case& what, const Options& options);
+
 /// Known flows that another worker receives and hands over to their owner. `rig` has two workers.
 struct HandOver {
   Spread without, with;  ///< cycles of a packet, both ends in one thread, in turn

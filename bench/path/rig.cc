@@ -29,12 +29,23 @@ constexpr size_t kHugePage = 2 << 20;
   std::exit(1);
 }
 
-tables::Sizes sizes(uint16_t workers) {
+tables::Sizes sizes(const Options& options) {
   tables::Sizes sizes;
-  sizes.services = sizes.pools = sizes.servers = sizes.addresses = 256;
-  sizes.workers = workers;
-  sizes.heap_bytes = 8 << 20;
+  sizes.services = sizes.pools = sizes.servers = std::max(options.services, 256u);
+  sizes.addresses = 1024;
+  sizes.workers = options.workers;
+  sizes.heap_bytes = (uint64_t{8} << 20) + uint64_t{options.services} * 4096;
   return sizes;
+}
+
+/// Where the n-th of many services is, below that address, and its server.
+constexpr uint32_t kVips = 200, kHosts = 200;
+uint32_t vip_of(uint32_t n) { return n % kVips; }
+uint16_t port_of(uint32_t n) { return static_cast<uint16_t>(1000 + n / kVips); }
+Address at(const Address& first, uint32_t n) {
+  Address address = first;
+  address.bytes[15] = static_cast<uint8_t>(address.bytes[15] + n);
+  return address;
 }
 
 flow::Capacity capacity_for(const Case& what, const Options& options) {
@@ -221,9 +232,9 @@ Rig::Rig(const Case& what, const Options& options)
       options_(options),
       capacity_(capacity_for(what, options)),
       snats_(snats_for(capacity_)),
-      world_(sizes(options.workers)),
+      world_(sizes(options)),
       folder_(options.huge),
-      syn_guard_(sizes(options.workers).services, 1, {}) {
+      syn_guard_(sizes(options).services, 1, {}) {
   const bool v4 = what.servers == Family::ipv4;
   for (uint32_t i = 0; i < kServers; ++i) {
     texts_.push_back((v4 ? "10.0.1." : "fd00:1::") + std::to_string(10 + i));
@@ -245,7 +256,11 @@ Rig::Rig(const Case& what, const Options& options)
   }
   // Nothing expires while it is measured, unless a bench wants it.
   if (!options.default_timeouts) spec_.timeouts.fill(kNever);
-  world_.put(spec_);
+  if (options.services == 1) {
+    world_.put(spec_);
+  } else {
+    put_many();
+  }
   tables::Settings settings;
   if (!options.default_timeouts) settings.embryonic_percent = 100;
   settings.client_prefixes[0] = spec_.client_prefix;
@@ -263,6 +278,43 @@ Rig::~Rig() {
   files_.reset();
 }
 
+namespace {
+
+/// Everything that can be switched on, and none of it ever says no.
+void switch_on(world::ServiceSpec& spec, bool metered) {
+  constexpr uint32_t kPrefixes = 10'000;
+  for (uint32_t i = 0; i < kPrefixes; ++i) {
+    spec.access.deny.push_back({Address::v4(0x0b000000u + i * 512), 24});
+  }
+  spec.limits.all = spec.limits.client = {100'000'000, 4'000'000'000};
+  spec.limits.host_bits4 = 0;
+  spec.limits.host_bits6 = 64;
+  if (metered) {
+    spec.traffic.all = {1'000'000'000'000, 1'000'000'000, 0};
+    spec.traffic.client = {100'000'000'000, 1'000'000'000, 0};
+  }
+  spec.persistence.timeout_s = 3600;
+  spec.persistence.scope = tables::scope_of_mark(1);
+  spec.reset_when_idle = true;
+  if (spec.protocol == Protocol::tcp) spec.cookies = {100'000'000, 1, 1, {}};
+}
+
+}  // namespace
+
+void Rig::put_many() {
+  if (options_.everything) switch_on(spec_, options_.metered);
+  const Address vip = world::address(spec_.vip), server = world::address(texts_[0]);
+  world_.put_many(
+      spec_, options_.services,
+      [&](uint32_t n) {
+        return world::World::Place{at(vip, vip_of(n)), port_of(n)};
+      },
+      [&](uint32_t n) {
+        return world::World::Place{at(server, n % kHosts),
+                                   static_cast<uint16_t>(2000 + n / kHosts)};
+      });
+}
+
 void Rig::push(uint32_t n) {
   spec_.timeouts.fill(kNever + n % 1000);
   world_.put(spec_);
@@ -278,12 +330,23 @@ void Rig::start() {
   if (!files_->open(options)) fail(files_->error());
   static uint64_t seed = 1;
   steering_ = std::make_unique<steer::Steering>(options_.workers, ++seed);
+  if (options_.everything && meters_ == nullptr) {
+    constexpr uint32_t kClients = 1 << 20;
+    meters_ = std::make_unique<admit::Meters>(options_.services, kClients, options_.workers, 1);
+    if (!persistence_.open({folder_.path(), kClients, 1, {}, to_tick(now_)})) {
+      fail(persistence_.error());
+    }
+  }
   const double from = thread_seconds();
   std::vector<path::Path*> paths;
   for (uint16_t worker = 0; worker < options_.workers; ++worker) {
     path::Setup setup = path::setup_of(world_.region(), worker, options_.workers);
     setup.steering = steering_.get();
     setup.syn_guard = &syn_guard_;
+    if (options_.everything) {
+      setup.meters = meters_.get();
+      setup.persistence = &persistence_.table();
+    }
     setup.snat_lines = std::max(setup.snat_lines, snats_ * kServers * tables::kShardCount * 9 / 8);
     tables_.push_back(std::make_unique<flow::Table>(files_->memory(worker), capacity_,
                                                     steering_->flow_hash(), to_tick(now_)));
@@ -330,12 +393,18 @@ void Rig::first_frame(uint32_t n, Template& out) const {
   // Every client address has a thousand ports.
   const uint32_t client = n / 1000;
   const auto port = static_cast<uint16_t>(1024 + n % 1000 * 61);
+  // Services are hit at random.
+  const uint32_t service =
+      options_.services == 1 ? 0 : static_cast<uint32_t>(net::mix64(n) % options_.services);
+  const uint32_t vip = options_.services == 1 ? 0 : vip_of(service);
+  const uint16_t to = options_.services == 1 ? kPort : port_of(service);
   if (v4) {
-    Writer{out}.ipv4(0x64000001u + client, 0xcb00710au, case_.protocol, port, kPort, flags);
+    Writer{out}.ipv4(0x64000001u + client, 0xcb00710au + vip, case_.protocol, port, to, flags);
   } else {
     Address source = *parse_address("2001:db8:c::");
     store(&source.bytes[12], swap32(client + 1));
-    Writer{out}.ipv6(source, *parse_address("2001:db8::10"), case_.protocol, port, kPort, flags);
+    Writer{out}.ipv6(source, at(*parse_address("2001:db8::10"), vip), case_.protocol, port, to,
+                     flags);
   }
 }
 

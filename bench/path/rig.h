@@ -7,11 +7,13 @@
 #include <vector>
 
 #include "bench/path/folder.h"
+#include "dataplane/admit/meters.h"
 #include "dataplane/admit/syn_guard.h"
 #include "dataplane/capture/recorder.h"
 #include "dataplane/flow/file.h"
 #include "dataplane/path.h"
 #include "dataplane/path_restore.h"
+#include "dataplane/steer/persistence_file.h"
 #include "dataplane/steer/steering.h"
 #include "dataplane/tables/reader.h"
 #include "tests/path/world.h"
@@ -42,6 +44,11 @@ struct Options {
   uint16_t workers = 1;           ///< each with a table of that capacity
   bool captures = false;          ///< somebody captures meanwhile
   std::string filter;             ///< of that capture
+  /// Each flow at one of so many services, with a server of its own; 1: one service, 16 servers.
+  uint32_t services = 1;
+  /// They have access lists, limits of flows, marks, persistence and SYN cookies above a rate.
+  bool everything = false;
+  bool metered = false;  ///< and limits of packets and bits, of services and of clients
 };
 
 /// 64-byte frames (60 without their checksum); IPv6 TCP needs 74.
@@ -112,6 +119,7 @@ class Rig {
 
  private:
   void start();
+  void put_many();
   void begin_capture();
   uint16_t run(Template& frame);
 
@@ -127,6 +135,8 @@ class Rig {
   std::vector<std::unique_ptr<tables::Reader>> readers_;
   std::unique_ptr<steer::Steering> steering_;
   admit::SynGuard syn_guard_;
+  std::unique_ptr<admit::Meters> meters_;
+  steer::PersistenceFile persistence_;
   std::unique_ptr<flow::Files> files_;
   std::vector<std::unique_ptr<flow::Table>> tables_;
   std::vector<std::unique_ptr<path::Path>> paths_;

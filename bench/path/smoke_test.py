@@ -47,6 +47,13 @@ class Smoke(unittest.TestCase):
         self.assertEqual(done.returncode, 0, errors)
         self.assertEqual(said.count("; 0 refused"), 4, said)
 
+    def test_everything(self):
+        done = start(*SMALL, "--everything", "--case", "nat,tcp,ipv4,500", "--case",
+                     "nat,udp,ipv6,500")
+        said, errors = done.communicate(timeout=120)
+        self.assertEqual(done.returncode, 0, errors)
+        self.assertEqual(said.count("metered too"), 2, said)
+
     def test_an_error(self):
         done = start(*SMALL, "--capacity", "4096", "--case", "nat,udp,ipv4,5000")
         _, errors = done.communicate(timeout=60)
