@@ -75,10 +75,12 @@ def make_database(folder):
 
 
 def start_mariadb(world, server, template):
+    """template: None for one that ran before, with what it had."""
     data = world.folder / f"{server.name}-db"
-    shutil.copytree(template, data)
-    (data / "users.sql").write_text(USERS)
-    world.process(f"{server.name}-mariadb", *server.namespace.command(
+    if template:
+        shutil.copytree(template, data)
+        (data / "users.sql").write_text(USERS)
+    return world.process(f"{server.name}-mariadb", *server.namespace.command(
         "mariadbd", "--no-defaults", f"--datadir={data}", f"--socket={data}/socket", "--user=root",
         f"--port={SQL}", "--bind-address=*", "--skip-name-resolve", f"--report-host={server.name}",
         f"--init-file={data}/users.sql", *SMALL))
