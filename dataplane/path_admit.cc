@@ -180,8 +180,9 @@ bool comes_from_servers(const Turn& turn, const net::Packet& packet) {
 template <typename F>
 bool goes_back(Turn& turn, Opening& opening, net::Packet& packet, const typename F::Tuple& tuple,
                uint8_t shard) {
-  const tables::Service* returning = redirecting(turn, tuple.instance, address_of(tuple.source),
-                                                 tuple.protocol, net::swap16(tuple.source_port));
+  const tables::Service* returning =
+      redirecting(turn, tuple.instance, address_of(tuple.source), tuple.protocol,
+                  net::swap16(tuple.source_port), address_of(tuple.destination));
   if (returning != nullptr && returning->return_to_sender != 0 &&
       comes_from_servers(turn, packet) && packet.shape == net::Shape::transport &&
       why_no_opening(packet) == Reason::none) {
@@ -196,7 +197,7 @@ template <typename Tuple>
 bool goes_on(Turn& turn, const net::Packet& packet, const Tuple& tuple) {
   return comes_from_servers(turn, packet) &&
          redirecting(turn, tuple.instance, address_of(tuple.destination), tuple.protocol,
-                     net::swap16(tuple.destination_port)) != nullptr;
+                     net::swap16(tuple.destination_port), address_of(tuple.source)) != nullptr;
 }
 
 /// To nobody of ours, and of no flow: redirected on its way back, taken by a rule of source NAT, or
@@ -224,7 +225,7 @@ void admit_one(Turn& turn, Opening& opening, net::Packet& packet) {
     packet.flow = turn.state.flows.find(tuple, packet.hash).word();
     if (packet.flow != net::kNoFlow) return;
   }
-  const Opening::Target& target = opening.target<F>(tuple);
+  const Opening::Target& target = opening.target<F>(packet, tuple);
   const steer::Whose whose{target.local, target.prefix, turn.state.setup.sides[packet.port]};
   const steer::Place place = turn.state.steering.place(tuple, whose, turn.view.settings());
   if (packet.shape == net::Shape::transport) {
@@ -259,6 +260,9 @@ void admit_one(Turn& turn, Opening& opening, net::Packet& packet) {
     if (place.local == nullptr && is_somebodys<F>(turn, opening, packet, tuple, place.shard))
       return;
     return pass_by(turn, packet, tuple.instance, place.local);
+  }
+  if (target.service != nullptr && target.service->one_packet != 0) [[unlikely]] {
+    return admit_datagram<F>(turn, opening, packet, tuple, *target.service, place.shard);
   }
   if (packet.shape == net::Shape::fragment) {
     return refuse(turn, packet, Reason::fragment_unmatched,

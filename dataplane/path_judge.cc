@@ -293,9 +293,10 @@ bool Judge::is_data_of(const flow::Track& track, const tables::ServerIdentity& i
 
 template <typename Tuple>
 uint16_t Judge::service_for(const Tuple& tuple) const {
+  const net::Address client = address_of(tuple.source);
   const tables::Service* service =
       tables::match(view_, tuple.instance, address_of(tuple.destination), tuple.protocol,
-                    net::swap16(tuple.destination_port))
+                    net::swap16(tuple.destination_port), {&client, {}})
           .service;
   return service != nullptr ? static_cast<uint16_t>(index(service->id)) : kUnknown;
 }

@@ -63,8 +63,17 @@ void Opening::refused(net::Packet& packet, const tables::Service& service, Reaso
   refuse(*turn_, packet, reason, refusal);
 }
 
+namespace {
+
+tables::Interface entry_of(const Turn& turn, const net::Packet& packet) {
+  const auto& ports = turn.state.setup.ports;
+  return {packet.port < ports.size() ? ports[packet.port] : 0, packet.vlan, {}};
+}
+
+}  // namespace
+
 template <typename F>
-const Opening::Target& Opening::target(const typename F::Tuple& tuple) {
+const Opening::Target& Opening::target(const net::Packet& packet, const typename F::Tuple& tuple) {
   Queue<F>& queue = this->queue<F>();
   const auto is_like = [&](const typename F::Tuple& other) {
     return tuple.destination == other.destination &&
@@ -74,13 +83,14 @@ const Opening::Target& Opening::target(const typename F::Tuple& tuple) {
   if (queue.known && is_like(queue.like)) [[likely]]
     return queue.target;
   const uint16_t port = net::swap16(tuple.destination_port);
+  const net::Address client = address_of(tuple.source);
   const Target found = tables::match(turn_->view, tuple.instance, address_of(tuple.destination),
-                                     tuple.protocol, port);
+                                     tuple.protocol, port, {&client, entry_of(*turn_, packet)});
   // Answers go to one client after another: they leave what is known of the service alone.
   static constexpr Target kNobody;
   if (found.local == nullptr && found.prefix == nullptr) return kNobody;
   queue.like = tuple;
-  queue.known = true;
+  queue.known = !found.asked_who;
   queue.target = found;
   const tables::LocalAddress* local = found.local;
   if (local != nullptr && local->passive_last != 0 && port >= local->passive_first &&
@@ -376,8 +386,8 @@ Reason Opening::decide_outward(const typename F::Tuple& tuple, const tables::Ser
   return Reason::none;
 }
 
-template const Opening::Target& Opening::target<V4>(const net::Tuple4&);
-template const Opening::Target& Opening::target<V6>(const net::Tuple6&);
+template const Opening::Target& Opening::target<V4>(const net::Packet&, const net::Tuple4&);
+template const Opening::Target& Opening::target<V6>(const net::Packet&, const net::Tuple6&);
 template void Opening::prepare<V4>(net::Packet&, const net::Tuple4&, const tables::Service&,
                                    uint8_t);
 template void Opening::prepare<V6>(net::Packet&, const net::Tuple6&, const tables::Service&,

@@ -98,6 +98,11 @@ void announce_answers(Turn& turn, flow::FlowId id);
 template <typename F>
 void admit_message(Turn& turn, Opening& opening, net::Packet& packet,
                    const typename F::Tuple& tuple, const tables::Service& service, uint8_t shard);
+/// A datagram of a client, or a piece of one, of a service that schedules each by itself
+/// (path_datagrams.cc).
+template <typename F>
+void admit_datagram(Turn& turn, Opening& opening, net::Packet& packet,
+                    const typename F::Tuple& tuple, const tables::Service& service, uint8_t shard);
 /// path_masquerade.cc: a packet to somebody else that no flow knows. True when a rule of source NAT
 /// has dealt with it.
 template <typename F>
@@ -117,7 +122,7 @@ class Opening {
   /// Where a packet is going to: new flows mostly go where the one before went.
   using Target = tables::Match;
   template <typename F>
-  const Target& target(const typename F::Tuple& tuple);
+  const Target& target(const net::Packet& packet, const typename F::Tuple& tuple);
 
   /// A packet that opens a flow of `service`, or is refused.
   template <typename F>

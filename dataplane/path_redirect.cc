@@ -48,10 +48,10 @@ const tables::Member* member_by_mac(const Turn& turn, net::Instance instance,
 
 const tables::Service* redirecting(const Turn& turn, net::Instance instance,
                                    const net::Address& address, net::Protocol protocol,
-                                   uint16_t port) {
+                                   uint16_t port, const net::Address& client) {
   if (!turn.view.root()->prefixes.any()) return nullptr;
   const tables::Service* service =
-      tables::match(turn.view, instance, address, protocol, port).service;
+      tables::match(turn.view, instance, address, protocol, port, {&client, {}}).service;
   const bool redirects =
       service != nullptr && service->mode == tables::Mode::redirect && service->enabled != 0;
   return redirects ? service : nullptr;

@@ -2,8 +2,8 @@
 // them, and its Call-ID says which server it goes to.
 //
 // A client's datagrams find no flow by themselves: one port may hold many calls, each at a server
-// of its own. A flow is filed for each server that the client talks to, in a lane of its own
-// (net::Tuple4::lane), and `admit` looks for the one that the message belongs to:
+// of its own. A flow is filed for each server that the client talks to (path_lanes.h), and `admit`
+// looks for the one that the message belongs to:
 //
 //   Call-ID known, its server serves   -> that server
 //   unknown, but within a dialogue     -> the server of one of the client's flows (after a restart)
@@ -18,6 +18,7 @@
 #include "dataplane/forward/gap.h"
 #include "dataplane/forward/translation.h"
 #include "dataplane/path_control.h"
+#include "dataplane/path_lanes.h"
 #include "dataplane/path_open.h"
 #include "dataplane/steer/calls.h"
 
@@ -63,29 +64,6 @@ Reason judge(const net::Packet& packet, SipMessage& message) {
 // --- which server --------------------------------------------------------------------------------
 
 constexpr uint32_t kLanes = 4;  ///< places that a server's flow may have
-uint8_t lane_of(uint16_t server, uint32_t place) {
-  return static_cast<uint8_t>(1 + (net::mix64(server) + place) % 255);
-}
-
-/// The client's flow to that server.
-template <typename Tuple>
-FlowId flow_to(const Turn& turn, Tuple tuple, uint16_t server) {
-  for (uint32_t i = 0; i < kLanes; ++i) {
-    tuple.lane = lane_of(server, i);
-    const FlowId id = turn.state.flows.find(tuple);
-    if (id.exists() && turn.state.flows.track(id).server == server) return id;
-  }
-  return FlowId();
-}
-/// A lane in which no flow of the client is; 0: none.
-template <typename Tuple>
-uint8_t free_lane(const Turn& turn, Tuple tuple, uint16_t server) {
-  for (uint32_t i = 0; i < kLanes; ++i) {
-    tuple.lane = lane_of(server, i);
-    if (!turn.state.flows.find(tuple).exists()) return tuple.lane;
-  }
-  return 0;
-}
 
 bool serves(const tables::Member& member) {
   return member.state == tables::ServerState::ready ||
@@ -117,7 +95,7 @@ const tables::Member* member_for(Turn& turn, const tables::Service& service,
     for (uint32_t i = 0; i < pool.member_count; ++i) {
       const tables::Member& member = pool.members()[i];
       const auto server = static_cast<uint16_t>(index(member.server));
-      if (serves(member) && flow_to(turn, tuple, server).exists()) return &member;
+      if (serves(member) && lanes::flow_to(turn, tuple, server, kLanes).exists()) return &member;
     }
   }
   return nullptr;
@@ -146,6 +124,10 @@ void admit_message(Turn& turn, Opening& opening, net::Packet& packet,
   if (const Reason reason = judge(packet, message); reason != Reason::none) {
     return packet.drop(reason);
   }
+  if (service.traffic.exist()) {
+    const Reason beyond = why_not_passed(turn, packet, service, address_of(tuple.source));
+    if (beyond != Reason::none) return packet.drop(beyond);
+  }
   const tables::Pool* pool = turn.view.pool(service.pool);
   if (pool == nullptr) return opening.refused(packet, service, Reason::no_server);
   opening.settle();
@@ -153,7 +135,7 @@ void admit_message(Turn& turn, Opening& opening, net::Packet& packet,
   if (member == nullptr) member = opening.pick<F>(packet, tuple, service, *pool);
   if (member == nullptr) return;
   const auto server = static_cast<uint16_t>(index(member->server));
-  FlowId id = flow_to(turn, tuple, server);
+  const FlowId id = lanes::flow_to(turn, tuple, server, kLanes);
   if (!id.exists()) {
     if (service.enabled == 0) {
       return refuse(turn, packet, Reason::service_disabled, service.refusal);
@@ -164,7 +146,7 @@ void admit_message(Turn& turn, Opening& opening, net::Packet& packet,
       return opening.refused(packet, service, out, tables::Refusal::drop);
     }
     typename F::Tuple own = tuple;
-    own.lane = free_lane(turn, tuple, server);
+    own.lane = lanes::free_lane(turn, tuple, server, kLanes);
     if (own.lane == 0) return opening.refused(packet, service, Reason::flow_bucket_full);
     packet.hash = turn.state.flows.hash_of(own);
     opening.prepare_for<F>(packet, own, service, shard, *member);

@@ -257,10 +257,11 @@ inline net::Address address_of(const std::array<uint8_t, 16>& raw) {
   return net::Address::v6(raw.data());
 }
 // Mode `redirect` (path_redirect.cc).
-/// The service in `redirect` that takes what is for that address and port; null: none.
+/// The service in `redirect` that takes what that client sends to that address and port, by
+/// whatever interface; null: none.
 const tables::Service* redirecting(const Turn& turn, net::Instance instance,
                                    const net::Address& address, net::Protocol protocol,
-                                   uint16_t port);
+                                   uint16_t port, const net::Address& client);
 /// A relay for a flow of `service`, in `track.snat`.
 net::Reason hold_relay(Turn& turn, const net::Packet& packet, const tables::Service& service,
                        const tables::Member* member, flow::Track& track);

@@ -3,7 +3,9 @@
 #include <algorithm>
 
 #include "controlplane/compile/pings.h"
+#include "controlplane/compile/prefixes.h"
 #include "controlplane/config/names.h"
+#include "dataplane/tables/match.h"
 
 namespace nezu::compile {
 namespace {
@@ -196,6 +198,10 @@ ServiceImage compile_service(const v1::VirtualService& service) {
   image.key.port = static_cast<uint16_t>(service.port());
   image.key.last_port = static_cast<uint16_t>(service.last_port());
   image.key.protocol = config::to_net(service.protocol());
+  if (config::is_for_some(service)) {
+    image.key = tables::key_for_some(image.key);
+  }
+  image.one_packet = service.one_packet();
   image.return_to_sender = service.return_to_sender();
   image.mode = mode_of(service.mode());
   image.gue_port = static_cast<uint16_t>(service.gue_port());
@@ -347,7 +353,9 @@ void Compilation::addresses() {
       for (const std::string& name : model_.open_services_at(number, text)) {
         const v1::VirtualService& service = *model_.services().find(name);
         image.by_side = image.by_side || service.mode() == v1::MODE_REDIRECT;
-        image.open_services.push_back({name, compile_service(service).key});
+        image.open_services.push_back({name, compile_service(service).key,
+                                       prefixes_of(service.sources()),
+                                       interfaces_of(service.interfaces())});
       }
       passive_ports(services, image);
       image_.addresses.push_back(std::move(image));

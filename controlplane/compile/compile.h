@@ -91,6 +91,7 @@ struct ServiceImage {
   tables::FlowLimits limits;
   tables::TrafficLimits traffic;
   tables::CookieRule cookies;
+  bool one_packet = false;
   std::vector<uint8_t>
       access;  ///< as tables::build_access_list makes it; filled by `compile` alone
 };
@@ -128,6 +129,8 @@ struct AddressImage {
   struct OpenService {
     std::string name;
     tables::ServiceKey key;
+    std::vector<net::Prefix> sources{};           ///< whose packets it takes; none: everybody's
+    std::vector<tables::Interface> interfaces{};  ///< by which they come; none: any
   };
   std::vector<OpenService> open_services;  ///< what its rules are made of
 };

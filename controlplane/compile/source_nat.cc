@@ -11,20 +11,6 @@ namespace {
 
 constexpr size_t kMostSnatAddresses = 4096;
 
-std::vector<tables::Interface> interfaces_of(
-    const google::protobuf::RepeatedPtrField<std::string>& list) {
-  std::vector<tables::Interface> interfaces;
-  for (const std::string& text : list) {
-    const size_t dot = text.find('.');
-    tables::Interface& interface = interfaces.emplace_back();
-    interface.port = tables::port_identity(std::string_view(text).substr(0, dot));
-    if (dot != std::string::npos) {
-      interface.vlan = static_cast<uint16_t>(std::stoi(text.substr(dot + 1)));
-    }
-  }
-  return interfaces;
-}
-
 void add_servers(const v1::Pool& pool, std::vector<net::Prefix>& to) {
   for (const v1::RealServer& server : pool.servers()) {
     if (const auto address = net::parse_address(server.address())) {

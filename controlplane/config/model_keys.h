@@ -13,9 +13,13 @@ inline std::string address_key(uint32_t instance, const std::string& address) {
   return std::to_string(instance) + " " + address;
 }
 
+/// Services for everybody: one at each place. Those for some are told apart where links are
+/// checked.
 inline std::string service_key(const v1::VirtualService& service) {
-  return address_key(service.instance(), service.address()) + " " + std::to_string(service.port()) +
-         "-" + std::to_string(service.last_port()) + " " + std::to_string(service.protocol());
+  const std::string place =
+      address_key(service.instance(), service.address()) + " " + std::to_string(service.port()) +
+      "-" + std::to_string(service.last_port()) + " " + std::to_string(service.protocol());
+  return is_for_some(service) ? place + " some" : place;
 }
 
 inline std::string kind_key(const std::string& pool, v1::Protocol protocol, bool is_v4) {

@@ -66,7 +66,12 @@ bool is_prefix(const v1::VirtualService& service) {
 }
 
 bool is_open(const v1::VirtualService& service) {
-  return service.last_port() != 0 || service.protocol() == v1::PROTOCOL_ANY || is_prefix(service);
+  return service.last_port() != 0 || service.protocol() == v1::PROTOCOL_ANY || is_prefix(service) ||
+         is_for_some(service);
+}
+
+bool is_for_some(const v1::VirtualService& service) {
+  return !service.sources().empty() || !service.interfaces().empty();
 }
 
 bool has_one_port(const v1::VirtualService& service) {

@@ -157,14 +157,23 @@ void normalise_weights(v1::Pool& pool) {
   }
 }
 
-void normalise(v1::AccessList& access) {
-  for (auto* list : {access.mutable_allow(), access.mutable_deny()}) {
-    for (std::string& text : *list) {
-      canonical_network(text);
-    }
-    std::sort(list->begin(), list->end());
-    list->erase(std::unique(list->begin(), list->end()), list->end());
+using Texts = google::protobuf::RepeatedPtrField<std::string>;
+
+void sort_once(Texts& list) {
+  std::sort(list.begin(), list.end());
+  list.erase(std::unique(list.begin(), list.end()), list.end());
+}
+
+void canonical_networks(Texts& list) {
+  for (std::string& text : list) {
+    canonical_network(text);
   }
+  sort_once(list);
+}
+
+void normalise(v1::AccessList& access) {
+  canonical_networks(*access.mutable_allow());
+  canonical_networks(*access.mutable_deny());
 }
 
 }  // namespace
@@ -207,6 +216,8 @@ void normalise(v1::VirtualService& service) {
   if (!service.client_prefix().empty()) {
     canonical_prefix(*service.mutable_client_prefix());
   }
+  canonical_networks(*service.mutable_sources());
+  sort_once(*service.mutable_interfaces());
   if (service.has_access()) {
     normalise(*service.mutable_access());
   }

@@ -53,6 +53,11 @@ void warn_source_nats(const Model& model, const store::Edit& edit, Problems& war
 
 // What several kinds of objects have.
 void check_access(const v1::AccessList& access, const std::string& path, Problems& problems);
+using Texts = google::protobuf::RepeatedPtrField<std::string>;
+/// Prefixes or addresses (validate_networks.cc).
+void check_networks(const Texts& list, int most, const std::string& path, Problems& problems);
+/// "back" or "back.100".
+void check_interfaces(const Texts& list, const std::string& path, Problems& problems);
 void check_name(const std::string& name, const std::string& path, Problems& problems);
 void check_timeouts(const v1::Timeouts& timeouts, const std::string& path, Problems& problems);
 inline constexpr size_t kLongestDescription = 255;
@@ -103,6 +108,11 @@ void check_persistence(const v1::VirtualService& service, const std::string& pat
 void check_limits(const v1::Limits& limits, const std::string& path, Problems& problems);
 void check_syn_cookies(const v1::VirtualService& service, const std::string& path,
                        Problems& problems);
+void check_callers(const v1::VirtualService& service, const std::string& path, Problems& problems);
+void check_one_packet(const v1::VirtualService& service, const std::string& path,
+                      Problems& problems);
+/// Of two services at one place none takes the same callers.
+void check_callers_of(const Model& model, const v1::VirtualService& service, Problems& problems);
 /// Services of one mark have the same persistence.
 void check_mark(const Model& model, const v1::VirtualService& service, Problems& problems);
 void check_passive_alone(const Model& model, const v1::VirtualService& service, Problems& problems);

@@ -1,7 +1,12 @@
-// What is wrong with persistence, with the marks that join services by it, and with limits.
+// What is wrong with whom a service takes, with persistence, with the marks that join services by
+// it, and with limits.
+#include <algorithm>
+#include <optional>
+
 #include "controlplane/config/names.h"
 #include "controlplane/config/normalise.h"
 #include "controlplane/config/validate.h"
+#include "dataplane/net/address.h"
 
 namespace nezu::config {
 
@@ -79,6 +84,97 @@ void check_syn_cookies(const v1::VirtualService& service, const std::string& pat
   if (service.client_address() == v1::CLIENT_ADDRESS_TCP_OPTION) {
     complain(problems, path, "",
              "The client's address as an option and SYN cookies exclude each other; use proxy_v2.");
+  }
+}
+
+void check_callers(const v1::VirtualService& service, const std::string& path, Problems& problems) {
+  constexpr int kMostSources = 256;
+  constexpr uint64_t kMostPairs = 1024;
+  check_networks(service.sources(), kMostSources, path + ".sources", problems);
+  check_interfaces(service.interfaces(), path + ".interfaces", problems);
+  const auto pairs = static_cast<uint64_t>(std::max(service.sources_size(), 1)) *
+                     static_cast<uint64_t>(std::max(service.interfaces_size(), 1));
+  if (pairs > kMostPairs) {
+    complain(problems, path + ".sources", std::to_string(pairs),
+             "They make more than 1024 pairs with the interfaces; merge prefixes, or part the "
+             "service.");
+  }
+  const bool is_v4 = vip_of(service).address.is_v4();
+  for (int i = 0; i < service.sources_size(); ++i) {
+    const auto source = net::parse_prefix(service.sources(i));
+    if (source && source->address.is_v4() != is_v4) {
+      complain(problems, path + ".sources[" + std::to_string(i) + "]", service.sources(i),
+               std::string("The service is ") + family_text(is_v4) +
+                   ", so no client of it is in this prefix; leave it out.");
+    }
+  }
+}
+
+void check_one_packet(const v1::VirtualService& service, const std::string& path,
+                      Problems& problems) {
+  if (!service.one_packet()) {
+    return;
+  }
+  if (service.protocol() != v1::PROTOCOL_UDP) {
+    complain(problems, path, "true", "Only datagrams of UDP stand by themselves; leave it out.");
+  }
+  if (service.mode() == v1::MODE_REDIRECT) {
+    complain(problems, path, "true",
+             "In mode redirect both ends are other people's; leave it out.");
+  }
+  if (service.application() != v1::APPLICATION_UNSPECIFIED &&
+      service.application() != v1::APPLICATION_NONE) {
+    complain(problems, path, "true",
+             "Datagrams of an application go where their conversation goes; leave one of them "
+             "out.");
+  }
+  if (service.has_persistence()) {
+    complain(problems, path, "true",
+             "Persistence keeps all datagrams of a client on one server; leave one of them out.");
+  }
+}
+
+namespace {
+
+/// "10.0.0.0/8 by front" of what both take; empty: nothing.
+std::string common_caller(const v1::VirtualService& a, const v1::VirtualService& b) {
+  const auto common = [](const Texts& of_a, const Texts& of_b) -> std::optional<std::string> {
+    if (of_a.empty() && of_b.empty()) {
+      return "";
+    }
+    for (const std::string& text : of_a) {
+      if (std::binary_search(of_b.begin(), of_b.end(), text)) {
+        return text;
+      }
+    }
+    return std::nullopt;
+  };
+  const auto source = common(a.sources(), b.sources());
+  const auto interface = common(a.interfaces(), b.interfaces());
+  if (!source || !interface) {
+    return "";
+  }
+  return (source->empty() ? "everybody" : *source) +
+         (interface->empty() ? "" : " by interface " + *interface);
+}
+
+}  // namespace
+
+void check_callers_of(const Model& model, const v1::VirtualService& service, Problems& problems) {
+  for (const std::string& name : model.services_like(service)) {
+    if (name == service.name()) {
+      continue;
+    }
+    const std::string common = common_caller(service, *model.services().find(name));
+    if (common.empty()) {
+      continue;
+    }
+    const bool is_some = is_for_some(service);
+    complain(problems, service_path(service.name()) + (is_some ? ".sources" : ".port"),
+             is_some ? common : std::to_string(service.port()),
+             "Service " + name + " has the same address, port and protocol" +
+                 (is_some ? " and takes " + common + " as well" : std::string()) +
+                 "; change one of them.");
   }
 }
 

@@ -152,14 +152,7 @@ void check_service(const Scope& scope, const v1::VirtualService& service, Proble
   check_prefix_of(service, model.settings(), problems);
   check_passive_alone(model, service, problems);
   check_mark(model, service, problems);
-  const Names& alike = model.services_like(service);
-  if (alike.size() > 1) {
-    Names others = alike;
-    others.erase(service.name());
-    complain(problems, path + ".port", std::to_string(service.port()),
-             "Service " + list_of(others) +
-                 " has the same address, port and protocol; change one of them.");
-  }
+  check_callers_of(model, service, problems);
   check_ranges_of(model, service, problems);
   check_portless_alone(model, service, problems);
   for (const std::string& set : model.snat_sets_at(service.instance(), service.address())) {

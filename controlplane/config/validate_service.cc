@@ -195,6 +195,8 @@ void validate(const v1::VirtualService& service, Problems& problems) {
   }
   check_client_prefix_of(service, path, problems);
   check_access(service.access(), path + ".access", problems);
+  check_callers(service, path, problems);
+  check_one_packet(service, path + ".one_packet", problems);
   check_persistence(service, path, problems);
   if (service.has_limits()) {
     check_limits(service.limits(), path + ".limits", problems);

@@ -170,8 +170,12 @@ void Publication::stage_addresses(const compile::Image& image) {
     block.portless = address.portless ? 1 : 0;
     rules.clear();
     for (const auto& service : address.open_services) {
-      rules.push_back(tables::rule_of(service.key, services_.open(service.name)));
-      if (!has_slot(rules.back().service, books_.services.slots, "service")) return;
+      const tables::ServiceId id = services_.open(service.name);
+      if (!has_slot(id, books_.services.slots, "service")) return;
+      if (tables::add_rules(tables::rule_of(service.key, id), service.sources, service.interfaces,
+                            rules)) {
+        block.asks_who = 1;
+      }
     }
     std::sort(rules.begin(), rules.end(), tables::is_before);
     transaction_.put(block, rules);
@@ -231,6 +235,7 @@ void Publication::stage_services(const compile::Image& image) {
     block.limits = service.limits;
     block.traffic = service.traffic;
     block.cookies = service.cookies;
+    block.one_packet = service.one_packet ? 1 : 0;
     block.name = name_of(service.name);
     block.base = live != nullptr ? live->base : counters_of(region_, id);
     block.pool = pools_.find(service.pool);

@@ -73,13 +73,13 @@ Place Steering::place(const net::Tuple6& tuple, const Whose& whose,
 Place Steering::place(const net::Tuple4& tuple, const tables::View& view, net::Side side) const {
   const tables::Match match =
       tables::match(view, tuple.instance, net::Address::v4_raw(tuple.destination), tuple.protocol,
-                    net::swap16(tuple.destination_port));
+                    net::swap16(tuple.destination_port), {});
   return place_in(tuple, {match.local, match.prefix, side});
 }
 Place Steering::place(const net::Tuple6& tuple, const tables::View& view, net::Side side) const {
   const tables::Match match =
       tables::match(view, tuple.instance, net::Address::v6(tuple.destination.data()),
-                    tuple.protocol, net::swap16(tuple.destination_port));
+                    tuple.protocol, net::swap16(tuple.destination_port), {});
   const Whose whose{match.local, match.prefix, side};
   return view.is_ready() ? place(tuple, whose, view.settings()) : place_in(tuple, whose);
 }

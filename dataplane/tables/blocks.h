@@ -128,10 +128,10 @@ struct ServiceKey {
   uint16_t port = 0;  ///< host order; the first of a range; 0: of a protocol without ports, or any
   net::Protocol protocol = net::Protocol::any;  ///< any: every one
   uint8_t host_bits = 0;                        ///< of a prefix: low bits that do not count
-  uint16_t last_port = 0;                       ///< of a range; 0: `port` alone
+  uint16_t last_port = 0;  ///< of a range, or of a service for some clients only; 0: `port` alone
   bool operator==(const ServiceKey&) const = default;
-  /// One address, protocol and port: found by its hash. All others are found by the rules of their
-  /// LocalAddress.
+  /// One address, protocol and port, for everybody: found by its hash. All others are found by the
+  /// rules of their LocalAddress.
   constexpr bool is_exact() const {
     return host_bits == 0 && last_port == 0 && protocol != net::Protocol::any;
   }
@@ -240,7 +240,8 @@ struct alignas(64) Service {
   uint16_t passive_first = 0, passive_last = 0;  ///< ftp: declared passive ports; 0: none
   uint32_t call_timeout_s = 0;  ///< sip: how long a call's server is known after its last message
   FailedFlows failed_flows = FailedFlows::keep;
-  std::array<uint8_t, 7> reserved2{};
+  uint8_t one_packet = 0;  ///< UDP: every datagram of a client is scheduled by itself
+  std::array<uint8_t, 6> reserved2{};
   Ref<AccessList> access;  ///< whose flows it takes; none: everybody's
   Persistence persistence;
   FlowLimits limits;
@@ -387,6 +388,8 @@ struct alignas(64) LocalAddress {
   uint8_t by_side = 0;    ///< of a prefix: `redirect`: who is the client tells the port of entry
   /// Of a VIP with `fullnat`: flows without ports live at shard kPortlessShard.
   uint8_t portless = 0;
+  uint8_t asks_who = 0;  ///< a rule is for some clients only
+  std::array<uint8_t, 3> reserved{};
   AddressId id = no_id<AddressId>();
   /// VIP: ports that are served by a service which has another one (`Service::passive_first`).
   ServiceId passive_service = no_id<ServiceId>();

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <numeric>
+#include <set>
 
 #include "dataplane/flow/tcp_track.h"
 #include "dataplane/tables/match.h"
@@ -189,6 +190,20 @@ void World::add_space(route::Build& build, const InstanceSpec& spec) {
   }
 }
 
+namespace {
+
+tables::Interface interface_of(std::string_view text) {
+  const size_t dot = text.find('.');
+  tables::Interface interface;
+  interface.port = tables::port_identity(text.substr(0, dot));
+  if (dot != std::string_view::npos) {
+    interface.vlan = static_cast<uint16_t>(std::stoi(std::string(text.substr(dot + 1))));
+  }
+  return interface;
+}
+
+}  // namespace
+
 /// With the rules of all services that are known by now.
 tables::AddressId World::local(const tables::LocalAddress& wanted,
                                tables::Transaction& transaction) {
@@ -201,7 +216,8 @@ tables::AddressId World::local(const tables::LocalAddress& wanted,
   const auto slot = static_cast<uint32_t>(found - addresses_.begin());
   block.id = tables::AddressId{slot};
   std::vector<tables::Rule> rules;
-  for (const tables::Service& service : services_) {
+  for (size_t at = 0; at < services_.size(); ++at) {
+    const tables::Service& service = services_[at];
     const tables::ServiceKey& key = service.key;
     if (key.instance != block.instance || key.address != block.address ||
         key.host_bits != block.host_bits) {
@@ -209,7 +225,11 @@ tables::AddressId World::local(const tables::LocalAddress& wanted,
     }
     if (service.mode == tables::Mode::fullnat) block.portless = 1;
     if (service.mode == tables::Mode::redirect) block.by_side = 1;
-    if (!key.is_exact()) rules.push_back(tables::rule_of(key, service.id));
+    const Callers& callers = callers_[at];
+    if (!key.is_exact() && tables::add_rules(tables::rule_of(key, service.id), callers.sources,
+                                             callers.interfaces, rules)) {
+      block.asks_who = 1;
+    }
     if (service.passive_first != 0) {
       block.passive_service = service.id;
       block.passive_first = service.passive_first;
@@ -247,28 +267,77 @@ tables::LocalAddress place_of(const tables::ServiceKey& key) {
 
 }  // namespace
 
+namespace {
+
+/// Its pool has the same number.
+tables::Service block_of(const ServiceSpec& spec, const tables::ServiceKey& key, ServiceId id) {
+  tables::Service service;
+  service.key = key;
+  service.id = id;
+  service.pool = PoolId{index(id)};
+  service.mode = spec.mode;
+  service.gue_port = spec.mode == tables::Mode::tunnel_gue ? spec.gue_port : uint16_t{0};
+  service.refusal = spec.refusal;
+  service.return_to_sender = spec.return_to_sender ? 1 : 0;
+  service.max_segment_size = spec.max_segment_size;
+  service.reset_when_idle = spec.reset_when_idle ? 1 : 0;
+  service.failed_flows = spec.failed_flows;
+  service.timeouts = spec.timeouts;
+  service.client_address = spec.client_address;
+  service.application = spec.application;
+  service.call_timeout_s = spec.call_timeout_s;
+  service.passive_first = spec.passive_first;
+  service.passive_last = spec.passive_last;
+  service.client_prefix = spec.client_prefix;
+  service.limits = spec.limits;
+  service.traffic = spec.traffic;
+  service.cookies = spec.cookies;
+  service.one_packet = spec.one_packet ? 1 : 0;
+  service.persistence = spec.persistence;
+  if (service.persistence.scope == 0) {
+    service.persistence.scope = tables::scope_of_service(index(service.id) + 1);
+  }
+  for (size_t i = 0; i < service.timeouts.size(); ++i) {
+    if (service.timeouts[i] == 0) service.timeouts[i] = flow::default_timeouts()[i];
+  }
+  return service;
+}
+
+}  // namespace
+
+World::Callers World::callers_of(const ServiceSpec& spec) {
+  Callers callers;
+  for (const auto text : spec.sources) callers.sources.push_back(*net::parse_prefix(text));
+  for (const auto text : spec.interfaces) callers.interfaces.push_back(interface_of(text));
+  return callers;
+}
+
 ServiceId World::put(const ServiceSpec& spec) {
   tables::Transaction transaction(*writer_);
   const auto prefix = net::parse_prefix(spec.vip);
   if (!prefix) fail("not an address or prefix");
   const auto bits = static_cast<uint8_t>((prefix->address.is_v4() ? 32 : 128) - prefix->length);
-  const tables::ServiceKey key{net::masked(prefix->address, bits),
-                               spec.instance,
-                               spec.port,
-                               spec.protocol,
-                               bits,
-                               spec.last_port};
-  const auto known =
-      std::find_if(services_.begin(), services_.end(),
-                   [&](const tables::Service& service) { return service.key == key; });
-  const auto slot = static_cast<uint32_t>(known - services_.begin());
-  if (known == services_.end()) services_.emplace_back();
+  tables::ServiceKey key{net::masked(prefix->address, bits),
+                         spec.instance,
+                         spec.port,
+                         spec.protocol,
+                         bits,
+                         spec.last_port};
+  const bool keeps_port = !key.is_exact() || spec.mode == tables::Mode::redirect;
+  const Callers callers = callers_of(spec);
+  if (callers.any()) key = tables::key_for_some(key);
+  uint32_t slot = 0;
+  while (slot < services_.size() && (services_[slot].key != key || callers_[slot] != callers)) {
+    ++slot;
+  }
+  if (slot == services_.size()) services_.emplace_back();
+  callers_.resize(services_.size());
+  callers_[slot] = callers;
   services_[slot].key = key;
   services_[slot].id = ServiceId{slot};
   services_[slot].mode = spec.mode;
   services_[slot].passive_first = spec.passive_first;
   services_[slot].passive_last = spec.passive_last;
-  const bool keeps_port = !key.is_exact() || spec.mode == tables::Mode::redirect;
 
   bool new_host = false;
   tables::Pool pool;
@@ -337,38 +406,50 @@ ServiceId World::put(const ServiceSpec& spec) {
     ipv4 += address(snat).is_v4();
   }
   local(place_of(key), transaction);
-  tables::Service service;
-  service.key = key;
-  service.id = ServiceId{slot};
-  service.pool = pool.id;
-  service.mode = spec.mode;
-  service.gue_port = spec.mode == tables::Mode::tunnel_gue ? spec.gue_port : uint16_t{0};
-  service.refusal = spec.refusal;
-  service.return_to_sender = spec.return_to_sender ? 1 : 0;
-  service.max_segment_size = spec.max_segment_size;
-  service.reset_when_idle = spec.reset_when_idle ? 1 : 0;
-  service.failed_flows = spec.failed_flows;
-  service.timeouts = spec.timeouts;
-  service.client_address = spec.client_address;
-  service.application = spec.application;
-  service.call_timeout_s = spec.call_timeout_s;
-  service.passive_first = spec.passive_first;
-  service.passive_last = spec.passive_last;
-  service.client_prefix = spec.client_prefix;
-  service.limits = spec.limits;
-  service.traffic = spec.traffic;
-  service.cookies = spec.cookies;
-  service.persistence = spec.persistence;
-  if (service.persistence.scope == 0) {
-    service.persistence.scope = tables::scope_of_service(index(service.id) + 1);
-  }
-  for (size_t i = 0; i < service.timeouts.size(); ++i) {
-    if (service.timeouts[i] == 0) service.timeouts[i] = flow::default_timeouts()[i];
-  }
+  const tables::Service service = block_of(spec, key, ServiceId{slot});
   transaction.put(service, snats, ipv4, tables::build_access_list(spec.access));
   commit(transaction);
   if (new_host) rebuild_routes();
   return service.id;
+}
+
+ServiceId World::put_many(const ServiceSpec& spec, uint32_t count,
+                          const std::function<Place(uint32_t)>& vip,
+                          const std::function<Place(uint32_t)>& server) {
+  const auto first_service = static_cast<uint32_t>(services_.size());
+  const auto first_server = static_cast<uint32_t>(servers_.size());
+  const std::vector<uint8_t> access = tables::build_access_list(spec.access);
+  std::set<net::Address> vips, hosts;
+  for (uint32_t from = 0; from < count; from += 1024) {
+    tables::Transaction transaction(*writer_);
+    for (uint32_t n = from; n < std::min(count, from + 1024); ++n) {
+      const Place at = vip(n), to = server(n);
+      tables::Server block;
+      block.identity = {to.address, spec.instance, to.port, spec.protocol, {}};
+      block.id = ServerId{first_server + n};
+      transaction.put(block);
+      servers_.push_back({block.identity, block});
+      const ServiceId id{first_service + n};
+      tables::Pool pool;
+      pool.id = PoolId{index(id)};
+      pool.scheduler = tables::Scheduler::wlc;
+      pool.ready_count = 1;
+      tables::Member member;
+      member.address = to.address;
+      member.server = block.id;
+      member.port = to.port;
+      transaction.put(pool, std::span(&member, 1), nullptr, nullptr);
+      const tables::ServiceKey key{at.address, spec.instance, at.port, spec.protocol, 0, 0};
+      services_.push_back(block_of(spec, key, id));
+      callers_.emplace_back();
+      transaction.put(services_.back(), {}, 0, access);
+      if (vips.insert(at.address).second) local(place_of(key), transaction);
+      if (hosts.insert(to.address).second) neighbour(to.address, server_mac(hosts_++));
+    }
+    commit(transaction);
+  }
+  rebuild_routes();
+  return ServiceId{first_service};
 }
 
 void World::remove(ServiceId id) {
@@ -377,23 +458,10 @@ void World::remove(ServiceId id) {
   // A VIP goes on steering; one with rules must not show this one.
   const tables::LocalAddress vip = place_of(services_[index(id)].key);
   services_[index(id)] = {};
+  callers_[index(id)] = {};
   local(vip, transaction);
   commit(transaction);
 }
-
-namespace {
-
-tables::Interface interface_of(std::string_view text) {
-  const size_t dot = text.find('.');
-  tables::Interface interface;
-  interface.port = tables::port_identity(text.substr(0, dot));
-  if (dot != std::string_view::npos) {
-    interface.vlan = static_cast<uint16_t>(std::stoi(std::string(text.substr(dot + 1))));
-  }
-  return interface;
-}
-
-}  // namespace
 
 ServiceId World::put_rule(const RuleSpec& spec) {
   tables::Transaction transaction(*writer_);
@@ -411,6 +479,7 @@ ServiceId World::put_rule(const RuleSpec& spec) {
   tables::Service nobody;
   nobody.key.port = static_cast<uint16_t>(services_.size());
   services_.push_back(nobody);
+  callers_.emplace_back();
   std::vector<tables::AddressId> snats;
   uint32_t ipv4 = 0;
   for (const std::string_view snat : spec.snats) {

@@ -5,6 +5,7 @@
 //   servers (port 1, 10.0.1.0/24, fd00:1::/64 and what `neighbour` adds)
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string_view>
 #include <vector>
@@ -47,9 +48,12 @@ struct ServiceSpec {
   std::vector<std::string_view> snats;  ///< fullnat
   tables::Timeouts timeouts{};          ///< 0: LVS's default
   net::EmbeddingPrefix client_prefix{};
-  uint16_t gue_port = 6080;       ///< tunnel_gue
-  uint16_t max_segment_size = 0;  ///< 0: as the ends say
-  uint16_t last_port = 0;         ///< of a range; servers then keep the port
+  uint16_t gue_port = 6080;                    ///< tunnel_gue
+  uint16_t max_segment_size = 0;               ///< 0: as the ends say
+  uint16_t last_port = 0;                      ///< of a range; servers then keep the port
+  std::vector<std::string_view> sources{};     ///< for clients of these prefixes only
+  std::vector<std::string_view> interfaces{};  ///< that come in by these, "front", "back.100"
+  bool one_packet = false;
   bool hash_destination = false;
   tables::Locality locality = tables::Locality::none;
   uint16_t load_bound_percent = 0;  ///< 0: none
@@ -97,6 +101,15 @@ class World {
   /// Puts the service with a pool of its own and publishes. Again with the same VIP, port and
   /// protocol: changes it.
   ServiceId put(const ServiceSpec& spec);
+  /// Many exact services in `nat`, each with a pool of its own with one server of its own; they are
+  /// not changed later. The first one's number.
+  struct Place {
+    net::Address address;
+    uint16_t port = 0;
+  };
+  ServiceId put_many(const ServiceSpec& spec, uint32_t count,
+                     const std::function<Place(uint32_t)>& vip,
+                     const std::function<Place(uint32_t)>& server);
   void remove(ServiceId id);
   /// Puts a rule behind those that there are; they are tried in this order. Its number stands in
   /// services' slots.
@@ -140,6 +153,14 @@ class World {
     tables::ServerIdentity identity;
     tables::Server block;
   };
+  /// Whom a service takes; nothing: everybody.
+  struct Callers {
+    std::vector<net::Prefix> sources;
+    std::vector<tables::Interface> interfaces;
+    bool operator==(const Callers&) const = default;
+    bool any() const { return !sources.empty() || !interfaces.empty(); }
+  };
+  static Callers callers_of(const ServiceSpec& spec);
   tables::AddressId local(const tables::LocalAddress& wanted, tables::Transaction& transaction);
   void add_space(route::Build& build, const InstanceSpec& spec);
   void commit(tables::Transaction& transaction);
@@ -150,6 +171,7 @@ class World {
   std::unique_ptr<tables::Region> region_;
   std::unique_ptr<tables::Writer> writer_;
   std::vector<tables::Service> services_;  // by ServiceId, as pools; only key, id and mode
+  std::vector<Callers> callers_;           // by ServiceId
   std::vector<Server> servers_;
   std::vector<tables::LocalAddress> addresses_;
   std::vector<InstanceSpec> instances_;

@@ -1,0 +1,39 @@
+// Within the path: clients whose datagrams go to several servers at a time, by a flow to each.
+//
+// Such flows have the client's tuple in common and stand in lanes of their own
+// (net::Tuple4::lane), so that no packet finds one by itself: `admit` decides which server, and
+// looks for the flow to that one (path_sip.cc, path_datagrams.cc). What servers send finds its flow
+// like everything else.
+#pragma once
+
+#include "dataplane/path_turn.h"
+
+namespace nezu::path::lanes {
+
+/// Where the flow to that server is looked for, beginning with `place` 0. Lane 0 is of all others.
+inline uint8_t lane_of(uint16_t server, uint32_t place) {
+  return static_cast<uint8_t>(1 + (net::mix64(server) + place) % 255);
+}
+
+/// The client's flow to that server, which stands in one of `most` places.
+template <typename Tuple>
+flow::FlowId flow_to(const Turn& turn, Tuple tuple, uint16_t server, uint32_t most) {
+  for (uint32_t place = 0; place < most; ++place) {
+    tuple.lane = lane_of(server, place);
+    const flow::FlowId id = turn.state.flows.find(tuple);
+    if (id.exists() && turn.state.flows.track(id).server == server) return id;
+  }
+  return flow::FlowId();
+}
+
+/// A lane in which no flow of the client is; 0: none.
+template <typename Tuple>
+uint8_t free_lane(const Turn& turn, Tuple tuple, uint16_t server, uint32_t most) {
+  for (uint32_t place = 0; place < most; ++place) {
+    tuple.lane = lane_of(server, place);
+    if (!turn.state.flows.find(tuple).exists()) return tuple.lane;
+  }
+  return 0;
+}
+
+}  // namespace nezu::path::lanes
