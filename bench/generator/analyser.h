@@ -21,6 +21,7 @@ class Analyser {
 
   void note_sent(uint8_t group, uint64_t frames) { groups_[group].counts.sent += frames; }
   void note_refused(uint8_t group, uint64_t frames) { groups_[group].counts.refused += frames; }
+  void note_silent(uint8_t group, uint64_t frames) { groups_[group].counts.silent += frames; }
   /// `now`: TSC when it was received.
   void note(const Reading& reading, uint64_t now);
 

@@ -3,32 +3,41 @@
 
     change.py --build build --rate 20000 --held 1000 --json out.json --html out.html
 
-Each change is a command that nezu-traffic runs while frames go both ways (bench/README.md).
+Each change is a command that nezu-traffic runs while frames go both ways (bench/README.md), or one of the
+servers that it plays falling silent.
 """
 import argparse
 import pathlib
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from nezu import SERVERS, Nezu, options, services  # noqa: E402
+from nezu import CHECK, SERVERS, Nezu, options, services  # noqa: E402
 from wires import Wires  # noqa: E402
+
+
+def push(nezu, cli, name, text):
+    file = nezu.folder / f"{name.replace(' ', '-')}.yaml"
+    file.write_text(text)
+    return name, f"{cli} apply -f {file} > {nezu.folder}/push.log 2>&1"
 
 
 def pushes(nezu, cli, counts):
     """The same services, and so many more; each push on top of the last."""
     for count in counts:
-        file = nezu.folder / f"push{count}.yaml"
-        file.write_text(services("nat", extra=count))
-        yield f"push of {count}", f"{cli} apply -f {file} > {nezu.folder}/push.log 2>&1"
+        yield push(nezu, cli, f"push of {count}", services("nat", extra=count))
 
 
 def events(nezu, counts):
-    cli = " ".join(map(str, [nezu.program("nezu"), *nezu.cli_options]))
+    cli = nezu.command_line()
     yield from pushes(nezu, cli, counts)
     for name, verb, server in (("server drained", "drain {}", SERVERS[0]),
                                ("server disabled", "set state {} disabled", SERVERS[1])):
         yield name, " && ".join(f"{cli} {verb.format(server + port)} > {nezu.folder}/set.log 2>&1"
                                 for port in (":7/udp", ":7"))
+    # From here on, so that nothing before is judged by checks.
+    yield push(nezu, cli, "health checks begin", services("nat", extra=counts[-1], check=CHECK))
+    yield "server failed", f"mute {SERVERS[2]}"
+    yield "server back", f"unmute {SERVERS[2]}"
     yield "control plane killed", f"kill -9 {nezu.controlplane.pid}"
     yield "data plane restarted", nezu.wires.restart(nezu.dataplane.pid, nezu.dataplane.command,
                                                      ready="generation")

@@ -48,6 +48,9 @@ Figures figures_of(const Results& results) {
   for (const Change& one : results.changes()) {
     add("change " + one.name() + ", blocked ms", one.blocked_ms());
     add("change " + one.name() + ", broken", static_cast<double>(one.broken()));
+    if (one.connections_there() == 0) continue;
+    add("change " + one.name() + ", broken elsewhere",
+        static_cast<double>(one.broken() - one.broken_there()));
   }
   return all;
 }

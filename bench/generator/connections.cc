@@ -23,6 +23,13 @@ uint64_t low_half(const Address& address) {
   return __builtin_bswap64(load<uint64_t>(&address.bytes[8]));
 }
 
+/// What an answer says of its server.
+uint32_t word_of(const Address& server) {
+  uint32_t word;
+  std::memcpy(&word, &server.bytes[12], sizeof word);
+  return word;
+}
+
 bool is_before(uint32_t a, uint32_t b) { return static_cast<int32_t>(a - b) < 0; }
 
 }  // namespace
@@ -66,6 +73,13 @@ uint32_t Connections::first_of_server(const Tuple& flow) const {
   }
   return static_cast<uint32_t>(
       mix64(sum ^ (uint64_t{flow.source_port} << 16 | flow.destination_port)));
+}
+
+uint64_t Connections::held_by(const Address& server) const {
+  const uint32_t word = word_of(server);
+  return static_cast<uint64_t>(std::count_if(
+      connections_.begin(), connections_.end(),
+      [&](const Connection& one) { return one.state == State::held && one.server == word; }));
 }
 
 void Connections::open(double rate, uint64_t count, bool closes, uint64_t now) {
@@ -231,8 +245,10 @@ void Connections::to_client(const SeenSegment& seen, uint32_t number, uint64_t n
 /// Says its part to whatever a client says, from what the segment tells.
 void Connections::to_server(const SeenSegment& seen) {
   const Segment& segment = seen.segment;
+  const bool is_check = options_.checker == segment.flow.source;
   if ((segment.flags & kTcpRst) != 0) {
-    ++counts_.resets;
+    // A check is over when it knows enough: many end by a RST.
+    if (!is_check) ++counts_.resets;
     return;
   }
   const uint32_t first = first_of_server(segment.flow);
@@ -240,7 +256,7 @@ void Connections::to_server(const SeenSegment& seen) {
   answer.flow = segment.flow.mirrored();
   std::deque<Segment>& out = out_[static_cast<size_t>(Way::to_left)];
   if ((segment.flags & kTcpSyn) != 0) {
-    ++counts_.accepted;
+    ++(is_check ? counts_.checks : counts_.accepted);
     answer.sequence = first;
     answer.acknowledgement = segment.sequence + 1;
     answer.flags = kTcpSyn | kTcpAck;
@@ -261,7 +277,7 @@ void Connections::to_server(const SeenSegment& seen) {
   // What the client has of this answer already, when it asks again.
   const uint32_t had = (segment.acknowledgement - first - 1) % options_.response;
   answer.words = segment.words;
-  std::memcpy(&answer.words.server, &segment.flow.destination.bytes[12], 4);
+  answer.words.server = word_of(segment.flow.destination);
   answer.is_first = had == 0;
   for (uint32_t said = had; said < options_.response;) {
     answer.payload =

@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "bench/generator/pacer.h"
@@ -35,7 +36,9 @@ struct ConnectionOptions {
   double hz = 1;                           ///< of the clock
   double retransmit_seconds = 1;
   uint32_t retransmissions = 3;
-  uint64_t most = 1 << 20;  ///< connections, at once
+  uint64_t most = 1 << 20;  ///< connections, at once; 0: servers' ends alone
+  /// Whence a device checks the servers that are played.
+  std::optional<net::Address> checker;
   uint64_t seed = 1;
 };
 
@@ -47,6 +50,7 @@ struct ConnectionCounts {
   uint64_t accepted = 0, served = 0;  ///< by the servers' end
   uint64_t skipped = 0;               ///< not opened in time: a pause, or no free port
   uint64_t moved = 0;                 ///< of `failed`: another server answered
+  uint64_t checks = 0;                ///< connections that a device began to check a server
 };
 
 class Connections {
@@ -72,6 +76,8 @@ class Connections {
     return job_ == nullptr && busy_ == 0 && out_[0].empty() && out_[1].empty();
   }
   uint64_t held() const { return held_; }
+  /// Of these: by this server.
+  uint64_t held_by(const net::Address& server) const;
   /// In a life at all: opening, asking, held or closing.
   uint64_t alive() const { return held_ + busy_; }
   const ConnectionCounts& counts() const { return counts_; }

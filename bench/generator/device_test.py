@@ -4,6 +4,7 @@ what the device counts. Modest rates, as others use the machine; needs root (Nez
 
     device_test.py BUILD
 """
+import json
 import pathlib
 import sys
 import unittest
@@ -11,7 +12,7 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tests"))
 import tap  # noqa: E402
-from nezu import Nezu, options, services  # noqa: E402
+from nezu import CHECK, SERVERS, Nezu, options, services  # noqa: E402
 from wires import Wires, number, total  # noqa: E402
 
 BUILD = sys.argv.pop(1)
@@ -34,18 +35,20 @@ class Device(unittest.TestCase):
         self.assertTrue(results["trials"])
         for trial in results["trials"]:
             for group in trial["groups"]:
-                sent, delivered, lost, refused = (
-                    number(group, field) for field in ("sent", "delivered", "lost", "refused"))
+                sent, delivered, lost, refused, silent = (
+                    number(group, field)
+                    for field in ("sent", "delivered", "lost", "refused", "silent"))
                 self.assertEqual(sent, delivered + lost)
-                self.assertLessEqual(refused, lost)
+                self.assertLessEqual(refused + silent, lost)
                 self.assertEqual(delivered, number(group["latency"], "frames"))
                 self.assertEqual(0, number(group, "duplicates"))
             self.assertEqual(0, number(trial, "corrupted"))
             self.assertAlmostEqual(trial["loss"], total(trial, "lost") / total(trial, "sent"))
             # What the ports say; ARP and NDP may be among it.
             self.assertGreaterEqual(number(trial, "port_received"), total(trial, "delivered"))
-            self.assertGreaterEqual(number(trial, "port_sent"),
-                                    total(trial, "sent") - total(trial, "refused"))
+            self.assertGreaterEqual(
+                number(trial, "port_sent"),
+                total(trial, "sent") - total(trial, "refused") - total(trial, "silent"))
         for found in results["throughput"]:
             frames = found["rate"]["frames"]
             self.assertTrue(frames == 0 or any(
@@ -82,7 +85,7 @@ class Device(unittest.TestCase):
         trials = {trial["purpose"]: trial for trial in results["trials"]}
         for change in results["changes"]:
             trial, before = trials[change["name"]], trials[f"before {change['name']}"]
-            for field in ("sent", "lost"):
+            for field in ("sent", "lost", "silent"):
                 self.assertEqual(total(trial, field), number(change, field), change["name"])
             self.assertEqual(total(before, "lost"), number(change, "lost_before"))
             self.assertAlmostEqual(number(change, "sent") / trial["seconds"],
@@ -158,6 +161,25 @@ class Testpmd(Device):
         restarted = results["changes"][1]
         self.assertGreater(number(restarted, "lost"), 0)
         self.assertGreater(restarted["blocked_ms"], 0)
+
+    def test_a_failed_server_that_it_does_not_find_out(self):
+        server, there, held = "198.19.0.2", FLOWS // 4, 100
+        results = self.wires.traffic(
+            "change", *CHANGE, "--servers", "198.19.0.1-198.19.0.4", "--settle", 1, "--held", held,
+            "--find-out", 2, "--event", f"failed=mute {server}", "--event", f"back=unmute {server}")
+        self.well_formed(results)
+        self.changes_add_up(results)
+        failed, back = results["changes"]
+        self.assertEqual([1, 0], [failed["status"], back["status"]])
+        self.assertEqual([there, there], [number(failed, "flows_there"), number(failed, "flows_left")])
+        for field in ("broken", "broken_there", "connections_there"):
+            self.assertEqual(held // 4, number(failed, field), field)
+        self.assertEqual(0, number(failed, "resets"))
+        for trial in results["trials"][1:3]:  # the event, and the time before it is back
+            for group in trial["groups"]:
+                self.assertGreater(number(group, "silent"), 0)
+        self.assertEqual(0, number(back, "flows_left"))
+        self.assertEqual(0, number(back, "broken"))
 
 
 class OnePort(Device):
@@ -263,7 +285,7 @@ class Through(Device):
         self.start("nat")
         push = self.nezu.folder / "push.yaml"
         push.write_text(services("nat", extra=100))
-        cli = " ".join(map(str, [self.nezu.program("nezu"), *self.nezu.cli_options]))
+        cli = self.nezu.command_line()
         results = self.wires.traffic(
             "change", *CHANGE, *options(), "--settle", 1, "--held", 200,
             "--event", f"push of 100={cli} apply -f {push} > {self.nezu.folder}/push.log",
@@ -276,6 +298,62 @@ class Through(Device):
             self.assertEqual(200, number(change, "connections") + 0)
             self.assertEqual(0, number(change, "broken"))
             self.assertEqual(0, number(change, "resets"))
+            self.assertEqual(0, number(change, "silent"), "no server failed")
+
+    def test_a_server_fails(self):
+        """Nobody tells Nezu but its health checks."""
+        self.start("nat")
+        folder, cli, failed = self.nezu.folder, self.nezu.command_line(), SERVERS[1]
+        (folder / "checked.yaml").write_text(services("nat", check=CHECK))
+        flows = " && ".join(f"{cli} flows --service {name} --limit 1000 --output json > "
+                            f"{folder}/{name}.json" for name in ("udp", "tcp"))
+        servers = f"{cli} server list --output json"
+        ready_again = self.wires.script(
+            "ready-again", f"while {servers} | grep -qi failed; do sleep 0.2; done")
+        results = self.wires.traffic(
+            "change", *CHANGE, *options(), "--settle", 2, "--held", 200,
+            "--event", f"checks begin={cli} apply -f {folder}/checked.yaml && {flows}",
+            "--event", f"failed=mute {failed}",
+            "--event", f"after it={servers} > {folder}/servers.json",
+            "--event", f"back=unmute {failed}", "--event", f"ready again={ready_again}",
+            seconds=300)
+        self.well_formed(results)
+        self.changes_add_up(results)
+        changes = {change["name"]: change for change in results["changes"]}
+        self.assertEqual([0] * 5, [change["status"] for change in results["changes"]])
+        self.assertGreater(number(changes["checks begin"], "checks"), 0, "servers answer them")
+
+        # What was on that server, by the device's own word.
+        there = {name: sum(flow["server"] == failed for flow in json.loads(
+            (folder / f"{name}.json").read_text())["flows"]) for name in ("udp", "tcp")}
+        lost = changes["failed"]
+        self.assertEqual(there["udp"], number(lost, "flows_there"))
+        self.assertEqual(there["tcp"], number(lost, "connections_there"))
+        self.assertTrue(0 < there["udp"] < FLOWS and 0 < there["tcp"] < 200, there)
+
+        # It was found out, and others have its flows. Those of others go on.
+        self.assertEqual(0, number(lost, "flows_left"))
+        self.assertEqual(there["tcp"], number(lost, "broken_there"), "they are reset")
+        self.assertTrue(0 < number(lost, "resets") <= there["tcp"])
+        self.assertGreater(number(lost, "silent"), 0)
+        self.assertEqual({failed}, {
+            one["server"]["address"] for one in json.loads(
+                (folder / "servers.json").read_text())["servers"] if "failed" in one["state"].lower()})
+        for change in results["changes"]:
+            self.assertEqual(number(change, "broken_there"), number(change, "broken"),
+                             change["name"])
+            self.assertEqual(200 - (there["tcp"] if change["name"] not in ("checks begin", "failed")
+                                    else 0), number(change, "connections"), change["name"])
+        for trial in results["trials"]:
+            if trial["purpose"] != "failed":
+                self.assertEqual(0, total(trial, "silent"), trial["purpose"])
+            for group in trial["groups"]:
+                self.assertGreater(number(group, "delivered"), 0, trial["purpose"])
+
+        # A quarter of the frames, until so many checks in a row have failed; and as much again
+        # several times over, for a machine that is busy.
+        explained = CHECK["fall"] * CHECK["interval_ms"] + CHECK["timeout_ms"]
+        self.assertLess(1e3 * number(lost, "silent") / lost["offered_rate"], 4 * explained)
 
 
 if __name__ == "__main__":

@@ -120,7 +120,7 @@ void Engine::meet_neighbour(Wire& wire, rte_mbuf* frame) {
   const uint32_t room = uint32_t{frame->data_len} + rte_pktmbuf_tailroom(frame);
   const uint32_t length = frame->nb_segs == 1
                               ? answer_neighbour(rte_pktmbuf_mtod(frame, uint8_t*), frame->data_len,
-                                                 room, played, wire.mac())
+                                                 room, played, wire.mac(), servers_.mute_ones())
                               : 0;
   frame->data_len = static_cast<uint16_t>(length);
   frame->pkt_len = length;
@@ -142,6 +142,8 @@ uint32_t Engine::receive(Wire& wire) {
       meet_neighbour(wire, frames[i]);
       continue;
     }
+    frames[kept++] = frames[i];
+    if (!is_heard(bytes, reading)) continue;
     if (learner_) {
       learner_(bytes, reading);
     } else {
@@ -150,7 +152,6 @@ uint32_t Engine::receive(Wire& wire) {
     if (reading.kind == Kind::tcp && connections_ != nullptr) {
       connections_->receive(read_segment(bytes, reading), now);
     }
-    frames[kept++] = frames[i];
   }
   rte_pktmbuf_free_bulk(frames, kept);
   return count;

@@ -16,6 +16,7 @@
 #include "bench/generator/connections.h"
 #include "bench/generator/frame.h"
 #include "bench/generator/progress.h"
+#include "bench/generator/servers.h"
 #include "bench/generator/trial.h"
 #include "bench/generator/wire.h"
 #include "dataplane/net/range.h"
@@ -52,6 +53,7 @@ struct EngineOptions {
   Refused refused = Refused::automatic;
   double wait = 2, pause = 5;    ///< seconds after a trial for late frames, before one
   double learning_rate = 20000;  ///< frames a second
+  double patience = 5;           ///< seconds, at least, for all flows to get through
   bool naps = false;             ///< sleeps when nothing is due: on shared cores
   int bounce_core = -1;          ///< beside each trial, a line's way to there; negative: not
   uint32_t retries = 3;          ///< of trials that were slow, or short because of a pause
@@ -72,6 +74,13 @@ class Engine final : public Trials {
   void run_segments(const std::function<bool(uint64_t now)>& until);
   /// Whose segments come and go, beside stamped frames as well; null: nobody's.
   void set_connections(Connections* connections) { connections_ = connections; }
+
+  /// This server falls silent: frames and segments for it are lost, what it would send as well, and
+  /// nobody answers for its address. How many flows it has.
+  uint64_t mute(const net::Address& server) { return servers_.mute(server); }
+  void unmute(const net::Address& server) { servers_.unmute(server); }
+  /// Flows that no server answers, as they have not come out at another one yet.
+  uint64_t silent_flows() const { return servers_.silent_flows(); }
 
   double tsc_hz() const { return hz_; }
   /// The least size of the left side's frames.
@@ -102,9 +111,11 @@ class Engine final : public Trials {
   void resolve(Way from);
   uint32_t receive(Wire& wire);
   void meet_neighbour(Wire& wire, rte_mbuf* frame);
+  bool is_heard(std::span<const uint8_t> frame, const Reading& reading);
   void send_bytes(Wire& wire, std::span<const uint8_t> bytes);
   bool send_segments(uint64_t now);
   uint32_t learn_way(Way way);
+  void answer_flows(const std::vector<Tuple>& seen);
   TrialResult run_once(const TrialPlan& plan);
   void idle() const;
   void idle_for(double seconds);
@@ -118,6 +129,9 @@ class Engine final : public Trials {
   Side sides_[2];  ///< by Way: left sends to the right
   std::vector<Headers> headers_[2];
   std::vector<Tuple> flows_;
+  Servers servers_;
+  /// Flow of a frame to the right by its number, in trials whose answers follow.
+  std::function<size_t(uint32_t number)> flow_of_;
   bool answers_pass_ = false;
   Analyser analyser_;
   Connections* connections_ = nullptr;

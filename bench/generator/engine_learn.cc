@@ -33,11 +33,13 @@ uint32_t Engine::learn_way(Way way) {
     ++count;
   };
   std::vector<uint8_t> bytes(options_.longest);
-  for (uint32_t round = 0; round < kRounds && count < flows; ++round) {
+  const uint64_t end = rte_rdtsc() + cycles(options_.patience);
+  for (uint32_t round = 0; count < flows && (round < kRounds || rte_rdtsc() < end); ++round) {
     Pacer pacer(options_.learning_rate, hz_, rte_rdtsc(), kMostOverdue);
     for (uint32_t flow = 0; flow < flows;) {
       const uint32_t due = pacer.take(rte_rdtsc(), 1);
       for (const auto& wire : wires_) receive(*wire);
+      send_segments(rte_rdtsc());
       if (due == 0) {
         idle();
         continue;
@@ -53,12 +55,7 @@ uint32_t Engine::learn_way(Way way) {
     idle_for(kSecondsForLate);
   }
   learner_ = nullptr;
-  if (way == Way::to_right && count == flows) {
-    headers_[1].clear();
-    for (const Tuple& tuple : seen) {
-      headers_[1].push_back(make_headers(tuple.mirrored(), link(Way::to_left)));
-    }
-  }
+  if (way == Way::to_right && count == flows) answer_flows(seen);
   return count;
 }
 
@@ -69,7 +66,7 @@ void Engine::learn() {
     throw std::runtime_error(
         std::to_string(flows_.size() - known) + " of " + std::to_string(flows_.size()) +
         " flows do not get through the device from left to right (sent " + std::to_string(kRounds) +
-        " times at " + std::to_string(static_cast<uint64_t>(options_.learning_rate)) +
+        " times or more at " + std::to_string(static_cast<uint64_t>(options_.learning_rate)) +
         " a second)");
   }
   const uint32_t answered = learn_way(Way::to_left);

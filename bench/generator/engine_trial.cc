@@ -32,24 +32,40 @@ struct Engine::Stream {
   const std::vector<Headers>& headers;
   std::vector<Body> bodies;  ///< of each size
   const TrialPlan& plan;
+  const Servers& servers;
   Pacer pacer;
   bool waits;
   bool random;
-  uint64_t state;  ///< of what is drawn
+  uint64_t seed;  ///< of what is drawn
   uint8_t trial;
 
   std::array<uint32_t, kMostSizes> numbers{};
   size_t at = 0;  ///< in the pattern
   size_t flow = 0;
+  uint64_t written = 0;  ///< frames
   std::array<rte_mbuf*, kBurst> pending{};
   uint16_t pending_count = 0;
   uint64_t last = 0;  ///< when something was offered
 
   size_t next_flow() {
-    if (random) return (nezu::net::mix64(++state) >> 32) * headers.size() >> 32;
+    if (random) return draw(++written);
+    ++written;
     const size_t next = flow;
     if (++flow == headers.size()) flow = 0;
     return next;
+  }
+  size_t draw(uint64_t number) const {
+    return (nezu::net::mix64(seed + number) >> 32) * headers.size() >> 32;
+  }
+  /// Of the frame that is written as the n-th, from 0.
+  size_t flow_of(uint64_t frame) const { return random ? draw(frame + 1) : frame % headers.size(); }
+  /// Of plans with one size: which frame it was, whose number wraps.
+  uint64_t frame_of(uint32_t number) const {
+    return written - static_cast<uint32_t>(static_cast<uint32_t>(written) - number);
+  }
+  /// What comes next would be said by a server that is mute.
+  bool is_silent() const {
+    return plan.answers_follow && way == Way::to_left && servers.is_silent(flow_of(written));
   }
 
   uint64_t left() const {
@@ -71,8 +87,7 @@ struct Engine::Stream {
         }
         return true;
       }
-      pending_count = static_cast<uint16_t>(due);
-      for (uint32_t i = 0; i < due; ++i) analyser.note_sent(write(pending[i]), 1);
+      fill(due, analyser);
       last = now;
     }
     const uint16_t taken = wire.send(pending.data(), pending_count);
@@ -91,6 +106,17 @@ struct Engine::Stream {
     }
     pending_count = 0;
     return true;
+  }
+
+  /// What is due, into buffers of which there are enough. What a mute server does not say is lost.
+  void fill(uint32_t due, Analyser& analyser) {
+    for (uint32_t i = 0; i < due; ++i) {
+      const bool silent = is_silent();
+      const uint8_t group = write(silent ? nullptr : pending[pending_count++]);
+      analyser.note_sent(group, 1);
+      if (silent) analyser.note_silent(group, 1);
+    }
+    rte_pktmbuf_free_bulk(&pending[pending_count], due - pending_count);
   }
 
   /// The next frame of the mix, in its group's order; its group. Null: only its number is used up.
@@ -155,12 +181,17 @@ TrialResult Engine::run_once(const TrialPlan& plan) {
     }
     const bool waits = options_.refused == Refused::wait ||
                        (options_.refused == Refused::automatic && !wire.is_virtual());
-    streams.push_back({way, wire, headers, std::move(bodies), plan,
+    streams.push_back({way, wire, headers, std::move(bodies), plan, servers_,
                        Pacer(plan.rate == 0 ? kUnpaced : plan.rate, hz_, start,
                              plan.rate == 0 ? kBurst : kMostOverdue),
                        waits, options_.random_flows, options_.seed * 1000 + trial_, trial_});
   }
   analyser_.begin(trial_, sizes[0], sizes[1]);
+  if (plan.answers_follow && plan.to_right && plan.mix.sizes.size() == 1) {
+    flow_of_ = [&right = streams.front()](uint32_t number) {
+      return right.flow_of(right.frame_of(number));
+    };
+  }
   WireCounters before, after;
   const auto count = [&](WireCounters& counters) {
     for (const auto& wire : wires_) {
@@ -227,6 +258,7 @@ TrialResult Engine::run_once(const TrialPlan& plan) {
     shortest_bounce_ = std::min(shortest_bounce_, result.bounce_ns);
     result.slow = result.bounce_ns > kSlow * shortest_bounce_;
   }
+  flow_of_ = nullptr;
   analyser_.fill(result);
   return result;
 }

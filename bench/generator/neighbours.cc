@@ -85,7 +85,8 @@ std::vector<uint8_t> solicitation(const Address& wanted, const Address& own, con
 }  // namespace
 
 uint32_t answer_neighbour(uint8_t* frame, uint32_t length, uint32_t room,
-                          const std::vector<Range>& addresses, const MacAddress& mac) {
+                          const std::vector<Range>& addresses, const MacAddress& mac,
+                          const std::vector<Address>& mute) {
   Packet packet;
   packet.arrive(frame, nullptr, length, length, room, 0);
   parse::parse(packet);
@@ -95,6 +96,7 @@ uint32_t answer_neighbour(uint8_t* frame, uint32_t length, uint32_t room,
                              [&](const Range& range) { return range.contains(*asked); })) {
     return 0;
   }
+  if (std::find(mute.begin(), mute.end(), *asked) != mute.end()) return 0;
   link::answer(packet, mac);
   return packet.verdict == Verdict::reply ? packet.length : 0;
 }

@@ -16,9 +16,10 @@
 namespace nezu::generator {
 
 /// Turns a question for one of `addresses` into its answer, in place. `frame` has room for `room`
-/// bytes. The answer's length; 0: no question of ours.
+/// bytes. The answer's length; 0: no question of ours, or for one that is mute.
 uint32_t answer_neighbour(uint8_t* frame, uint32_t length, uint32_t room,
-                          const std::vector<net::Range>& addresses, const net::MacAddress& mac);
+                          const std::vector<net::Range>& addresses, const net::MacAddress& mac,
+                          const std::vector<net::Address>& mute = {});
 
 /// Who says, in an answer or in a question, that `address` is at its MAC.
 std::optional<net::MacAddress> learn_neighbour(std::span<const uint8_t> frame,

@@ -6,6 +6,7 @@
         wires.traffic("throughput", *options("nat"), ...)
 """
 import pathlib
+import shlex
 import shutil
 import sys
 
@@ -44,6 +45,10 @@ class Nezu(World):
         self.start_dataplane()
         self.address_twins()
 
+    def command_line(self):
+        """The beginning of what the shell tells it."""
+        return shlex.join(map(str, [self.program("nezu"), *self.cli_options]))
+
     def start_controlplane(self):
         for folder in (self.region_folder, self.state):
             folder.mkdir(parents=True, exist_ok=True)
@@ -68,21 +73,32 @@ class Nezu(World):
             *self.wires.vdevs("server", macs=True)))
 
 
-def services(mode="nat", family="ipv4", protocols=("udp", "tcp"), extra=0, port=PORT):
-    """A service for each protocol on VIP; `extra` further ones of which each has a pool."""
+# Of servers whose failure is to be found out; a host that is starved for seconds has not failed.
+CHECK = {"interval_ms": 1500, "timeout_ms": 1500, "rise": 2, "fall": 3}
+
+
+def services(mode="nat", family="ipv4", protocols=("udp", "tcp"), extra=0, port=PORT, check=None):
+    """A service for each protocol on VIP; `extra` further ones of which each has a pool.
+
+    check: TCP checks of the servers so; flows of a failed one end, by a RST where they can.
+    """
     address, _, _, servers, _ = FAMILIES[family]
     snat = ", snat_set: snat" if mode == "fullnat" else ""
+    failed = {"udp": ", failed_flows: drop", "tcp": ", failed_flows: reset"}
+    words = ", ".join(f"{key}: {value}" for key, value in (check or {}).items())
+    checks = f"check: {{tcp: {{}}, {words}}}, " if check else ""
     lines = ["services:"]
     for protocol in protocols:
         lines.append(f'- {{name: {protocol}, address: "{address}", port: {port}, '
-                     f"protocol: {protocol}, mode: {mode}, pool: {protocol}{snat}}}")
+                     f"protocol: {protocol}, mode: {mode}, pool: {protocol}{snat}"
+                     f"{failed[protocol] if check else ''}}}")
     for number in range(extra):
         lines.append(f'- {{name: extra{number}, address: "198.51.{100 + number // 250}.'
                      f'{1 + number % 250}", port: 80, pool: extra{number}}}')
     lines.append("pools:")
     for protocol in protocols:
         members = ", ".join(f'{{address: "{one}", port: {port}}}' for one in servers)
-        lines.append(f"- {{name: {protocol}, scheduler: rr, protocol: {protocol}, "
+        lines.append(f"- {{name: {protocol}, scheduler: rr, protocol: {protocol}, {checks}"
                      f"servers: [{members}]}}")
     for number in range(extra):
         lines.append(f"- {{name: extra{number}, servers: [{{address: 10.0.1.{1 + number % 250}, "

@@ -99,6 +99,10 @@ void add_engine(CLI::App& app, Options& options) {
   app.add_option("--learning-rate", options.engine.learning_rate,
                  "flows a second that are made known")
       ->capture_default_str();
+  app.add_option("--patience", options.engine.patience,
+                 "seconds, at least, for flows to get through: a device may have to find its "
+                 "servers healthy first")
+      ->capture_default_str();
   app.add_option("--buffers", options.engine.buffers, "packet buffers")->capture_default_str();
   app.add_option("--descriptors", options.engine.descriptors, "of each queue")
       ->capture_default_str();
@@ -164,10 +168,17 @@ void add_connections(CLI::App& app, Options& options) {
 void add_changes(CLI::App& app, Options& options) {
   app.add_option(
          "--event", options.events,
-         "NAME=COMMAND: what is done by the shell while frames go at --rate; may be repeated")
+         "NAME=COMMAND: what is done by the shell while frames go at --rate; NAME=mute ADDRESS: "
+         "one "
+         "of --servers falls silent as if it had failed, NAME=unmute ADDRESS: it is back; may be "
+         "repeated")
       ->take_all();
-  app.add_option("--settle", options.settle, "seconds before and after a command")
+  app.add_option("--settle", options.settle, "seconds before and after an event")
       ->capture_default_str();
+  app.add_option("--find-out", options.find_out,
+                 "seconds, at most, that a device has to serve a mute server's flows by others")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
   app.add_option("--held", options.held, "TCP connections that are held through all events")
       ->capture_default_str();
 }

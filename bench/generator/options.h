@@ -34,7 +34,7 @@ struct Options {
   double retransmit = 1;
   // Changes.
   std::vector<std::string> events;
-  double settle = 2;
+  double settle = 2, find_out = 60;
   uint64_t held = 0;
   // Output.
   std::string title, json, html;

@@ -232,6 +232,23 @@ std::string connections(const Results& results) {
   return out + draw(open);
 }
 
+/// What a server left behind that fell silent, or came back; nothing for other changes.
+std::string failure(const Change& one) {
+  if (one.flows_there() + one.connections_there() + one.silent() == 0) return "";
+  std::string out = "<p><b>" + escaped(one.name()) + "</b> (<code>" + escaped(one.command()) +
+                    "</code>): the server had " + count(one.flows_there()) + " flows and " +
+                    count(one.connections_there()) + " connections. Of these " +
+                    count(one.broken_there()) + " broke, of the others' " +
+                    count(one.broken() - one.broken_there()) + ". " + count(one.silent()) +
+                    " of the lost frames came to it or were due from it";
+  if (one.flows_left() != 0) {
+    return out + "; <span class=\"bad\">" + count(one.flows_left()) +
+           " of its flows were not served by others</span>.</p>\n";
+  }
+  return out + format("; the last of its flows was served by another after %.2f s.</p>\n",
+                      one.command_s());
+}
+
 std::string changes(const Results& results) {
   if (results.changes().empty()) return "";
   std::string out =
@@ -246,7 +263,9 @@ std::string changes(const Results& results) {
          format("%.3f", one.blocked_ms()), count(one.lost_before()), count(one.connections()),
          count(one.broken()), count(one.resets())});
   }
-  return out + table.end();
+  out += table.end();
+  for (const Change& one : results.changes()) out += failure(one);
+  return out;
 }
 
 std::string trials(const Results& results) {

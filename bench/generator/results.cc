@@ -90,6 +90,7 @@ void record(results::Results& results, const TrialResult& trial, double tsc_hz) 
     one.set_size(group.size);
     one.set_sent(group.sent);
     one.set_refused(group.refused);
+    one.set_silent(group.silent);
     one.set_delivered(group.delivered);
     one.set_lost(group.lost());
     one.set_duplicates(group.duplicates);

@@ -23,7 +23,12 @@ std::string in_mpps(double rate) {
 }  // namespace
 
 Session::Session(Options& options, Progress& progress, results::Results& results)
-    : options_(options), progress_(progress), results_(results), engine_(options.engine, progress) {
+    : options_(options),
+      progress_(progress),
+      results_(results),
+      engine_(options.engine, progress),
+      servers_(connection_options(0)) {
+  attend(nullptr);
   engine_.set_recorder(
       [this](const TrialResult& trial) { record(results_, trial, engine_.tsc_hz()); });
   describe();
@@ -209,11 +214,13 @@ void Session::run(const std::string& method) {
     hold();
     return;
   }
-  learn();
   if (method == "change") {
-    change();
+    const std::vector<EventText> all = events();
+    learn();
+    change(all);
     return;
   }
+  learn();
   if (method == "rfc8219") {
     translate();
     return;

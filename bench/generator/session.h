@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "bench/generator/engine.h"
+#include "bench/generator/event_text.h"
 #include "bench/generator/methods.h"
 #include "bench/generator/options.h"
 #include "bench/generator/results.h"
@@ -32,12 +33,17 @@ class Session {
   void latency(const Mix& mix, double rate);
   void back_to_back(const Mix& mix);
   void translate();
-  ConnectionOptions connection_options() const;
+  ConnectionOptions connection_options(uint64_t most) const;
+  /// Whose ends answer while nothing else is done with connections; null: the servers' alone.
+  void attend(Connections* connections);
   void run_connections(Connections& connections, const std::function<bool(uint64_t now)>& over);
   void find_connections();
   void hold();
-  void change();
-  void change_once(const std::string& event, Connections* connections);
+  /// All of them are good, or none is done.
+  std::vector<EventText> events() const;
+  void change(const std::vector<EventText>& events);
+  void change_once(const EventText& text, Connections& connections);
+  TrialPlan plan_of_change(const std::string& purpose, double seconds);
   void describe();
   void learn();
   void note(const std::string& sentence);
@@ -50,6 +56,8 @@ class Session {
   Progress& progress_;
   results::Results& results_;
   Engine engine_;
+  Connections servers_;  ///< without clients: they answer a device's checks
+  Connections* attending_ = &servers_;
 };
 
 }  // namespace nezu::generator

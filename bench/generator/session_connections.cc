@@ -11,6 +11,9 @@
 namespace nezu::generator {
 namespace {
 
+/// Clients' ends that there is memory for.
+constexpr uint64_t kMost = 1 << 20;
+
 void set_ends(results::Ends& out, const ConnectionCounts& counts) {
   out.set_attempted(counts.attempted);
   out.set_established(counts.established);
@@ -23,6 +26,7 @@ void set_ends(results::Ends& out, const ConnectionCounts& counts) {
   out.set_served(counts.served);
   out.set_skipped(counts.skipped);
   out.set_moved(counts.moved);
+  out.set_checks(counts.checks);
 }
 
 double share(uint64_t part, uint64_t whole) {
@@ -31,7 +35,12 @@ double share(uint64_t part, uint64_t whole) {
 
 }  // namespace
 
-ConnectionOptions Session::connection_options() const {
+void Session::attend(Connections* connections) {
+  attending_ = connections != nullptr ? connections : &servers_;
+  engine_.set_connections(attending_);
+}
+
+ConnectionOptions Session::connection_options(uint64_t most) const {
   ConnectionOptions out;
   const EngineOptions& engine = options_.engine;
   out.clients = engine.clients;
@@ -40,6 +49,8 @@ ConnectionOptions Session::connection_options() const {
   out.target_port = engine.target_ports.first;
   out.request = options_.request;
   out.response = options_.response;
+  out.most = most;
+  if (engine.right) out.checker = engine.right->gateway;
   out.hz = engine_.tsc_hz();
   out.retransmit_seconds = options_.retransmit;
   out.seed = engine.seed;
@@ -53,7 +64,7 @@ void Session::run_connections(Connections& connections,
     progress_.note(connections.counts().attempted, connections.counts().completed);
     return over(now);
   });
-  engine_.set_connections(nullptr);
+  engine_.set_connections(attending_);
 }
 
 void Session::find_connections() {
@@ -70,7 +81,7 @@ void Session::find_connections() {
     run_connections(connections, over);
   };
   const ConnectionRate found =
-      find_connection_rate(connection_options(), method, run, [] { return rte_rdtsc(); });
+      find_connection_rate(connection_options(kMost), method, run, [] { return rte_rdtsc(); });
   results::ConnectionRate& out = *results_.add_connection_rate();
   out.set_per_second(found.rate);
   out.set_limited_by(to_string(found.limit));
@@ -103,8 +114,7 @@ void Session::hold() {
   const auto run = [&](Connections& connections, const std::function<bool(uint64_t)>& over) {
     run_connections(connections, over);
   };
-  ConnectionOptions connections = connection_options();
-  connections.most = std::max<uint64_t>(connections.most, options_.connections);
+  const ConnectionOptions connections = connection_options(std::max(kMost, options_.connections));
   progress_.begin("concurrent connections", options_.hold, "connections");
   const Concurrent found = hold_connections(connections, options_.connections, options_.ramp,
                                             options_.hold, run, [] { return rte_rdtsc(); });

@@ -18,6 +18,7 @@ double ways(const TrialPlan& plan) { return plan.to_right && plan.to_left ? 2 : 
 
 uint64_t TrialResult::sent() const { return sum(groups, &GroupCounts::sent); }
 uint64_t TrialResult::delivered() const { return sum(groups, &GroupCounts::delivered); }
+uint64_t TrialResult::silent() const { return sum(groups, &GroupCounts::silent); }
 double TrialResult::loss() const {
   return sent() == 0 ? 0 : static_cast<double>(lost()) / static_cast<double>(sent());
 }

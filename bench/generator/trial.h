@@ -22,6 +22,9 @@ struct TrialPlan {
   double seconds = 1;    ///< how long is sent
   uint64_t frames = 0;   ///< of each way instead; 0: by time
   bool to_right = true, to_left = false;
+  /// Each flow is answered by the server that it was sent to last, not by the one that was learnt.
+  /// Of mixes with one size.
+  bool answers_follow = false;
   /// Goes on after `seconds` until this says so (changes under traffic); asked often.
   std::function<bool()> until;
 };
@@ -32,6 +35,7 @@ struct GroupCounts {
   uint32_t size = 0;        ///< as the sender sees it, with FCS
   uint64_t sent = 0;        ///< what was offered: given to the port, or refused by a full wire
   uint64_t refused = 0;     ///< of these: the wire had no room
+  uint64_t silent = 0;      ///< of these: came to a server that is mute, or was due from one
   uint64_t delivered = 0;   ///< came, once, intact
   uint64_t duplicates = 0;  ///< came again
   uint64_t reordered = 0;   ///< delivered after one that was sent later
@@ -58,6 +62,7 @@ struct TrialResult {
   uint64_t sent() const;
   uint64_t delivered() const;
   uint64_t lost() const { return sent() - delivered(); }
+  uint64_t silent() const;
   double loss() const;          ///< share of what was offered, 0 to 1
   double offered_rate() const;  ///< of each way, as offered
   double delivered_rate() const;

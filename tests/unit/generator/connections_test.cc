@@ -238,5 +238,59 @@ TEST(Concurrent, ConnectionsThatMoveToAnotherServerAreBroken) {
   EXPECT_EQ(found.counts.moved, 25u);
 }
 
+/// Connections that are held, and what a device that balances over two servers makes of them.
+TEST(Connections, AreHeldByServers) {
+  ConnectionOptions some = options();
+  some.targets = {*net::parse_address("198.51.100.1"), *net::parse_address("198.51.100.2")};
+  Connections connections(some);
+  Wire wire;
+  connections.open(1000, 99, false, wire.now());
+  wire.run(connections, [&](uint64_t) { return connections.settled(); });
+  EXPECT_EQ(connections.held_by(some.targets[0]), 50u);
+  EXPECT_EQ(connections.held_by(some.targets[1]), 49u);
+  EXPECT_EQ(connections.held_by(*net::parse_address("198.51.100.3")), 0u);
+  // One server is silent: those on it break, no other does.
+  Wire half([&](Way way, Segment& segment) {
+    return way == Way::to_right && segment.flow.destination == some.targets[1] ? 0 : 1;
+  });
+  connections.ask_all(1000, half.now());
+  half.run(connections, [&](uint64_t) { return connections.settled(); });
+  EXPECT_EQ(connections.held_by(some.targets[0]), 50u);
+  EXPECT_EQ(connections.held_by(some.targets[1]), 0u);
+  EXPECT_EQ(connections.held(), 50u);
+  EXPECT_EQ(connections.counts().failed, 49u);
+}
+
+/// What a device's check says to the servers' end: SYN, ACK, RST.
+void check_by(Connections& connections, const char* from) {
+  SeenSegment seen;
+  seen.segment.flow = {*net::parse_address(from), *net::parse_address("198.51.100.1"), 40000, 80};
+  for (const uint8_t flags : {net::kTcpSyn, net::kTcpAck, net::kTcpRst}) {
+    seen.segment.flags = flags;
+    connections.receive(seen, 1);
+  }
+}
+
+TEST(Connections, ChecksOfServersAreAnsweredAndTheirEndIsNoFault) {
+  ConnectionOptions servers_only = options();
+  servers_only.most = 0;
+  servers_only.checker = *net::parse_address("198.51.100.254");
+  Connections connections(servers_only);
+  check_by(connections, "198.51.100.254");
+  EXPECT_EQ(connections.counts().checks, 1u);
+  EXPECT_EQ(connections.counts().accepted, 0u);
+  EXPECT_EQ(connections.counts().resets, 0u);
+  Segment answer;
+  ASSERT_TRUE(connections.take(Way::to_left, answer));
+  EXPECT_EQ(answer.flags, net::kTcpSyn | net::kTcpAck);
+  EXPECT_EQ(answer.flow.destination, *servers_only.checker);
+  EXPECT_FALSE(connections.take(Way::to_left, answer)) << "nothing more is said";
+  EXPECT_TRUE(connections.settled());
+  check_by(connections, "198.51.100.253");
+  EXPECT_EQ(connections.counts().checks, 1u);
+  EXPECT_EQ(connections.counts().accepted, 1u);
+  EXPECT_EQ(connections.counts().resets, 1u);
+}
+
 }  // namespace
 }  // namespace nezu::generator

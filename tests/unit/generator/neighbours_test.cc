@@ -41,6 +41,23 @@ TEST(Neighbours, OthersAreNotAnsweredFor) {
   EXPECT_TRUE(asked_and_answered("2001:db8:1::1", "2001:db8::1:1", 0).empty());
 }
 
+TEST(Neighbours, TheMuteDoNotAnswer) {
+  const std::vector<net::Address> mute{*net::parse_address("192.0.2.12"),
+                                       *net::parse_address("2001:db8::12")};
+  for (const auto& [wanted, answered] : {std::pair{"192.0.2.12", false},
+                                         {"192.0.2.13", true},
+                                         {"2001:db8::12", false},
+                                         {"2001:db8::13", true}}) {
+    const auto address = *net::parse_address(wanted);
+    const auto own = *net::parse_address(address.is_v4() ? "192.0.2.1" : "2001:db8::1:1");
+    auto frame = ask_neighbour(address, own, kOwn, 0);
+    const auto length = static_cast<uint32_t>(frame.size());
+    frame.resize(256);
+    EXPECT_EQ(answer_neighbour(frame.data(), length, 256, kPlayed, kDevice, mute) != 0, answered)
+        << wanted;
+  }
+}
+
 TEST(Neighbours, AQuestionIsWhatOthersExpect) {
   const auto frame =
       ask_neighbour(*net::parse_address("192.0.2.1"), *net::parse_address("192.0.2.10"), kOwn, 0);

@@ -95,6 +95,38 @@ TEST(Report, NeedsNothingElseAndLetsNoTextBeMarkup) {
   EXPECT_NE(page.find("A &lt;device&gt; &amp; its &quot;limits&quot;"), std::string::npos);
 }
 
+TEST(Report, SaysWhatAFailedServerLeftBehind) {
+  results::Results results;
+  results::Change& push = *results.add_changes();
+  push.set_name("push of 1");
+  push.set_connections(100);
+  results::Change& failed = *results.add_changes();
+  failed.set_name("server failed");
+  failed.set_command("mute 10.0.0.13");
+  failed.set_command_s(1.25);
+  failed.set_connections(100);
+  failed.set_broken(26);
+  failed.set_connections_there(25);
+  failed.set_broken_there(25);
+  failed.set_flows_there(16);
+  failed.set_silent(500);
+  std::string page = html(results);
+  EXPECT_NE(
+      page.find("the server had 16 flows and 25 connections. Of these 25 broke, of the others' "
+                "1. 500 of the lost frames came to it or were due from it; the last of its "
+                "flows was served by another after 1.25 s."),
+      std::string::npos)
+      << page;
+  EXPECT_EQ(page.find("<b>push of 1</b>"), std::string::npos) << "no server was in it";
+  expect_balanced(page);
+  failed.set_flows_left(16);
+  page = html(results);
+  EXPECT_NE(page.find("16 of its flows were not served by others"), std::string::npos) << page;
+  expect_balanced(page);
+  EXPECT_EQ(columns_of(compare(results, results), "change server failed, broken elsewhere"),
+            "1 1 1.000");
+}
+
 TEST(Report, OfNothingIsAPage) { expect_balanced(html({})); }
 
 TEST(Report, ComesBackFromItsFile) {
