@@ -139,17 +139,27 @@ bool draw(uint64_t& credit, Rate& rate, uint64_t per_second, uint64_t need, net:
 
 }  // namespace
 
-Meters::Verdict Meters::pass(uint16_t worker, const tables::Service& service,
-                             const net::Address& client, uint32_t bytes, net::Instant now) {
+uint64_t Meters::ask(uint16_t worker, const tables::Service& service, const net::Address& client) {
+  const uint32_t slot = index(service.id);
+  if (slot >= services_) return 0;
+  __builtin_prefetch(&traffic_[slot], 1);
+  __builtin_prefetch(&credits_[worker][slot], 1);
+  if (!service.traffic.client.exists()) return 0;
+  remember_bits(service);
+  const uint64_t hash = this->hash(static_cast<uint16_t>(slot), client);
+  __builtin_prefetch(set_of(hash).data(), 1);
+  return hash;
+}
+
+Meters::Verdict Meters::pass(uint16_t worker, const tables::Service& service, uint64_t asked,
+                             uint32_t bytes, net::Instant now) {
   const tables::TrafficLimits& limits = service.traffic;
   const uint32_t slot = index(service.id);
   if (slot >= services_) return {};
   const uint64_t bits = uint64_t{bytes} * 8;
   Verdict verdict;
-  if (limits.client.exists()) {
-    remember_bits(service);
-    const uint64_t hash = this->hash(static_cast<uint16_t>(slot), client);
-    if (Cell* cell = find_or_make(hash, now, verdict.forgot)) {
+  if (asked != 0) {
+    if (Cell* cell = find_or_make(asked, now, verdict.forgot)) {
       if (!cell->packets.take(limits.client.packets_per_second, now, 1, kAhead)) {
         verdict.reason = Reason::client_limit_packet_rate;
       } else if (!cell->bits.take(limits.client.bits_per_second, now, bits, kAhead)) {

@@ -37,7 +37,13 @@ class Meters {
   /// A packet of a flow, of either direction; `bytes` of its frame. By that worker alone: of what
   /// all clients may have together, workers take about a millisecond's worth at a time.
   Verdict pass(uint16_t worker, const tables::Service& service, const net::Address& client,
-               uint32_t bytes, net::Instant now);
+               uint32_t bytes, net::Instant now) {
+    return pass(worker, service, ask(worker, service, client), bytes, now);
+  }
+  /// The same in two steps, so that memory answers while others are asked about.
+  uint64_t ask(uint16_t worker, const tables::Service& service, const net::Address& client);
+  Verdict pass(uint16_t worker, const tables::Service& service, uint64_t asked, uint32_t bytes,
+               net::Instant now);
   /// A flow that was let in has been opened, or one of the process before is adopted.
   void opened(const tables::Service& service, const net::Address& client, net::Instant now);
   /// A flow of that client has ended, whether its service has limits or not.
