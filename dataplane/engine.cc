@@ -73,6 +73,7 @@ Engine::Engine(const Options& options, const tables::Region& region, const table
     setup.ports = options.ports;
     setup.sides = options.sides;
     if (nat_log != nullptr) setup.nat_log = nat_log->ring(number);
+    setups_.push_back(setup);
     Worker::Parts parts;
     parts.number = number;
     parts.gate = gates[number].get();

@@ -55,6 +55,8 @@ class Engine {
   void settle() { files_.settle(); }
 
   std::vector<path::Desk*> desks();
+  /// What each worker was made with, by number.
+  const std::vector<path::Setup>& setups() const { return setups_; }
   Errands& errands(uint16_t worker) { return crew_[worker]->worker.errands(); }
   uint16_t workers() const { return static_cast<uint16_t>(crew_.size()); }
   steer::Persistence& persistence() { return persistence_.table(); }
@@ -84,6 +86,7 @@ class Engine {
   std::vector<std::unique_ptr<flow::Table>> tables_;
   std::vector<std::unique_ptr<Member>> crew_;
   std::vector<const tables::WorkerLine*> lines_;
+  std::vector<path::Setup> setups_;
   path::Restored restored_;
   std::atomic<bool> stop_{false};
   std::unique_ptr<device::Threads> threads_;

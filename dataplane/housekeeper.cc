@@ -61,6 +61,7 @@ void Housekeeper::attach(const tables::Region& region, tables::Reader& reader, E
                            reader,
                            engine,
                            Clerk(region, engine.desks(), *routes_, engine.persistence()),
+                           Explanations(region, ports_, engine.setups(), engine.desks()),
                            Watch(region, engine.workers()),
                            Announcer(gate_),
                            Bridges(region, ports_, gate_, routes_->leases()),
@@ -121,6 +122,7 @@ bool Housekeeper::turn() {
     follow(view, now);
     turn_bridges(now);
     office_->clerk.turn(view, now);
+    office_->explanations.turn(view, routes_->current(), now);
     office_->announcer.look(view, routes_->current(), now);
     office_->announcer.turn(routes_->current(), now);
     steer_answers(view, now);

@@ -18,6 +18,7 @@
 #include "dataplane/device/gate.h"
 #include "dataplane/device/port_rules.h"
 #include "dataplane/engine.h"
+#include "dataplane/explanations.h"
 #include "dataplane/places.h"
 #include "dataplane/route_keeper.h"
 #include "dataplane/tables/reader.h"
@@ -60,6 +61,7 @@ class Housekeeper {
     tables::Reader& reader;
     Engine& engine;
     Clerk clerk;
+    Explanations explanations;
     Watch watch;
     Announcer announcer;
     Bridges bridges;

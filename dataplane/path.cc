@@ -90,6 +90,7 @@ void Path::housekeep(const tables::View& view, const route::Routes& routes, net:
   end_flows_of_gone(*state_, view, routes, now);
   keep_present(*state_, view, tick);
   run_errand(*state_, now);
+  answer_question(*state_, view, now);
   report(*state_, view, tick);
 }
 

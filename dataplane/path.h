@@ -30,6 +30,7 @@
 
 #include "dataplane/net/packet.h"
 #include "dataplane/net/time.h"
+#include "dataplane/path_question.h"
 #include "dataplane/steer/handover.h"
 #include "dataplane/tables/layout.h"
 
@@ -44,7 +45,6 @@ namespace nezu::flow {
 class Table;
 }
 namespace nezu::admit {
-class Meters;
 class SynGuard;
 }  // namespace nezu::admit
 namespace nezu::steer {
@@ -72,6 +72,9 @@ struct Desk {
   steer::Ring<tables::Reply> replies{1024};
   steer::Ring<Claimed> claims{
       64};  ///< to the housekeeper; those that find it full are counted only
+  // Of explanations: one question waits at a time.
+  steer::Ring<Question> questions{4};
+  steer::Ring<Knowledge> answers{4};
 };
 
 /// Who has which SNAT address and port from now on, or has had it until now: for the NAT log.

@@ -3,6 +3,7 @@
 #include <array>
 #include <span>
 
+#include "dataplane/path_explain.h"
 #include "dataplane/path_open.h"
 #include "dataplane/steer/persistence.h"
 
@@ -176,6 +177,30 @@ const tables::Member* Opening::pick_near(const typename F::Tuple& tuple,
   }
   if (chosen != nullptr) locals.take(*chosen);
   return chosen;
+}
+
+/// Beside those who ask: of whom they do.
+uint16_t lend_clients(Turn& turn, const steer::Persistence& live, const tables::Service& service,
+                      net::Instance instance, const net::Address& source,
+                      const net::Address& destination) {
+  const auto lend = [&](const steer::PersistentClient& who) {
+    const uint64_t hash = live.hash(who);
+    const uint16_t server = live.find(hash, turn.tick);
+    if (server != Persistence::kNobody) {
+      turn.state.setup.persistence->keep(who, hash, server, {}, Persistence::kNobody, turn.tick,
+                                         kLocalLife);
+    }
+    return server;
+  };
+  const tables::Pool* pool = turn.view.pool(service.pool);
+  if (pool != nullptr && pool->locality != tables::Locality::none) {
+    for (uint32_t place = 0; place < tables::kLocalServers; ++place) {
+      lend({tables::scope_of_destination(service.identity, place), destination,
+            service.key.instance});
+    }
+  }
+  if (!service.persistence.exists()) return Persistence::kNobody;
+  return lend(client_of(service.persistence, instance, source));
 }
 
 namespace {

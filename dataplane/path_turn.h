@@ -23,29 +23,6 @@
 
 namespace nezu::path {
 
-/// Replies of our own (RST, ICMP) that may leave: refilled by time, so that a flood of what we
-/// refuse does not become a flood of what we send.
-class Allowance {
- public:
-  bool take(net::Instant now) {
-    const uint64_t passed = now.nanoseconds - since_;
-    if (passed >= kInterval) {
-      const uint64_t more = passed / kInterval;
-      left_ = more >= kMost || left_ + more > kMost ? kMost : left_ + static_cast<uint32_t>(more);
-      since_ = now.nanoseconds;
-    }
-    if (left_ == 0) return false;
-    --left_;
-    return true;
-  }
-
- private:
-  static constexpr uint64_t kInterval = net::kNanosecondsPerSecond / 4096;
-  static constexpr uint32_t kMost = 1024;
-  uint32_t left_ = kMost;
-  uint64_t since_ = 0;
-};
-
 /// Flows that nobody has answered yet may hold a share of the table.
 inline uint64_t embryonic_limit(const tables::Settings& settings, uint32_t capacity) {
   return uint64_t{capacity} * settings.embryonic_percent / 100;
@@ -238,6 +215,10 @@ void say_farewell(Path::State& state, const tables::View& view, const route::Rou
 void end_flows_of_gone(Path::State& state, const tables::View& view, const route::Routes& routes,
                        net::Instant now);
 void run_errand(Path::State& state, net::Instant now);
+/// path_errand.cc: what an explanation asks.
+void answer_question(Path::State& state, const tables::View& view, net::Instant now);
+/// path_errand.cc: a flow as people see it.
+tables::FlowRecord record_of(const Path::State& state, flow::FlowId id, net::Tick now);
 void keep_present(Path::State& state, const tables::View& view, net::Tick now);  ///< path_pick.cc
 void report(Path::State& state, const tables::View& view, net::Tick now);
 

@@ -1,5 +1,6 @@
 #include "dataplane/admit/limits.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace nezu::admit {
@@ -34,6 +35,24 @@ bool Limits::is_full(const tables::Member& member) {
     full_[server] = 0;
   }
   return full_[server] != 0;
+}
+
+Limits::Standing Limits::standing(const tables::Pool& pool) const {
+  Standing here;
+  if (index(pool.id) < pools_) here.mean = means_[index(pool.id)];
+  for (uint32_t i = 0; i < std::min(pool.member_count, 64u); ++i) {
+    const uint32_t server = index(pool.members()[i].server);
+    if (server < servers_ && full_[server] != 0) here.full |= uint64_t{1} << i;
+  }
+  return here;
+}
+
+void Limits::stand(const tables::Pool& pool, const Standing& there) {
+  if (index(pool.id) < pools_) means_[index(pool.id)] = there.mean;
+  for (uint32_t i = 0; i < std::min(pool.member_count, 64u); ++i) {
+    const uint32_t server = index(pool.members()[i].server);
+    if (server < servers_) full_[server] = static_cast<uint8_t>(there.full >> i & 1);
+  }
 }
 
 bool Limits::is_beyond_share(const tables::Pool& pool, const tables::Member& member,

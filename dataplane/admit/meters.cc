@@ -29,6 +29,29 @@ Meters::Meters(uint32_t services, uint32_t clients, uint16_t workers, uint64_t s
   }
 }
 
+Meters::Meters(const Meters& live, const tables::Service& service, const net::Address& client,
+               uint16_t worker, const Credit& credit, net::Instant now)
+    : Meters(live.services_, kWays, 0, live.seed_) {
+  credits_.resize(size_t{worker} + 1);
+  credits_[worker] = std::make_unique<Credit[]>(services_);
+  const uint32_t slot = index(service.id);
+  if (slot >= services_) return;
+  credits_[worker][slot] = credit;
+  rates_[slot].copy(live.rates_[slot]);
+  traffic_[slot].packets.copy(live.traffic_[slot].packets);
+  traffic_[slot].bits.copy(live.traffic_[slot].bits);
+  remember_bits(service);
+  const uint64_t hash = this->hash(static_cast<uint16_t>(slot), client);
+  const Cell* there = live.find(hash);
+  bool forgot = false;
+  Cell* here = there != nullptr ? find_or_make(hash, now, forgot) : nullptr;
+  if (here == nullptr) return;
+  here->word.store(there->word.load(std::memory_order_relaxed), std::memory_order_relaxed);
+  here->rate.copy(there->rate);
+  here->packets.copy(there->packets);
+  here->bits.copy(there->bits);
+}
+
 uint64_t Meters::hash(uint16_t service, const net::Address& client) const {
   const uint16_t bits = bits_[service].load(std::memory_order_relaxed);
   const net::Address one = net::masked(client, client.is_v4() ? bits & 0xff : bits >> 8);
@@ -43,12 +66,12 @@ void Meters::remember_bits(const tables::Service& service) {
   if (known.load(std::memory_order_relaxed) != bits) known.store(bits, std::memory_order_relaxed);
 }
 
-std::span<Meters::Cell, Meters::kWays> Meters::set_of(uint64_t hash) {
+std::span<Meters::Cell, Meters::kWays> Meters::set_of(uint64_t hash) const {
   const uint64_t set = (hash & kFlows) * (clients_ / kWays) / (kFlows + 1);
   return std::span<Cell, kWays>(&cells_[set * kWays], kWays);
 }
 
-Meters::Cell* Meters::find(uint64_t hash) {
+Meters::Cell* Meters::find(uint64_t hash) const {
   for (Cell& cell : set_of(hash)) {
     if (is_of(cell.word.load(std::memory_order_relaxed), hash)) return &cell;
   }

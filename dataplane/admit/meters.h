@@ -25,6 +25,13 @@ class Meters {
 
   /// `clients`: how many are known at a time; a multiple of kWays. `seed`: random.
   Meters(uint32_t services, uint32_t clients, uint16_t workers, uint64_t seed);
+  /// What a worker may still let pass of a service without asking.
+  struct Credit {
+    uint64_t packets = 0, bits = 0;
+  };
+  /// A copy for that worker of what `live` says of one service and client, to try something out.
+  Meters(const Meters& live, const tables::Service& service, const net::Address& client,
+         uint16_t worker, const Credit& credit, net::Instant now);
 
   // Any worker.
   struct Verdict {
@@ -49,6 +56,11 @@ class Meters {
   /// A flow of that client has ended, whether its service has limits or not.
   void ended(uint16_t service, const net::Address& client);
 
+  /// That worker.
+  Credit credit_of(uint16_t worker, uint16_t service) const {
+    return service < services_ ? credits_[worker][service] : Credit{};
+  }
+
   /// Nobody has a cell: `ended` has nothing to do.
   bool is_idle() const { return used_.load(std::memory_order_relaxed) == 0; }
   uint32_t used() const { return used_.load(std::memory_order_relaxed); }
@@ -63,14 +75,10 @@ class Meters {
   struct Traffic {
     Rate packets, bits;
   };
-  /// What a worker may still let pass.
-  struct Credit {
-    uint64_t packets = 0, bits = 0;
-  };
 
   uint64_t hash(uint16_t service, const net::Address& client) const;
-  std::span<Cell, kWays> set_of(uint64_t hash);
-  Cell* find(uint64_t hash);
+  std::span<Cell, kWays> set_of(uint64_t hash) const;
+  Cell* find(uint64_t hash) const;
   Cell* find_or_make(uint64_t hash, net::Instant now, bool& forgot);
   void remember_bits(const tables::Service& service);
 

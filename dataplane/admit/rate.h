@@ -41,6 +41,8 @@ class Rate {
   /// Boot-time ns.
   uint64_t due() const { return due_.load(std::memory_order_relaxed); }
   void reset() { due_.store(0, std::memory_order_relaxed); }
+  /// As another one is now.
+  void copy(const Rate& other) { due_.store(other.due(), std::memory_order_relaxed); }
 
  private:
   std::atomic<uint64_t> due_{0};

@@ -46,6 +46,19 @@ const tables::Member* Scheduling::pick(const tables::View& view, const tables::S
   return pick_draining(service, pool);
 }
 
+Scheduling::Standing Scheduling::standing(const tables::Service& service,
+                                          const tables::Pool& pool) const {
+  const uint32_t slot = index(service.id);
+  return {slot < services_ ? positions_[slot] : kNotStarted, random_, limits_.standing(pool)};
+}
+
+void Scheduling::stand(const tables::Service& service, const tables::Pool& pool,
+                       const Standing& there) {
+  if (index(service.id) < services_) positions_[index(service.id)] = there.position;
+  random_ = there.random;
+  limits_.stand(pool, there.limits);
+}
+
 uint32_t Scheduling::pick_ready(const tables::View& view, const tables::Service& service,
                                 const tables::Pool& pool, const Client& client) {
   uint64_t hash = 0;

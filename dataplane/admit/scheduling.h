@@ -39,6 +39,14 @@ class Scheduling {
   bool is_full(const tables::Member& member) { return limits_.is_full(member); }
   /// Of all workers.
   uint64_t flows_of(const tables::Member& member) const { return limits_.flows_of(member.server); }
+  /// Where a service's turns, chances and limits stand: to try out elsewhere what comes next.
+  struct Standing {
+    uint32_t position = 0;
+    uint64_t random = 1;
+    Limits::Standing limits;
+  };
+  Standing standing(const tables::Service& service, const tables::Pool& pool) const;
+  void stand(const tables::Service& service, const tables::Pool& pool, const Standing& there);
   /// A flow of that server has begun or ended: its gauge in `gauges` has changed.
   void load_changed(tables::ServerId server) { loads_.changed(server); }
 

@@ -38,7 +38,7 @@ uint32_t SnatPorts::home(uint64_t key) const {
   return static_cast<uint32_t>(net::mix64(key)) & mask_;
 }
 
-SnatPorts::Line* SnatPorts::find(uint64_t key) {
+SnatPorts::Line* SnatPorts::find(uint64_t key) const {
   for (uint32_t i = home(key); lines_[i].key != 0; i = (i + 1) & mask_) {
     if (lines_[i].key == key) return &lines_[i];
   }
@@ -105,6 +105,31 @@ bool SnatPorts::occupy(uint16_t address, uint16_t port, Peer peer) {
   line->taken[at / 64] |= bit;
   ++line->count;
   return true;
+}
+
+SnatPorts::Slice SnatPorts::slice(uint16_t address, uint8_t shard, Peer peer) const {
+  Slice slice;
+  slice.clock = clock_;
+  if (const Line* line = find(key_of(address, shard, peer))) {
+    slice.taken = line->taken;
+    slice.cursor = line->cursor;
+    slice.count = line->count;
+    slice.exists = true;
+  } else if (used_ == limit_) {
+    slice.count = kSnatSlicePorts;  // none can be taken
+    slice.exists = true;
+  }
+  return slice;
+}
+
+void SnatPorts::adopt(uint16_t address, uint8_t shard, Peer peer, const Slice& slice) {
+  clock_ = slice.clock;
+  if (!slice.exists) return;
+  Line* line = find_or_make(key_of(address, shard, peer));
+  if (line == nullptr) return;
+  line->taken = slice.taken;
+  line->cursor = slice.cursor;
+  line->count = slice.count;
 }
 
 }  // namespace nezu::admit

@@ -45,6 +45,17 @@ class SnatPorts {
   /// At start, from a flow that lives. False: the port is taken already, or there is no line.
   bool occupy(uint16_t address, uint16_t port, Peer peer);
 
+  /// What is known of the ports of a slice towards a peer: to try out elsewhere which comes next.
+  struct Slice {
+    std::array<uint64_t, 4> taken{};
+    uint32_t cursor = 0, clock = 0;
+    uint16_t count = 0;
+    bool exists = false;
+  };
+  Slice slice(uint16_t address, uint8_t shard, Peer peer) const;
+  /// Of an object that knows nothing of that slice yet.
+  void adopt(uint16_t address, uint8_t shard, Peer peer, const Slice& slice);
+
   /// The present, a few times a second.
   void note_time(net::Tick now) {
     constexpr net::Tick kTicksPerPort = net::kTicksPerSecond / 4;
@@ -72,7 +83,7 @@ class SnatPorts {
     return uint64_t{1} << 63 | uint64_t{address} << 47 | uint64_t{shard} << 39 | peer.word;
   }
   uint32_t home(uint64_t key) const;
-  Line* find(uint64_t key);
+  Line* find(uint64_t key) const;
   Line* find_or_make(uint64_t key);
   void remove(Line* line);
 

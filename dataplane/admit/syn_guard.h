@@ -22,6 +22,17 @@ class SynGuard {
     for (uint32_t i = 0; i < services; ++i) states_[i].made = net::to_tick(now);
   }
 
+  /// A copy of what `live` says of one service, to try something out.
+  SynGuard(const SynGuard& live, const tables::Service& service)
+      : cookies_(live.cookies_),
+        services_(live.services_),
+        states_(std::make_unique<State[]>(services_)) {
+    const uint32_t slot = index(service.id);
+    if (slot >= services_) return;
+    states_[slot].rate.copy(live.states_[slot].rate);
+    states_[slot].made = live.states_[slot].made.load(std::memory_order_relaxed);
+  }
+
   /// The SYN is not let in: a cookie answers it.
   bool answers(const tables::Service& service, net::Instant now) {
     const uint32_t slot = index(service.id);

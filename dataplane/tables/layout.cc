@@ -46,7 +46,8 @@ uint64_t layout_hash() {
         sizeof(Membership), sizeof(Memberships), sizeof(Bridge), sizeof(BridgeLine), sizeof(Root),
         offsetof(Root, settings), sizeof(SourceRules), sizeof(SourceRule), sizeof(SourcePrefix),
         sizeof(CaptureLease), sizeof(CaptureStep), sizeof(CaptureOrder), sizeof(CapturedHead),
-        sizeof(CaptureRing)}) {
+        sizeof(CaptureRing), offsetof(Header, explanation), sizeof(ExplainOrder),
+        sizeof(Explanation), offsetof(Explanation, flow), offsetof(Explanation, frame)}) {
     hash.add(part);
   }
   return hash.value();

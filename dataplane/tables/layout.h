@@ -19,6 +19,9 @@
 #include "dataplane/tables/blocks.h"
 #include "dataplane/tables/capture.h"
 #include "dataplane/tables/counter.h"
+#include "dataplane/tables/explain.h"
+#include "dataplane/tables/flow_record.h"
+#include "dataplane/tables/letter.h"
 
 namespace nezu::tables {
 
@@ -90,7 +93,9 @@ struct alignas(4096) Header {
   Counter persistent_clients;                // HK, a gauge
   Counter persistence_capacity;              // HK, a gauge
   std::array<BridgeLine, kMaxBridges> bridges{};
-  CaptureLease capture;  // CP
+  CaptureLease capture;             // CP
+  Letter<ExplainOrder> explain;     // CP
+  Letter<Explanation> explanation;  // HK: of the order of that number
 };
 
 /// One reader thread's line. A reader is dead only when its process is.
@@ -246,19 +251,6 @@ enum class ReplyKind : uint16_t {
   neighbour = 4,
   route = 5,
   client = 6,  ///< of persistence
-};
-
-struct FlowRecord {
-  net::Address client, vip, server, snat;
-  uint16_t client_port, service_port, server_port, snat_port;  ///< host order; snat_port 0: none
-  net::Protocol protocol;
-  Timeout state;
-  uint16_t worker;
-  ServiceId service;
-  ServerId server_id;
-  uint32_t seconds_left;  ///< until it expires idle
-  net::Instance instance;
-  net::MacAddress sender;  ///< that answers go back to; all 0: by the routes
 };
 
 /// HK -> CP.

@@ -7,6 +7,9 @@
 #include "dataplane/flow/table.h"
 #include "dataplane/forward/pieces.h"
 #include "dataplane/net/hash.h"
+#include "dataplane/net/text.h"
+#include "dataplane/path_explainer.h"
+#include "dataplane/path_turn.h"
 
 namespace nezu::lab {
 namespace {
@@ -15,6 +18,43 @@ std::string new_directory() {
   std::string name = (std::filesystem::temp_directory_path() / "nezu-lab-XXXXXX").string();
   if (::mkdtemp(name.data()) == nullptr) std::abort();
   return name;
+}
+
+bool may_be_explained(const dsl::Frame& frame) {
+  const size_t length = frame.bytes().size();
+  return length >= tables::kLeastExplained && length <= tables::kMostExplained;
+}
+
+dsl::Frame bytes_of(const tables::Explanation& told) {
+  return dsl::Frame(dsl::Bytes(told.frame.begin(), told.frame.begin() + told.length));
+}
+
+/// Ports that are told in lines and messages are taken from boards, and those of announced
+/// connections with them.
+bool says_all_bytes(const tables::Explanation& told) {
+  const bool may_tell_ports =
+      told.mode == tables::Mode::spliced || told.mode == tables::Mode::spoken;
+  return told.origin == tables::FlowOrigin::none || (told.is_exact != 0 && !may_tell_ports);
+}
+
+/// What deploy/seeing.md says that is not explained: that something is full.
+bool is_beyond_explaining(const tables::Explanation& told, const Fate& fate) {
+  switch (fate.reason) {
+    case net::Reason::announcement_full:
+    case net::Reason::flow_bucket_full:
+    case net::Reason::fragment_table_full:
+      return true;
+    case net::Reason::flow_table_full:
+    case net::Reason::embryonic_limit:
+    case net::Reason::splice_table_full:
+      return told.is_crowded != 0;
+    default:
+      return false;
+  }
+}
+
+void append(std::string& to, const void* bytes, size_t size) {
+  to.append(static_cast<const char*>(bytes), size);
 }
 
 }  // namespace
@@ -75,6 +115,7 @@ void Lab::start(uint16_t workers) {
     logs_.push_back(std::make_unique<path::NatRing>(64));
     setup.nat_log = logs_.back().get();
     setup.sides = sides_;
+    setups_.push_back(setup);
     paths_.push_back(std::make_unique<path::Path>(setup));
     all.push_back(paths_.back().get());
     recorders_.push_back(std::make_unique<capture::Recorder>(world_.region(), worker));
@@ -85,6 +126,7 @@ void Lab::start(uint16_t workers) {
 void Lab::stop() {
   recorders_.clear();
   paths_.clear();
+  setups_.clear();
   logs_.clear();
   tables_.clear();
   persistence_.reset();
@@ -201,12 +243,92 @@ Fate Lab::send(const dsl::Frame& frame, uint16_t worker, uint16_t port) {
 }
 
 std::vector<Fate> Lab::send(const std::vector<dsl::Frame>& frames, uint16_t worker, uint16_t port) {
+  static const bool explains = std::getenv("NEZU_EXPLAIN") != nullptr;
+  // Of what goes on for long, some.
+  const bool is_chosen = ++sent_ <= 300 || sent_ % 16 == 0;
+  if (explains && is_chosen && frames.size() == 1) return {send_explained(frames[0], worker, port)};
+  return receive(frames, worker, port);
+}
+
+std::vector<Fate> Lab::receive(const std::vector<dsl::Frame>& frames, uint16_t worker,
+                               uint16_t port) {
   std::vector<dsl::Frame> copies = frames;
   std::vector<Way> ways;
   for (dsl::Frame& frame : copies) ways.push_back({&frame});
   auto fates = run(worker, port, ways, By::port);
   for (uint16_t each = 0; each < workers(); ++each) say_farewells(each);
   return fates;
+}
+
+Fate Lab::send_explained(const dsl::Frame& frame, uint16_t worker, uint16_t port) {
+  if (!may_be_explained(frame)) return receive({frame}, worker, port)[0];
+  const bool compares_all = explained_++ % 64 == 0;  // it is much
+  const tables::Explanation told =
+      compares_all ? explain(frame, worker, port) : ask(frame, worker, port);
+  const size_t pieces = pieces_.size();
+  const Fate fate = receive({frame}, worker, port)[0];
+  compare(told, fate.verdict == net::Verdict::split ? pieces_[pieces] : fate);
+  return fate;
+}
+
+tables::Explanation Lab::explain(const dsl::Frame& frame, uint16_t worker, uint16_t port) {
+  const std::string before = kept();
+  const tables::Explanation told = ask(frame, worker, port);
+  if (kept() != before || !tables::is_sound(told)) {
+    std::fprintf(stderr, "an explanation changed something, or is unsound\n");
+    std::abort();
+  }
+  return told;
+}
+
+tables::Explanation Lab::ask(const dsl::Frame& frame, uint16_t worker, uint16_t port) {
+  std::vector<path::Desk*> desks;
+  for (const auto& path : paths_) desks.push_back(&path->desk());
+  path::Explainer explainer(setups_, desks);
+  tables::ExplainOrder order;
+  order.until = now_.nanoseconds + net::kNanosecondsPerSecond;
+  order.port = port;
+  order.length = static_cast<uint32_t>(frame.bytes().size());
+  std::copy(frame.bytes().begin(), frame.bytes().end(), order.frame.begin());
+  explainer.begin(order, worker);
+  while (!explainer.turn(world_.view(), world_.routes(), now_)) {
+    for (const auto& path : paths_) path::answer_question(path->state(), world_.view(), now_);
+  }
+  return explainer.told();
+}
+
+std::string Lab::kept() const {
+  std::string all;
+  const tables::Region& region = world_.region();
+  const tables::Sizes& sizes = region.header().sizes;
+  for (uint16_t worker = 0; worker < workers(); ++worker) {
+    append(all, &region.worker(worker), sizeof(tables::WorkerLine));
+    append(all, region.services_of(worker), sizes.services * sizeof(tables::ServiceCounters));
+    append(all, region.servers_of(worker), sizes.servers * sizeof(tables::ServerCounters));
+    append(all, region.addresses_of(worker), sizes.addresses * sizeof(tables::AddressGauge));
+    const auto memory = files_->memory(worker);
+    append(all, memory.data(), memory.size());
+  }
+  persistence_->table().each(0, kPersistentClients, net::to_tick(now_), [&](const auto& held) {
+    append(all, &held.server, sizeof held.server);
+    append(all, &held.seconds_left, sizeof held.seconds_left);
+  });
+  return all + std::to_string(meters_->used());
+}
+
+void Lab::compare(const tables::Explanation& told, const Fate& fate) const {
+  const tables::ExplainedPass& last = told.passes[told.pass_count - 1];
+  const bool is_same =
+      last.verdict == fate.verdict && last.reason == fate.reason && last.worker == fate.worker &&
+      (fate.verdict != net::Verdict::forward || told.egress == fate.egress) &&
+      (told.length == 0 || says_all_bytes(told) == false || bytes_of(told) == fate.frame);
+  if (is_same || is_beyond_explaining(told, fate)) return;
+  std::fprintf(
+      stderr, "explained as %d %s by worker %u:\n  %s\nhappened as %d %s by worker %u:\n  %s\n",
+      static_cast<int>(last.verdict), net::to_string(last.reason).data(), last.worker,
+      net::describe(bytes_of(told).bytes()).c_str(), static_cast<int>(fate.verdict),
+      net::to_string(fate.reason).data(), fate.worker, net::describe(fate.frame.bytes()).c_str());
+  std::abort();
 }
 
 void Lab::advance(double seconds) {

@@ -13,12 +13,14 @@
 #include "dataplane/capture/recorder.h"
 #include "dataplane/flow/file.h"
 #include "dataplane/path.h"
+#include "dataplane/path_explainer.h"
 #include "dataplane/path_restore.h"
 #include "dataplane/steer/announcements.h"
 #include "dataplane/steer/calls.h"
 #include "dataplane/steer/handover.h"
 #include "dataplane/steer/persistence_file.h"
 #include "dataplane/steer/steering.h"
+#include "dataplane/tables/explain.h"
 #include "tests/dsl/dsl.h"
 #include "tests/path/world.h"
 
@@ -51,6 +53,13 @@ class Lab {
   /// Many in one burst, at one worker; in the order in which they were given.
   std::vector<Fate> send(const std::vector<dsl::Frame>& frames, uint16_t worker = 0,
                          uint16_t port = 0);
+  /// The same for one frame, which is explained before; the process ends where that was wrong. (So
+  /// does `send` of one frame when NEZU_EXPLAIN is set.)
+  Fate send_explained(const dsl::Frame& frame, uint16_t worker = 0, uint16_t port = 0);
+  /// What would become of a frame. Nothing that is counted or kept may differ afterwards.
+  tables::Explanation explain(const dsl::Frame& frame, uint16_t worker = 0, uint16_t port = 0);
+  /// All that workers count and keep, but for what their own memory holds beside flows.
+  std::string kept() const;
   /// What became of early fragments that waited, since the last call.
   std::vector<Fate> released() { return std::exchange(released_, {}); }
   /// What became of the pieces of packets that were too long (verdict `split`), since the last
@@ -77,6 +86,8 @@ class Lab {
   static constexpr uint32_t kPersistentClients = 64;
   static constexpr uint32_t kLimitedClients = 64;
   steer::Persistence& persistence() { return persistence_->table(); }
+  /// What each worker was made with.
+  const std::vector<path::Setup>& setups() const { return setups_; }
   path::Path& path(uint16_t worker) { return *paths_[worker]; }
   flow::Table& flows(uint16_t worker) { return *tables_[worker]; }
   uint32_t flow_count() const;
@@ -99,10 +110,14 @@ class Lab {
     uint32_t ports = 0;
   };
   enum class By : uint8_t { port, ring, pieces, ourselves };
+  std::vector<Fate> receive(const std::vector<dsl::Frame>& frames, uint16_t worker, uint16_t port);
   std::vector<Fate> run(uint16_t worker, uint16_t port, const std::vector<Way>& ways, By by);
   void release(uint16_t worker);
   void split(const net::Packet& packet, uint16_t worker, uint16_t port);
   void say_farewells(uint16_t worker);
+  /// Where the explanation was wrong about what then happened, and ends the process.
+  tables::Explanation ask(const dsl::Frame& frame, uint16_t worker, uint16_t port);
+  void compare(const tables::Explanation& told, const Fate& fate) const;
 
   flow::Capacity capacity_;
   std::array<net::Side, tables::kMaxPorts> sides_{};
@@ -119,9 +134,11 @@ class Lab {
   std::unique_ptr<flow::Files> files_;
   std::vector<std::unique_ptr<flow::Table>> tables_;
   std::vector<std::unique_ptr<path::NatRing>> logs_;
+  std::vector<path::Setup> setups_;
   std::vector<std::unique_ptr<path::Path>> paths_;
   std::vector<std::unique_ptr<capture::Recorder>> recorders_;
   path::Restored restored_;
+  uint32_t sent_ = 0, explained_ = 0;
   struct Kept {
     dsl::Frame frame;
     uint16_t port;

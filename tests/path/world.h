@@ -127,6 +127,7 @@ class World {
   void access(const std::vector<std::pair<net::Instance, tables::AccessSpec>>& lists);
 
   tables::Region& region() { return *region_; }
+  const tables::Region& region() const { return *region_; }
   tables::View view() const { return writer_->view(); }
   const route::Routes& routes() const { return *routes_; }
   route::Hops& hops() { return hops_; }
