@@ -21,6 +21,8 @@ constexpr auto kHeartbeat = std::chrono::milliseconds(200);
 constexpr size_t kMostBytes = 1 << 20;  ///< of packets in a message
 constexpr uint32_t kUsualRate = 10'000, kUsualLooks = 500'000;
 
+}  // namespace
+
 v1::CaptureFate fate_of(net::Verdict verdict) {
   switch (verdict) {
     case net::Verdict::forward:
@@ -39,12 +41,15 @@ v1::CaptureFate fate_of(net::Verdict verdict) {
     case net::Verdict::drop:
     case net::Verdict::undecided:
       return v1::CAPTURE_FATE_DROPPED;
-    case net::Verdict::hand_over:
     case net::Verdict::kept:
+      return v1::CAPTURE_FATE_KEPT;
+    case net::Verdict::hand_over:
       break;
   }
   return v1::CAPTURE_FATE_UNSPECIFIED;
 }
+
+namespace {
 
 v1::CapturePoint point_of(tables::CapturePoint point) {
   switch (point) {

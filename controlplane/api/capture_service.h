@@ -8,6 +8,9 @@
 
 namespace nezu::api {
 
+/// What became of a packet; UNSPECIFIED while it is on its way.
+v1::CaptureFate fate_of(net::Verdict verdict);
+
 class CaptureService final : public v1::CaptureService::Service {
  public:
   CaptureService(publish::Publisher& publisher, const Committer& committer)

@@ -17,6 +17,7 @@
 
 #include "controlplane/api/capture_service.h"
 #include "controlplane/api/configuration_service.h"
+#include "controlplane/api/explain_service.h"
 #include "controlplane/api/flow_service.h"
 #include "controlplane/api/followed.h"
 #include "controlplane/api/own_addresses.h"
@@ -166,6 +167,7 @@ struct Server::Parts {
         state(publisher, committer, monitor, health, weights, hub),
         flows(publisher, committer),
         captures(publisher, committer),
+        explanations(publisher, committer),
         notes(notes_of(store, publisher)),
         system(publisher, committer, monitor, health, hub, options.state_dir, notes) {}
 
@@ -256,6 +258,7 @@ struct Server::Parts {
   StateService state;
   FlowService flows;
   CaptureService captures;
+  ExplainService explanations;
   std::vector<std::string> notes;
   SystemService system;
   std::unique_ptr<grpc::Server> server;
@@ -285,6 +288,7 @@ Server::Server(const ServerOptions& options, publish::Publisher& publisher)
   builder.RegisterService(&parts_->state);
   builder.RegisterService(&parts_->flows);
   builder.RegisterService(&parts_->captures);
+  builder.RegisterService(&parts_->explanations);
   builder.RegisterService(&parts_->system);
   parts_->start();
   // Nobody may connect in the moment before the permissions are set.

@@ -195,6 +195,12 @@ struct CapturedPacket {
   std::span<const uint8_t> bytes;  ///< until the next one is told
 };
 
+/// What the data plane says of a frame.
+struct ExplainAnswer {
+  Answer answer = Answer::unavailable;  ///< complete: `explanation` is sound
+  tables::Explanation explanation;
+};
+
 /// A capture that runs in the data plane until this is destroyed.
 class Capture {
  public:
@@ -260,6 +266,11 @@ class Publisher {
 
   /// `order.program` is sound.
   virtual CaptureBegin capture(const tables::CaptureOrder& order) = 0;
+
+  /// What would become of a frame that came in by that port, within `timeout`. `frame`: of
+  /// kLeastExplained to kMostExplained bytes. Requests of several threads take turns.
+  virtual ExplainAnswer explain(uint16_t port, std::span<const uint8_t> frame,
+                                std::chrono::milliseconds timeout) = 0;
 
   /// Events since the last call, oldest first. One caller at a time.
   virtual std::vector<tables::Event> take_events() = 0;

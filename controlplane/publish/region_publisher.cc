@@ -39,7 +39,8 @@ RegionPublisher::RegionPublisher(std::unique_ptr<tables::Region> region, std::st
     : region_(std::move(region)),
       directory_(std::move(directory)),
       books_(*region_),
-      requests_(*region_) {
+      requests_(*region_),
+      explain_(*region_) {
   std::string error;
   writer_ = tables::Writer::attach(*region_, &error);
   if (!writer_) throw std::runtime_error(error);
@@ -154,6 +155,11 @@ CaptureBegin RegionPublisher::capture(const tables::CaptureOrder& order) {
   if (!data_plane_lives(*region_)) return {};
   if (is_capturing_.exchange(true, std::memory_order_acquire)) return {nullptr, true};
   return {std::make_unique<RegionCapture>(*region_, order, is_capturing_), false};
+}
+
+ExplainAnswer RegionPublisher::explain(uint16_t port, std::span<const uint8_t> frame,
+                                       std::chrono::milliseconds timeout) {
+  return explain_.ask(port, frame, timeout);
 }
 
 std::unique_ptr<Publisher> open_region(const Options& options) {

@@ -15,6 +15,7 @@
 
 #include "controlplane/compile/compile.h"
 #include "controlplane/publish/books.h"
+#include "controlplane/publish/explain.h"
 #include "controlplane/publish/publisher.h"
 #include "controlplane/publish/requests.h"
 
@@ -42,6 +43,8 @@ class RegionPublisher final : public Publisher {
   FlowAnswer ask(tables::RequestKind kind, const tables::FlowFilter& filter, uint32_t limit,
                  std::chrono::milliseconds timeout, const Found& found) override;
   CaptureBegin capture(const tables::CaptureOrder& order) override;
+  ExplainAnswer explain(uint16_t port, std::span<const uint8_t> frame,
+                        std::chrono::milliseconds timeout) override;
   std::vector<tables::Event> take_events() override;
   Result tidy() override;
 
@@ -67,6 +70,7 @@ class RegionPublisher final : public Publisher {
   std::vector<std::string> notes_;
   net::Instant tidied_;
   Requests requests_;
+  Explain explain_;
   std::atomic<bool> is_capturing_{false};
 };
 

@@ -98,6 +98,79 @@ class Seeing(Case):
             answers = packets_in(sent, "src", "host", vip)
             self.assertEqual(flows, sum("HTTP/1.1 200" in line for line in answers))
 
+    # --- explain --------------------------------------------------------------------------------
+
+    def explained(self, *words):
+        return self.world.nezu_json("explain", *words)
+
+    def test_what_is_explained_is_what_happens(self):
+        """By hash: the server, the port and the way of a connection that is made afterwards."""
+        for client, vip in ((CLIENTS[60], VIP), (CLIENTS6[20], VIP6)):
+            host = f"[{vip}]" if ":" in vip else vip
+            local = f"[{client}]" if ":" in client else client
+            source = f"{local}:45000"
+            earlier, reading = self.live(), self.world.statistics()
+            told = self.explained("--port", "front", "tcp", source, f"{host}:80")
+            self.assertEqual("forwarded", told["fate"], told)
+            self.assertEqual("opened", told["origin"], told)
+            self.assertEqual("back", told["egress"])
+            again = self.explained("--port", "front", "tcp", source, f"{host}:80")
+            self.assertEqual(told["frame"], again["frame"])
+            cut = self.explained("--port", "back", "--frame", "0" * 12 + told["frame"][12:32])
+            self.assertEqual("parse", cut["decided"])
+            self.assertIn("_truncated", cut["reason"])
+            self.assertEqual(earlier, self.live(), "explaining is not counted")
+            self.assertEqual([one.get("flows_opened") for one in reading["workers"]],
+                             [one.get("flows_opened")
+                              for one in self.world.statistics()["workers"]])
+            self.world.client.run("curl", "-sgf", "--max-time", 5, "--interface", client,
+                                  "--local-port", 45000, f"http://{host}/")
+            flow = [one for one in self.world.flows(told["service"])
+                    if one["client"] == client and number(one, "client_port") == 45000]
+            self.assertEqual(1, len(flow))
+            for field in ("server", "server_port", "worker"):
+                self.assertEqual(told["flow"].get(field), flow[0].get(field), field)
+            known = self.explained("--port", "front", "--flags", "ack", "tcp", source, f"{host}:80")
+            self.assertEqual("known", known["origin"], known)
+            self.assertEqual(flow[0]["server"], known["flow"]["server"])
+
+    def test_explanations_say_why_not(self):
+        say = lambda *words: self.world.nezu("explain", "--port", "front", *words)  # noqa: E731
+        client = f"{CLIENTS[61]}:5000"
+        self.assertIn("service_unknown: ", say("tcp", client, f"{VIP}:4711"))
+        self.assertIn("tcp_without_flow", say("tcp", client, f"{VIP}:80", "--flags", "ack"))
+        self.assertIn("vlan_unknown", say("tcp", client, f"{VIP}:80", "--vlan", 77))
+        self.assertIn("answered: ", say("icmp", CLIENTS[61], VIP))
+        self.assertIn("mac_other", say("tcp", client, f"{VIP}:80", "--mac", "02:00:00:00:99:99"))
+        self.assertIn("ethernet", say("--frame", "00" * 12 + "8100"))
+        self.assertIn("by mh,", say("tcp", client, f"{VIP}:80"))
+        for wrong in (("--port", "side", "tcp", client, f"{VIP}:80"),
+                      ("--port", "front", "--frame", "00"),
+                      ("--port", "front", "--frame", "00" * 2049)):
+            refused = self.world.nezu("explain", *wrong, check=False)
+            self.assertEqual(1, refused.returncode, refused.stderr)
+        self.assertEqual(2, self.world.nezu("explain", "--port", "front", "tcp", client, VIP,
+                                            check=False).returncode)
+
+    def test_a_captured_packet_is_explained(self):
+        capture, file = self.world.capture("one", "--before", "-c", 1, "syn", "and", "dst", "host",
+                                           VIP, "and", "src", "host", CLIENTS[62])
+        self.fetch(VIP, CLIENTS[62:63])
+        self.assertEqual(0, capture.wait(10), capture.tail())
+        told = self.explained("--port", "front", "--pcap", file)
+        self.assertEqual("http4", told["service"])
+        refused = self.world.nezu("explain", "--port", "front", "--pcap", file, "--packet", 2,
+                                  check=False)
+        self.assertIn("there are 1 packets", refused.stderr)
+
+    def test_without_data_plane_nothing_is_explained_and_then_again(self):
+        words = ("explain", "--port", "front", "tcp", f"{CLIENTS[63]}:1", f"{VIP}:80")
+        self.world.dataplane.kill()
+        wait_until("nobody explains", lambda: self.world.nezu(*words, check=False).returncode == 3)
+        self.assertIn("No data plane", self.world.nezu(*words, check=False).stderr)
+        self.world.start_dataplane()
+        wait_until("somebody explains", lambda: self.world.nezu(*words, check=False).returncode == 0)
+
     # --- capture --------------------------------------------------------------------------------
 
     def end(self, process):

@@ -21,6 +21,7 @@
 
 #include "nezu/v1/capture.pb.h"
 #include "nezu/v1/change.pb.h"
+#include "nezu/v1/explain.pb.h"
 #include "nezu/v1/flows.pb.h"
 #include "nezu/v1/state.pb.h"
 #include "nezu/v1/system.pb.h"
@@ -175,9 +176,9 @@ struct Client::Connection {
 
 std::string method_of(const google::protobuf::Descriptor& request) {
   const google::protobuf::FileDescriptor* files[] = {
-      v1::ApplyRequest::descriptor()->file(), v1::WatchRequest::descriptor()->file(),
+      v1::ApplyRequest::descriptor()->file(),     v1::WatchRequest::descriptor()->file(),
       v1::ListFlowsRequest::descriptor()->file(), v1::CaptureRequest::descriptor()->file(),
-      v1::GetSystemRequest::descriptor()->file()};
+      v1::ExplainRequest::descriptor()->file(),   v1::GetSystemRequest::descriptor()->file()};
   for (const auto* file : files) {
     for (int i = 0; i < file->service_count(); ++i) {
       const auto* service = file->service(i);

@@ -11,7 +11,7 @@ constexpr Add kCommands[] = {
     add_service,  add_pool,        add_server,  add_snat,       add_source_nat,
     add_instance, add_set,         add_access,  add_drain,  // single
     add_stats,    add_flows,       add_watch,   add_top,        add_check,
-    add_nat_log,  add_persistence, add_capture, add_replay,                   // state
+    add_nat_log,  add_persistence, add_capture, add_explain,    add_replay,   // state
     add_tables,   add_system,      add_support, add_completion, add_version,  // programs
 };
 

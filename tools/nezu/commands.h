@@ -34,6 +34,7 @@ void add_check(CLI::App& app, Session& session);
 void add_nat_log(CLI::App& app, Session& session);
 void add_replay(CLI::App& app, Session& session);
 void add_capture(CLI::App& app, Session& session);
+void add_explain(CLI::App& app, Session& session);
 // the programs
 void add_tables(CLI::App& app, Session& session);
 void add_system(CLI::App& app, Session& session);

@@ -95,6 +95,12 @@ class FakePublisher : public publish::Publisher {
     if (!is_attached || is_capturing) return {nullptr, is_capturing};
     return {std::make_unique<FakeCapture>(*this), false};
   }
+  publish::ExplainAnswer explain(uint16_t port, std::span<const uint8_t> frame,
+                                 std::chrono::milliseconds) override {
+    explained_port = port;
+    explained.assign(frame.begin(), frame.end());
+    return is_attached ? explanation : publish::ExplainAnswer{};
+  }
   std::vector<tables::Event> take_events() override {
     const std::lock_guard lock(mutex);
     return std::exchange(events, {});
@@ -116,6 +122,9 @@ class FakePublisher : public publish::Publisher {
   std::vector<tables::Event> events;
   tables::CaptureOrder last_order;
   std::atomic<bool> is_capturing = false;
+  publish::ExplainAnswer explanation{publish::Answer::complete, {}};
+  uint32_t explained_port = 0;
+  std::vector<uint8_t> explained;
   std::vector<std::pair<tables::CapturedHead, std::vector<uint8_t>>> captured;  ///< told once
   std::atomic<int> takes = 0;
   publish::Answer answer = publish::Answer::complete;

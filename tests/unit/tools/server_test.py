@@ -226,6 +226,16 @@ def shows_tables_and_system(world):
     assert "not running" in world.ok("system")
 
 
+def explains_nothing_without_data_plane(world):
+    packet = ("--port", "front", "tcp", "192.0.2.7:4000", "192.0.2.10:80")
+    assert "No data plane" in world.refused(3, "explain", *packet)
+    for wrong in (("--port", "front"), ("--port", "front", "tcp", "192.0.2.7:4000"),
+                  ("--port", "front", "--frame", "0x00"), (*packet, "--frame", "00"),
+                  ("--port", "front", "tcp", "192.0.2.7", "192.0.2.10:80"),
+                  ("--port", "front", "--pcap", "/nowhere"), packet[2:]):
+        world.refused(2, "explain", *wrong)
+
+
 def speaks_mutual_tls(world):
     keys = ["--tls-ca", "ca.pem", "--tls-cert", "client.pem", "--tls-key", "client.key"]
     assert "shop" in world.ok("--server", world.tls, *keys, "service", "list")
