@@ -40,7 +40,8 @@ Engine::Engine(const Options& options, const tables::Region& region, const table
       calls_(options.workers),
       meters_(region.header().sizes.services,
               whole_sets(options.limited_clients, admit::Meters::kWays), options.workers,
-              random_seed()) {
+              random_seed()),
+      conversations_(random_seed()) {
   const tables::Header& header = region.header();
   if (options.workers > header.sizes.workers) {
     throw std::runtime_error("the tables have room for " + std::to_string(header.sizes.workers) +
@@ -81,6 +82,8 @@ Engine::Engine(const Options& options, const tables::Region& region, const table
     parts.routes = &routes.published();
     parts.line = setup.line;
     parts.region = &region;
+    parts.conversations = &conversations_;
+    parts.ports = options.port_count;
     parts.sleeps_when_idle = options.sleeps_when_idle;
     gates[number]->count_in(setup.line);
     crew_.push_back(std::make_unique<Member>(*tables_.back(), setup, std::move(reader), parts));

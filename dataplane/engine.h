@@ -12,6 +12,7 @@
 
 #include "dataplane/admit/meters.h"
 #include "dataplane/admit/syn_guard.h"
+#include "dataplane/conversations.h"
 #include "dataplane/device/eal.h"
 #include "dataplane/device/gate.h"
 #include "dataplane/flow/file.h"
@@ -36,6 +37,7 @@ class Engine {
     uint32_t limited_clients = 1 << 18;               ///< of all
     std::string flow_dir;
     bool sleeps_when_idle = false;
+    uint16_t port_count = 0;
     /// tables::port_identity of each port, by number.
     std::array<uint64_t, tables::kMaxPorts> ports{};
     std::array<net::Side, tables::kMaxPorts> sides{};
@@ -59,6 +61,7 @@ class Engine {
   const std::vector<path::Setup>& setups() const { return setups_; }
   Errands& errands(uint16_t worker) { return crew_[worker]->worker.errands(); }
   uint16_t workers() const { return static_cast<uint16_t>(crew_.size()); }
+  Conversations& conversations() { return conversations_; }
   steer::Persistence& persistence() { return persistence_.table(); }
   const path::Restored& restored() const { return restored_; }
   bool started_empty() const { return files_.started_empty(); }
@@ -82,6 +85,7 @@ class Engine {
   steer::Calls calls_;
   steer::PersistenceFile persistence_;
   admit::Meters meters_;
+  Conversations conversations_;
   std::unique_ptr<admit::SynGuard> syn_guard_;
   std::vector<std::unique_ptr<flow::Table>> tables_;
   std::vector<std::unique_ptr<Member>> crew_;

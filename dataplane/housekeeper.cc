@@ -154,15 +154,22 @@ uint32_t Housekeeper::stand_in() {
   return packets;
 }
 
+uint32_t Housekeeper::to_twins(steer::Ring<void*>& ring, uint32_t most, net::Instant now) {
+  void* buffers[kPacketsPerRing];
+  const uint32_t count = ring.pop(std::span(buffers).first(most));
+  for (uint32_t i = 0; i < count; ++i) to_twin(buffers[i], now);
+  return count;
+}
+
 uint32_t Housekeeper::serve_workers(net::Instant now) {
   uint32_t packets = 0;
-  void* buffers[kPacketsPerRing];
   for (uint16_t worker = 0; worker < office_->engine.workers(); ++worker) {
     Errands& errands = office_->engine.errands(worker);
-    for (steer::Ring<void*>* ring : {&errands.hellos, &errands.control, &errands.bulk}) {
-      const uint32_t count = ring->pop(buffers);
-      for (uint32_t i = 0; i < count; ++i) to_twin(buffers[i], now);
-      packets += count;
+    packets += to_twins(errands.hellos, kPacketsPerRing, now);
+    for (const auto& bands : errands.to_twin) {
+      for (size_t band = 0; band < kBands; ++band) {
+        packets += to_twins((*bands)[band], kBandRooms[band].turn, now);
+      }
     }
     Held waiting[kPacketsPerRing];
     const uint32_t count = errands.held.pop(waiting);
@@ -193,6 +200,7 @@ void Housekeeper::to_twin(void* buffer, net::Instant now) {
   }
   if (place->twin->write(buffer)) {
     ++place->to_twin;
+    ++place->unanswered;
   } else {
     ++place->dropped;
   }
@@ -202,22 +210,32 @@ void Housekeeper::to_twin(void* buffer, net::Instant now) {
   device::Gate::release(buffer);
 }
 
+/// Whom the kernel talks to.
+void Housekeeper::note(std::span<uint8_t> frame, net::Instant now) {
+  if (office_ && !frame.empty()) office_->engine.conversations().note(frame, net::to_tick(now));
+}
+
 uint32_t Housekeeper::from_twins(net::Instant now) {
   uint32_t packets = 0;
   for (Place& place : places_.all()) {
     if (!place.twin) continue;
     const bool is_bridged = office_ && place.link.is_bridged();
-    packets += is_bridged ? from_bridge_twin(place, now) : from_twin(place);
+    packets += is_bridged ? from_bridge_twin(place, now) : from_twin(place, now);
+    place.unanswered = 0;
   }
   return packets;
 }
 
-uint32_t Housekeeper::from_twin(Place& place) {
+/// What the kernel was given may all be answered: answers that nobody takes would fill the twin's
+/// queue, and what the kernel says of itself would find it full.
+uint32_t Housekeeper::from_twin(Place& place, net::Instant now) {
   uint32_t packets = 0, length = 1;
-  for (uint32_t i = 0; i < kPacketsPerTwin && length != 0; ++i) {
+  const uint32_t most = kPacketsPerTwin + place.unanswered;
+  for (uint32_t i = 0; i < most && length != 0; ++i) {
     const bool had_buffer =
         gate_.send_filled(place.link.port, place.link.vlan, [&](std::span<uint8_t> room) {
           length = place.twin->read(room);
+          note(room.first(length), now);
           return length;
         });
     if (!had_buffer) break;

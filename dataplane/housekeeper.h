@@ -77,9 +77,11 @@ class Housekeeper {
   uint32_t stand_in();
   void turn_bridges(net::Instant now);
   bool is_for_bridge(void* buffer, Place& place, net::Instant now);
-  uint32_t from_twin(Place& place);
+  uint32_t from_twin(Place& place, net::Instant now);
+  void note(std::span<uint8_t> frame, net::Instant now);
   uint32_t from_bridge_twin(Place& place, net::Instant now);
   uint32_t serve_workers(net::Instant now);
+  uint32_t to_twins(steer::Ring<void*>& ring, uint32_t most, net::Instant now);
   uint32_t from_twins(net::Instant now);
   void to_twin(void* buffer, net::Instant now);
   void hold(uint16_t worker, const Held& held, net::Instant now);

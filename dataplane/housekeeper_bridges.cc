@@ -40,11 +40,13 @@ uint32_t Housekeeper::from_bridge_twin(Place& place, net::Instant now) {
   const route::Link& far = places_.all()[near.other].link;
   const bool both = routes_->leases().is_open(near.bridge, now);
   uint32_t packets = 0;
-  for (; packets < kPacketsPerTwin; ++packets) {
+  const uint32_t most = kPacketsPerTwin + place.unanswered;
+  for (; packets < most; ++packets) {
     const uint32_t length = place.twin->read(frame_);
     if (length < sizeof(net::Ethernet)) break;
     ++place.from_twin;
     if (near.is_far) continue;  // nobody is reached by the twin of the servers' side
+    note(std::span(frame_).first(length), now);
     const std::span<const uint8_t> frame(frame_.data(), length);
     const auto& to = reinterpret_cast<const net::Ethernet*>(frame_.data())->destination;
     const auto seen = routes_->port_of(number, to);

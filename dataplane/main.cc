@@ -220,6 +220,7 @@ int run(Options& options, const char* program) {
     options.engine.sides[port] = options.devices.ports[port].side;
   }
   options.devices.workers = options.engine.workers;
+  options.engine.port_count = static_cast<uint16_t>(options.devices.ports.size());
   options.nat_log.bytes = uint64_t{options.nat_log_mib} << 20;
   for (size_t i = 0; i < options.devices.ports.size() && i < tables::kMaxPorts; ++i) {
     options.engine.ports[i] = tables::port_identity(options.devices.ports[i].name);

@@ -25,6 +25,7 @@ struct Place {
   route::Link link;
   std::unique_ptr<device::Twin> twin;  ///< none: the VLAN is configured no more
   uint64_t to_twin = 0, from_twin = 0, dropped = 0;
+  uint32_t unanswered = 0;  ///< that the kernel got since its own were taken
 };
 
 class Places {

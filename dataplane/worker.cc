@@ -24,7 +24,9 @@ constexpr uint64_t kLongTurn = 100, kReceiveUntil = 50;  // us
 }  // namespace
 
 Worker::Worker(const Parts& parts)
-    : is_(parts), recorder_(*parts.region, parts.number, device::Gate::buffers()) {}
+    : is_(parts),
+      errands_(parts.ports),
+      recorder_(*parts.region, parts.number, device::Gate::buffers()) {}
 
 void Worker::run(const std::atomic<bool>& stop) {
   pthread_setname_np(pthread_self(), ("worker-" + std::to_string(is_.number)).c_str());
@@ -47,6 +49,7 @@ void Worker::turn() {
   const route::Routes& routes = is_.routes->read(is_.number);
   const net::Instant now = tables::boot_time();  // one reading serves the whole turn
   load_ = {};
+  routes_ = &routes;
   recorder_.turn(routes.spaces(), now);
   receive(view, routes, now, began);
   take(view, routes, now);
@@ -180,10 +183,7 @@ void Worker::dispose() {
         is_.gate->send_copy(packet, packet.egress);
         [[fallthrough]];
       case net::Verdict::twin:
-        to_housekeeper(is_hello(packet)     ? errands_.hellos
-                       : is_control(packet) ? errands_.control
-                                            : errands_.bulk,
-                       packet, net::Reason::twin_full);
+        to_twin(packet);
         break;
       case net::Verdict::hold:
         hold(packet);
@@ -194,17 +194,45 @@ void Worker::dispose() {
         break;
     }
   }
-  errands_.hellos.publish();
-  errands_.control.publish();
-  errands_.bulk.publish();
-  errands_.held.publish();
+  publish_errands();
   load_.packets += burst_.count;
   ++load_.bursts;
 }
 
-void Worker::to_housekeeper(steer::Ring<void*>& ring, net::Packet& packet, net::Reason full) {
+void Worker::to_twin(net::Packet& packet) {
+  const Band band = band_of(packet, *is_.conversations);
+  steer::Ring<void*>& ring = is_hello(packet) ? errands_.hellos : errands_.band(packet.port, band);
   device::Gate::settle(packet);
-  if (!ring.push(packet.buffer)) refuse(packet, full);
+  if (ring.push(packet.buffer)) {
+    given_ = true;
+  } else if (band != Band::question || !answer_for_twin(packet)) {
+    refuse(packet, net::Reason::twin_full);
+  }
+}
+
+/// A flood of questions takes the kernel its voice; others who ask for its address hear it from us.
+bool Worker::answer_for_twin(net::Packet& packet) {
+  const auto asked = link::asked_address(packet);
+  const auto claim = link::claim_of(packet);
+  if (!asked || !routes_->is_twin_address(net::instance_of(packet), *asked) ||
+      (claim && claim->address == *asked)) {
+    return false;
+  }
+  link::answer(packet, routes_->mac_of(packet.port, packet.vlan));
+  if (packet.verdict != net::Verdict::reply) return false;
+  is_.line->reasons[static_cast<size_t>(net::Reason::answered)].add(1);
+  is_.gate->send(packet, packet.port);
+  return true;
+}
+
+void Worker::publish_errands() {
+  errands_.held.publish();
+  if (!given_) return;
+  given_ = false;
+  errands_.hellos.publish();
+  for (const auto& bands : errands_.to_twin) {
+    for (steer::Ring<void*>& ring : *bands) ring.publish();
+  }
 }
 
 void Worker::hold(net::Packet& packet) {

@@ -37,6 +37,8 @@ class Worker {
     tables::Reader* reader = nullptr;
     tables::WorkerLine* line = nullptr;
     const tables::Region* region = nullptr;
+    const Conversations* conversations = nullptr;
+    uint16_t ports = 0;
     bool sleeps_when_idle = false;
   };
   explicit Worker(const Parts& parts);
@@ -57,7 +59,9 @@ class Worker {
   void release(const steer::Given& given);
   void dispose();
   void split(net::Packet& packet);
-  void to_housekeeper(steer::Ring<void*>& ring, net::Packet& packet, net::Reason full);
+  void to_twin(net::Packet& packet);
+  bool answer_for_twin(net::Packet& packet);
+  void publish_errands();
   void hold(net::Packet& packet);
   void refuse(net::Packet& packet, net::Reason reason);
   void count_refusals();
@@ -71,6 +75,8 @@ class Worker {
   std::array<steer::Given, kPieces> pieces_;  ///< of packets too long for their way
   uint32_t piece_count_ = 0;
   TurnLoad load_;
+  const route::Routes* routes_ = nullptr;  ///< of this turn
+  bool given_ = false;                     ///< something to the housekeeper, by a twin's band
   uint32_t idle_turns_ = 0;
   uint32_t next_source_ = 0;  ///< the one that the next turn begins with
   uint64_t receive_until_ = 0, long_turn_ = 0, longest_turn_ = 0;  ///< cycles of a turn

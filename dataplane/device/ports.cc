@@ -20,6 +20,7 @@ namespace {
 
 constexpr uint16_t kDescriptors = 1024;
 constexpr uint32_t kRingCapacity = 512;
+constexpr uint32_t kToTwins = 704;  // of each port and worker: dataplane/errands.h
 constexpr uint32_t kBufferCache = 128;
 constexpr uint32_t kWholeBuffers = 2047;  // for frames that must lie in one piece
 
@@ -68,6 +69,7 @@ void Ports::make_pools(uint32_t buffers) {
   for (const Port& port : ports_) queues += port.plan.receive_queues + port.plan.send_queues;
   const auto least = static_cast<uint32_t>(
                          size_t{queues} * kDescriptors + ports_.size() * kRingCapacity * threads_ +
+                         ports_.size() * kToTwins * workers_ +
                          size_t{threads_} * (threads_ * 1024 + kBufferCache * 2)) *
                      3 / 2;
   const uint32_t count = buffers != 0 ? buffers : std::max(least, 8191u);
