@@ -12,8 +12,9 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tests"))
 import tap  # noqa: E402
-from nezu import CHECK, SERVERS, Nezu, options, services  # noqa: E402
+from nezu import CHECK, SERVERS, VIP, Nezu, options, services  # noqa: E402
 from wires import Wires, number, total  # noqa: E402
+import recordings  # noqa: E402
 
 BUILD = sys.argv.pop(1)
 FLOWS, FRAMES = 64, 2000
@@ -280,6 +281,23 @@ class Through(Device):
                     self.assertEqual(number(one, "attempted"),
                                      number(one, "closed") + number(one, "failed"))
                     self.assertEqual(0, number(one, "moved"))
+
+    def test_a_flood_comes_as_it_was_recorded(self):
+        self.start("nat")
+        recording = self.wires.folder / "flood.pcap"
+        frames = recordings.packets([(recordings.datagram, 9)], 100, "02:00:00:00:00:10",
+                                    "02:00:00:00:ee:01", VIP)
+        results = self.wires.traffic("flood", *options(), "--recording",
+                                     recordings.write(recording, frames), "--rate", 1000,
+                                     "--seconds", 2, "--ask", 0.2, "--pause", 0.1, "--retries", 0)
+        trial = results["trials"][0]
+        sent, refused = total(trial, "sent"), total(trial, "refused")
+        self.assertEqual(sent, total(trial, "delivered") + refused)
+        self.assertGreater(sent, 0)
+        self.assertEqual(sent - refused, self.nezu.drops()["service_unknown"])
+        self.assertGreater(number(trial, "asked"), 2)
+        self.assertGreater(number(trial, "answered"), 0)
+        self.assertLess(number(trial, "unanswered"), number(trial, "asked"))
 
     def test_changes(self):
         self.start("nat")

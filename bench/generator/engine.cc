@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstring>
 #include <stdexcept>
 
 #include "bench/generator/bounce.h"
@@ -80,10 +81,8 @@ void Engine::resolve(Way from) {
   Side& own = side(from);
   own.peer = own.options.peer.value_or(side(opposite(from)).wire->mac());
   own.knows_peer = !own.options.gateway || own.options.peer.has_value();
-  const Range& played = from == Way::to_right ? options_.clients : options_.servers;
   for (uint32_t i = 0; i < kAsks && !own.knows_peer; ++i) {
-    send_bytes(*own.wire, ask_neighbour(*own.options.gateway, played.first, own.wire->mac(),
-                                        own.options.vlan));
+    ask_gateway(from);
     const uint64_t end = rte_rdtsc() + cycles(kSecondsBetweenAsks);
     while (rte_rdtsc() < end && !own.knows_peer) {
       if (receive(*own.wire) == 0) idle();
@@ -93,6 +92,13 @@ void Engine::resolve(Way from) {
     throw std::runtime_error("nobody answers for " + to_string(*own.options.gateway) + " at port " +
                              own.wire->device());
   }
+}
+
+void Engine::ask_gateway(Way from) {
+  const Side& own = side(from);
+  const Range& played = from == Way::to_right ? options_.clients : options_.servers;
+  send_bytes(*own.wire,
+             ask_neighbour(*own.options.gateway, played.first, own.wire->mac(), own.options.vlan));
 }
 
 void Engine::send_bytes(Wire& wire, std::span<const uint8_t> bytes) {
@@ -109,6 +115,8 @@ void Engine::meet_neighbour(Wire& wire, rte_mbuf* frame) {
   for (const Way from : {Way::to_right, Way::to_left}) {
     Side& own = side(from);
     if (own.wire != &wire || own.knows_peer || !own.options.gateway) continue;
+    // Not what others are told who asked for it.
+    if (std::memcmp(rte_pktmbuf_mtod(frame, void*), wire.mac().bytes.data(), 6) != 0) continue;
     if (const auto mac = learn_neighbour(bytes_of(frame), *own.options.gateway)) {
       own.peer = *mac;
       own.knows_peer = true;

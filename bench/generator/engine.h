@@ -57,6 +57,7 @@ struct EngineOptions {
   bool naps = false;             ///< sleeps when nothing is due: on shared cores
   int bounce_core = -1;          ///< beside each trial, a line's way to there; negative: not
   uint32_t retries = 3;          ///< of trials that were slow, or short because of a pause
+  double ask = 0.1;              ///< floods: seconds between questions for the gateway
 };
 
 class Engine final : public Trials {
@@ -70,6 +71,9 @@ class Engine final : public Trials {
   bool answers_pass() const { return answers_pass_; }
 
   TrialResult run(const TrialPlan& plan) override;
+  /// From now on trials send these frames to the right, as they stand, instead of flows: whether
+  /// the device takes them is all that is looked at.
+  void set_recording(std::vector<std::vector<uint8_t>> frames) { recording_ = std::move(frames); }
   /// Runs without stamped frames until `until` says so.
   void run_segments(const std::function<bool(uint64_t now)>& until);
   /// Whose segments come and go, beside stamped frames as well; null: nobody's.
@@ -110,6 +114,7 @@ class Engine final : public Trials {
   const Side& side(Way from) const { return sides_[static_cast<size_t>(from)]; }
   void resolve(Way from);
   uint32_t receive(Wire& wire);
+  void receive_questions(Wire& wire);
   void meet_neighbour(Wire& wire, rte_mbuf* frame);
   bool is_heard(std::span<const uint8_t> frame, const Reading& reading);
   void send_bytes(Wire& wire, std::span<const uint8_t> bytes);
@@ -117,6 +122,9 @@ class Engine final : public Trials {
   uint32_t learn_way(Way way);
   void answer_flows(const std::vector<Tuple>& seen);
   TrialResult run_once(const TrialPlan& plan);
+  TrialResult flood_once(const TrialPlan& plan);
+  struct Flood;
+  void ask_gateway(Way from);
   void idle() const;
   void idle_for(double seconds);
   uint64_t cycles(double seconds) const { return static_cast<uint64_t>(seconds * hz_); }
@@ -135,6 +143,7 @@ class Engine final : public Trials {
   bool answers_pass_ = false;
   Analyser analyser_;
   Connections* connections_ = nullptr;
+  std::vector<std::vector<uint8_t>> recording_;
   /// What learning does with stamped frames, instead of the analyser.
   std::function<void(std::span<const uint8_t>, const Reading&)> learner_;
   uint8_t trial_ = kLearning;

@@ -267,7 +267,7 @@ TrialResult Engine::run(const TrialPlan& plan) {
   TrialResult result;
   uint32_t repeated = 0;
   for (;; ++repeated) {
-    result = run_once(plan);
+    result = recording_.empty() ? run_once(plan) : flood_once(plan);
     const bool excused = result.slow || (result.is_short() && result.longest_pause > kPause);
     if (!excused || repeated == options_.retries || plan.until) break;
     progress_.say(plan.purpose + (result.slow ? ": left out, the cores are far apart just now"

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "dataplane/forward/reply.h"
 #include "dataplane/link/announce.h"
 #include "dataplane/link/answers.h"
 #include "dataplane/net/checksum.h"
@@ -28,6 +29,11 @@ struct Parsed {
   std::vector<uint8_t> bytes;
   Packet packet;
 };
+
+std::optional<Address> destination_of(const Packet& packet) {
+  return packet.family == Family::ipv4 ? Address::v4_raw(packet.tuple4.destination)
+                                       : Address::v6(packet.tuple6.destination.data());
+}
 
 void append(std::vector<uint8_t>& frame, const void* bytes, size_t length) {
   const auto* from = static_cast<const uint8_t*>(bytes);
@@ -91,12 +97,14 @@ uint32_t answer_neighbour(uint8_t* frame, uint32_t length, uint32_t room,
   packet.arrive(frame, nullptr, length, length, room, 0);
   parse::parse(packet);
   if (packet.verdict == Verdict::drop) return 0;
-  const auto asked = link::asked_address(packet);
+  const bool is_ping = packet.shape == Shape::transport && is_icmp(packet.protocol);
+  const auto asked = is_ping ? destination_of(packet) : link::asked_address(packet);
   if (!asked || std::none_of(addresses.begin(), addresses.end(),
                              [&](const Range& range) { return range.contains(*asked); })) {
     return 0;
   }
   if (std::find(mute.begin(), mute.end(), *asked) != mute.end()) return 0;
+  if (is_ping) return forward::reply_echo(packet) ? packet.length : 0;
   link::answer(packet, mac);
   return packet.verdict == Verdict::reply ? packet.length : 0;
 }

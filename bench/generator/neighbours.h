@@ -1,8 +1,8 @@
-// ARP and NDP for the hosts that the generator plays: it answers for their addresses, and asks who
-// has the address of its gateway.
+// ARP, NDP and pings of the hosts that the generator plays: it answers for their addresses, and
+// asks who has the address of its gateway.
 //
-// One thread. RFC 826, RFC 4861. Questions are answered by the data plane's own code (link/), which
-// has its tests; what is judged is not the neighbours.
+// One thread. RFC 826, RFC 4861, RFC 792. Questions are answered by the data plane's own code
+// (link/, forward/), which has its tests; what is judged is not the neighbours.
 #pragma once
 
 #include <cstdint>
@@ -15,8 +15,8 @@
 
 namespace nezu::generator {
 
-/// Turns a question for one of `addresses` into its answer, in place. `frame` has room for `room`
-/// bytes. The answer's length; 0: no question of ours, or for one that is mute.
+/// Turns a question for one of `addresses`, or a ping of it, into its answer, in place. `frame` has
+/// room for `room` bytes. The answer's length; 0: no question of ours, or for one that is mute.
 uint32_t answer_neighbour(uint8_t* frame, uint32_t length, uint32_t room,
                           const std::vector<net::Range>& addresses, const net::MacAddress& mac,
                           const std::vector<net::Address>& mute = {});

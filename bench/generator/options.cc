@@ -183,6 +183,14 @@ void add_changes(CLI::App& app, Options& options) {
       ->capture_default_str();
 }
 
+void add_floods(CLI::App& app, Options& options) {
+  app.add_option("--recording", options.recording,
+                 "pcap or pcapng file whose frames flood sends, in turn, as they stand");
+  app.add_option("--ask", options.engine.ask,
+                 "flood: seconds between questions for the gateway's MAC; 0: none")
+      ->capture_default_str();
+}
+
 void add_output(CLI::App& app, Options& options) {
   app.add_option("--title", options.title, "of the report");
   app.add_option("--json", options.json, "file for the results");
@@ -199,6 +207,7 @@ void add_options(CLI::App& app, Options& options) {
   add_methods(app, options);
   add_connections(app, options);
   add_changes(app, options);
+  add_floods(app, options);
   add_output(app, options);
   app.fallthrough();
   app.require_subcommand(1);
@@ -213,6 +222,9 @@ void add_options(CLI::App& app, Options& options) {
   app.add_subcommand("connections", "RFC 9411: new TCP connections a second, up to --most");
   app.add_subcommand("concurrent", "RFC 9411: --connections at once, held, verified, closed");
   app.add_subcommand("change", "what each --event costs: blocked time, broken connections");
+  app.add_subcommand("flood",
+                     "frames of --recording by the left port at --rate; 0 is unpaced: what is "
+                     "delivered is what the device takes at most");
   CLI::App* report = app.add_subcommand("report", "draws a file of results as a page");
   report->add_option("results", options.first, "JSON")->required();
   report->add_option("page", options.second, "HTML")->required();

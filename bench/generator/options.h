@@ -32,6 +32,8 @@ struct Options {
   double ramp = 5000, sustain = 300, hold = 300;
   uint32_t request = 64, response = 1024;
   double retransmit = 1;
+  // Floods.
+  std::string recording;
   // Changes.
   std::vector<std::string> events;
   double settle = 2, find_out = 60;

@@ -105,12 +105,11 @@ Reading read_frame(std::span<const uint8_t> frame) {
               : Kind::corrupted;
       break;
     case Protocol::icmp:
-      reading.kind = Kind::icmp;
-      break;
     case Protocol::icmpv6: {
-      const bool is_ndp = inside.end - inside.l4 >= sizeof(Icmp) && frame[inside.l4] >= 133 &&
-                          frame[inside.l4] <= 137;
-      reading.kind = is_ndp ? Kind::neighbour : Kind::icmp;
+      const uint8_t said = inside.end - inside.l4 >= sizeof(Icmp) ? frame[inside.l4] : 0;
+      const bool is_ndp = !reading.is_v4 && said >= 133 && said <= 137;
+      const bool is_ping = said == (reading.is_v4 ? icmp::kEchoRequest : icmpv6::kEchoRequest);
+      reading.kind = is_ndp || is_ping ? Kind::neighbour : Kind::icmp;
       break;
     }
     default:

@@ -16,7 +16,7 @@ namespace nezu::generator {
 enum class Kind : uint8_t {
   stamped,    ///< one of ours, intact
   corrupted,  ///< UDP in IP with something changed; it counts as not delivered
-  neighbour,  ///< ARP, or ICMPv6: for whoever answers and resolves
+  neighbour,  ///< ARP, NDP, a ping: for whoever answers and resolves
   tcp,        ///< for the connections' ends
   icmp,       ///< what a device says when it does not want a packet
   other,

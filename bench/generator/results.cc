@@ -84,6 +84,9 @@ void record(results::Results& results, const TrialResult& trial, double tsc_hz) 
   out.set_port_sent(trial.port_sent);
   out.set_port_received(trial.port_received);
   out.set_port_missed(trial.port_missed);
+  out.set_asked(trial.asked);
+  out.set_answered(trial.answered);
+  out.set_unanswered(trial.unanswered);
   for (const GroupCounts& group : trial.groups) {
     results::Group& one = *out.add_groups();
     one.set_way(name_of(group.way));

@@ -214,6 +214,10 @@ void Session::run(const std::string& method) {
     hold();
     return;
   }
+  if (method == "flood") {
+    flood();
+    return;
+  }
   if (method == "change") {
     const std::vector<EventText> all = events();
     learn();

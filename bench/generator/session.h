@@ -39,6 +39,7 @@ class Session {
   void run_connections(Connections& connections, const std::function<bool(uint64_t now)>& over);
   void find_connections();
   void hold();
+  void flood();
   /// All of them are good, or none is done.
   std::vector<EventText> events() const;
   void change(const std::vector<EventText>& events);

@@ -54,10 +54,12 @@ struct TrialResult {
   uint64_t corrupted = 0;                                      ///< came changed: not delivered
   uint64_t icmp = 0, tcp = 0, other = 0, stale = 0;            ///< what else came
   uint64_t port_sent = 0, port_received = 0, port_missed = 0;  ///< by the ports' own counters
-  double longest_pause = 0;  ///< seconds between two turns of the loop
-  double bounce_ns = 0;      ///< a line's way to another core and back; 0: not asked
-  bool slow = false;         ///< that was much longer than the shortest so far
-  uint32_t repeated = 0;     ///< trials that were left out before this one, being slow or short
+  uint64_t asked = 0, answered = 0;  ///< floods: for the gateway's MAC, beside the frames
+  uint64_t unanswered = 0;           ///< of these: most in a row
+  double longest_pause = 0;          ///< seconds between two turns of the loop
+  double bounce_ns = 0;              ///< a line's way to another core and back; 0: not asked
+  bool slow = false;                 ///< that was much longer than the shortest so far
+  uint32_t repeated = 0;  ///< trials that were left out before this one, being slow or short
 
   uint64_t sent() const;
   uint64_t delivered() const;

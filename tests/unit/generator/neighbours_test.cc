@@ -58,6 +58,26 @@ TEST(Neighbours, TheMuteDoNotAnswer) {
   }
 }
 
+/// What comes back for it, if anything.
+std::vector<uint8_t> answered(const dsl::Frame& question) {
+  std::vector<uint8_t> frame(question.bytes().begin(), question.bytes().end());
+  const auto length = static_cast<uint32_t>(frame.size());
+  frame.resize(256);
+  frame.resize(answer_neighbour(frame.data(), length, 256, kPlayed, kDevice));
+  return frame;
+}
+
+TEST(Neighbours, PingsOfThoseWhoArePlayedAreAnswered) {
+  const auto pinged = answered(eth().from("02:00:00:00:00:07").to("02:00:00:00:00:99") /
+                               ipv4("192.0.2.1", "192.0.2.12") / echo_request(5, 9));
+  EXPECT_EQ(dsl::Frame(pinged), dsl::Frame(eth().from("02:00:00:00:00:99").to("02:00:00:00:00:07") /
+                                           ipv4("192.0.2.12", "192.0.2.1") / echo_reply(5, 9)));
+  EXPECT_FALSE(answered(eth() / ipv6("2001:db8::1", "2001:db8::12") / echo_request6(5, 9)).empty());
+  EXPECT_TRUE(answered(eth() / ipv4("192.0.2.1", "192.0.2.21") / echo_request(5, 9)).empty());
+  EXPECT_TRUE(answered(eth() / ipv4("192.0.2.1", "192.0.2.12") / echo_reply(5, 9)).empty());
+  EXPECT_TRUE(answered(eth() / ipv4("192.0.2.1", "192.0.2.12") / udp(1, 7)).empty());
+}
+
 TEST(Neighbours, AQuestionIsWhatOthersExpect) {
   const auto frame =
       ask_neighbour(*net::parse_address("192.0.2.1"), *net::parse_address("192.0.2.10"), kOwn, 0);
