@@ -103,12 +103,12 @@ const Opening::Target& Opening::target(const net::Packet& packet, const typename
 
 template <typename F>
 Reason Opening::begin(const typename F::Tuple& tuple, const tables::Service& service, uint8_t shard,
-                      Timeout state, Waiting<F>& out) {
+                      Timeout state, Waiting<F>& out, bool proven) {
   uint32_t& room = room_[F::kWide];
   if (room == 0) room = room_for(*turn_, F::kWide, queue<F>().count);
   if (room != 0) [[likely]] {
     --room;
-  } else if (const Reason full = make_room(*turn_, F::kWide, queue<F>().count);
+  } else if (const Reason full = make_room(*turn_, F::kWide, queue<F>().count, proven);
              full != Reason::none) {
     return full;
   }
@@ -129,11 +129,12 @@ Reason Opening::begin(const typename F::Tuple& tuple, const tables::Service& ser
 
 template <typename F>
 Reason Opening::begin_flow(const typename F::Tuple& tuple, const tables::Service& service,
-                           uint8_t shard, const tables::Member* member, Waiting<F>& out) {
+                           uint8_t shard, const tables::Member* member, Waiting<F>& out,
+                           bool proven) {
   const bool connects =
       tuple.protocol == net::Protocol::tcp || tuple.protocol == net::Protocol::sctp;
-  const Reason full =
-      begin<F>(tuple, service, shard, connects ? Timeout::syn_sent : Timeout::udp_single, out);
+  const Reason full = begin<F>(tuple, service, shard,
+                               connects ? Timeout::syn_sent : Timeout::udp_single, out, proven);
   out.track.server =
       member != nullptr ? static_cast<uint16_t>(index(member->server)) : flow::kNoServer;
   out.track.mode = service.mode;
@@ -165,11 +166,11 @@ template <typename F>
 Reason Opening::decide(const net::Packet& packet, const typename F::Tuple& tuple,
                        const tables::Service& service, uint8_t shard, const tables::Member& member,
                        Waiting<F>& out) {
-  if (const Reason full = begin_flow<F>(tuple, service, shard, &member, out);
+  const bool by_cookie = brings_cookie(packet);
+  if (const Reason full = begin_flow<F>(tuple, service, shard, &member, out, by_cookie);
       full != Reason::none) {
     return full;
   }
-  const bool by_cookie = brings_cookie(packet);
   const bool spliced =
       by_cookie || (splices_flows(service, tuple.protocol) && !is_passive_port(service, tuple));
   if (spliced && turn_->state.splices.used() + spliced_ >= turn_->state.splices.capacity()) {

@@ -52,8 +52,9 @@ Source take_whole_source(Turn& turn, const tables::Service& service, const typen
 /// How many flows may be opened beside those that wait before anybody must be ended for them.
 uint32_t room_for(const Turn& turn, bool wide, uint32_t waiting);
 /// The table's rules for fullness: makes room for one more flow beside those that wait by ending
-/// whoever may be ended, or says why not.
-net::Reason make_room(Turn& turn, bool wide, uint32_t waiting);
+/// whoever may be ended, or says why not. `proven`: its client has answered us, so that it counts
+/// not among those that may only have a share.
+net::Reason make_room(Turn& turn, bool wide, uint32_t waiting, bool proven);
 
 /// Why a packet without a flow opens none; `none`: it may (path_admit.cc).
 net::Reason why_no_opening(const net::Packet& packet);
@@ -226,11 +227,12 @@ class Opening {
   /// What all new flows have, if there is room for one more.
   template <typename F>
   net::Reason begin(const typename F::Tuple& tuple, const tables::Service& service, uint8_t shard,
-                    tables::Timeout state, Waiting<F>& out);
+                    tables::Timeout state, Waiting<F>& out, bool proven = false);
   /// What all new flows of services have; `member`: null in `returned`, when nobody knows it.
   template <typename F>
   net::Reason begin_flow(const typename F::Tuple& tuple, const tables::Service& service,
-                         uint8_t shard, const tables::Member* member, Waiting<F>& out);
+                         uint8_t shard, const tables::Member* member, Waiting<F>& out,
+                         bool proven = false);
   template <typename F>
   net::Reason decide_redirect(const net::Packet& packet, const typename F::Tuple& tuple,
                               const tables::Service& service, const tables::Member* member,

@@ -102,8 +102,10 @@ uint32_t room_for(const Turn& turn, bool wide, uint32_t waiting) {
   return static_cast<uint32_t>(std::min(limit - embryonic, capacity - used));
 }
 
-Reason make_room(Turn& turn, bool wide, uint32_t waiting) {
-  if (const Reason full = keep_share(turn, wide, waiting); full != Reason::none) return full;
+Reason make_room(Turn& turn, bool wide, uint32_t waiting, bool proven) {
+  if (!proven) {
+    if (const Reason full = keep_share(turn, wide, waiting); full != Reason::none) return full;
+  }
   flow::Table& flows = turn.state.flows;
   if (flows.count(wide) + waiting < flows.capacity(wide)) return Reason::none;
   if (!turn.may_end) return Reason::flow_table_full;

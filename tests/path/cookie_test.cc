@@ -207,6 +207,26 @@ TEST_F(Cookies, WhoeverIsNotServedGetsNone) {
   EXPECT_EQ(in(from_client().syn()).reason, Reason::no_server);
 }
 
+TEST_F(Cookies, WhoHasAnsweredNeedsNoShareOfThoseWhoHaveNot) {
+  tables::Settings settings;
+  settings.embryonic_percent = 1;
+  lab_.world().settings(settings);
+  lab_.world().put(guarded());
+  world::ServiceSpec open = web();
+  open.protocol = net::Protocol::udp;
+  open.port = 9;
+  lab_.world().put(open);
+  Fate last;
+  for (uint16_t n = 0; n < 200; ++n) {
+    last = lab_.send(eth() / ipv4(client(n), "203.0.113.10") / udp(1000, 9) / "x", n % 3);
+  }
+  ASSERT_EQ(last.reason, Reason::embryonic_limit);
+  const Fate sent = in(from_client().syn().seq(100));
+  ASSERT_EQ(sent.reason, Reason::cookie_sent);
+  const Fate asked = in(from_client().seq(101).ack(sequence_of(sent.frame) + 1));
+  EXPECT_EQ(asked.verdict, Verdict::forward) << to_string(asked.reason);
+}
+
 TEST_F(Cookies, AFullTableOfRecordsRefusesAtTheNumberThatTheClientExpects) {
   Lab lab(1, Capacity(4));
   lab.world().put(guarded());
