@@ -1,7 +1,9 @@
 #!/usr/bin/python3
 """SIPp on both sides of Nezu: calls with audio, from one port to all servers, in nat and fullnat, over
 IPv4, IPv6 and between them; a Call-ID keeps its server, whoever calls."""
+import pathlib
 import re
+import tempfile
 import time
 
 from case import Case, tap
@@ -117,23 +119,25 @@ class Sip(Case):
     def call(self, vip, port, source, *options):
         """All calls are answered, end well, and have audio both ways; packets each way."""
         world = self.world
-        file = world.folder / f"rtp-{port}-{time.monotonic_ns()}"
-        # What the kernel delivers and sends, between the ports of the media alone.
-        capture = world.process(f"capture-{file.name}", *world.client.command(
-            "tcpdump", "-nli", "eth0", "-w", file, "-U",
-            f"udp and host {vip} and portrange {MINE}-{MINE + 200}"))
-        wait_until("tcpdump listens", lambda: "listening on" in capture.tail())
         literal = (lambda host: f"[{host}]") if ":" in vip else (lambda host: host)
-        world.client.run("sipp", f"{literal(vip)}:{port}", "-sf", world.folder / "caller.xml",
-                         "-i", literal(source), "-p", 5070, "-mi", literal(source), "-mp", MINE,
-                         "-l", 50, "-r", 40, "-nostdin", "-timeout", 20, *options, timeout=40)
-        time.sleep(0.3)
-        capture.stop(3)
-        lines = world.client.run("tcpdump", "-nr", file).splitlines()
+        with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:  # a busy disk would lose packets
+            file = pathlib.Path(folder) / "rtp"
+            # What the kernel delivers and sends, between the ports of the media alone.
+            capture = world.process(f"capture-{time.monotonic_ns()}", *world.client.command(
+                "tcpdump", "-nli", "eth0", "-w", file, "-U", "-Z", "root",
+                f"udp and host {vip} and portrange {MINE}-{MINE + 200}"))
+            wait_until("tcpdump listens", lambda: "listening on" in capture.tail())
+            world.client.run("sipp", f"{literal(vip)}:{port}", "-sf", world.folder / "caller.xml",
+                             "-i", literal(source), "-p", 5070, "-mi", literal(source), "-mp", MINE,
+                             "-l", 50, "-r", 40, "-nostdin", "-timeout", 20, *options, timeout=40)
+            time.sleep(0.3)
+            capture.stop(3)
+            lines = world.client.run("tcpdump", "-nr", file).splitlines()
         sent = [line for line in lines if re.search(rf"{re.escape(source)}\.{MINE} > ", line)]
         heard = [line for line in lines if f" > {source}.{MINE}: " in line]
         self.assertGreater(len(sent), 20)
-        self.assertGreaterEqual(len(heard), 0.9 * len(sent), "the servers' echo comes back")
+        self.assertGreaterEqual(len(heard), 0.9 * len(sent),
+                                f"the servers' echo comes back\n{capture.tail()}")
         for line in heard:
             self.assertIn(f" {vip}.", line)
         return len(sent)
