@@ -1,14 +1,18 @@
 #!/usr/bin/python3
 """usage: count_tests.py BUILD...   counts test cases from meson's machine-readable reports.
 
-Prints what failed and, as its last line, `N passed, N failed`. A skipped or disabled test counts as
-failed, so does a runner that crashed, timed out, or ran no case at all: nothing is green that did
-not run. The exit status is 0 only if something ran and nothing failed.
+Prints what failed with what its runner said of it and, as its last line, `N passed, N failed`. A
+skipped or disabled test counts as failed, so does a runner that crashed, timed out, or ran no case at
+all: nothing is green that did not run. The exit status is 0 only if something ran and nothing failed.
 """
 import json
 import pathlib
+import re
 import sys
 import xml.etree.ElementTree as xml
+
+
+LONGEST = 25  # lines of what a failed runner said
 
 
 def cases_by_runner(report):
@@ -30,15 +34,24 @@ def cases_of(runner, cases):
             if name == runner or name.startswith(runner + ".")]
 
 
+def words_of(run):
+    """What a failed runner said: of TAP the remarks on what was not ok, of others the end."""
+    said = [line.rstrip() for line in run.get("stdout", "").splitlines()]
+    parts = re.split(r"^(?=(?:not )?ok )", "\n".join(said), flags=re.MULTILINE)
+    bad = [line for part in parts if part.startswith("not ok ")
+           for line in part.splitlines()[-LONGEST:]]
+    return bad or (said + run.get("stderr", "").splitlines())[-LONGEST:]
+
+
 def count(build):
-    """(passed, names of the failed) of one build."""
+    """(passed, names of the failed, their runners' words) of one build."""
     logs = pathlib.Path(build) / "meson-logs"
     try:
         runs = [json.loads(line) for line in open(logs / "testlog.json")]
         cases = cases_by_runner(logs / "testlog.junit.xml")
     except (OSError, ValueError, xml.ParseError) as error:
-        return 0, [f"no test report: {error}"]
-    passed, failed = 0, [] if runs else ["no test ran"]
+        return 0, [f"no test report: {error}"], []
+    passed, failed, words = 0, [] if runs else ["no test ran"], []
     for run in runs:
         name = run["name"]
         own = cases_of(name, cases)
@@ -49,16 +62,20 @@ def count(build):
         elif not own:
             bad = [f"{name}: no test case ran"]
         failed += bad
-    return passed, failed
+        if bad:
+            words += [f"{name}:"] + words_of(run)
+    return passed, failed, words
 
 
 def main(builds):
     passed, failed = 0, 0
     for build in builds:
-        build_passed, build_failed = count(build)
+        build_passed, build_failed, words = count(build)
         print(f"{build}: {build_passed} passed, {len(build_failed)} failed")
         for name in build_failed:
             print(f"  FAILED {name}")
+        for line in words:
+            print(f"    {line}")
         passed += build_passed
         failed += len(build_failed)
     print(f"{passed} passed, {failed} failed")

@@ -14,8 +14,8 @@ import count_tests  # noqa: E402
 import tap  # noqa: E402
 
 
-def run(name, result="OK"):
-    return {"name": f"nezu:unit / {name}", "result": result}
+def run(name, result="OK", **said):
+    return {"name": f"nezu:unit / {name}", "result": result, **said}
 
 
 def suite(name, *cases):
@@ -29,6 +29,10 @@ def case(name, inside="", attributes=""):
 class Count(unittest.TestCase):
     def count(self, runs, *suites):
         """(exit status, last line) for one build with these reports."""
+        status, lines = self.lines(runs, *suites)
+        return status, lines[-1]
+
+    def lines(self, runs, *suites):
         with tempfile.TemporaryDirectory() as folder:
             logs = pathlib.Path(folder) / "meson-logs"
             logs.mkdir()
@@ -37,7 +41,7 @@ class Count(unittest.TestCase):
             out = io.StringIO()
             with contextlib.redirect_stdout(out):
                 status = count_tests.main([folder])
-            return status, out.getvalue().splitlines()[-1]
+            return status, out.getvalue().splitlines()
 
     def test_counts_the_cases_of_all_kinds_of_runners(self):
         self.assertEqual((0, "4 passed, 0 failed"), self.count(
@@ -67,6 +71,23 @@ class Count(unittest.TestCase):
         with contextlib.redirect_stdout(io.StringIO()):
             self.assertEqual(1, count_tests.main(["/nonexistent"]))
             self.assertEqual(1, count_tests.main([]))
+
+    def test_says_what_the_runner_said_of_a_failed_case(self):
+        said = "1..3\nok 1 - A.a\n# 1 s\nnot ok 2 - A.b\n# 4 is not 5\n# 2 s\nok 3 - A.c\n# 3 s\n"
+        _, lines = self.lines([run("tap", "FAIL", stdout=said)],
+                              suite("nezu.nezu:unit / tap", case("1 - A.a"), case("2 - A.b", "<failure/>"),
+                                    case("3 - A.c")))
+        self.assertEqual(["    nezu:unit / tap:", "    not ok 2 - A.b", "    # 4 is not 5", "    # 2 s"],
+                         lines[-5:-1])
+
+    def test_says_how_the_words_of_another_failed_runner_end(self):
+        _, lines = self.lines([run("net", "FAIL", stdout="\n".join(map(str, range(90))), stderr="a crash")])
+        self.assertEqual(["    88", "    89", "    a crash"], lines[-4:-1])
+        self.assertNotIn("    50", lines)
+
+    def test_a_green_runner_has_no_words(self):
+        _, lines = self.lines([run("net", stdout="chatter")], suite("nezu.nezu:unit / net.A", case("a")))
+        self.assertEqual(2, len(lines))
 
     def test_a_runner_does_not_take_the_cases_of_one_with_a_longer_name(self):
         self.assertEqual((0, "2 passed, 0 failed"), self.count(
