@@ -95,9 +95,9 @@ void admit_client(Turn& turn, Opening& opening, net::Packet& packet, const typen
   // Who brings a cookie takes the connection for open: silence would let it wait for ever.
   const tables::Refusal held_back =
       brings_cookie(packet) ? tables::Refusal::refuse : tables::Refusal::drop;
-  if (service->traffic.exist()) [[unlikely]] {
-    const Reason beyond = why_not_passed(turn, packet, *service, address_of(tuple.source));
-    if (beyond != Reason::none) return refuse(turn, packet, beyond, held_back);
+  if (const Reason beyond = why_not_passed(turn, packet, *service, address_of(tuple.source));
+      beyond != Reason::none) {
+    return refuse(turn, packet, beyond, held_back);
   }
   if (const Reason out =
           why_kept_out(turn, opening, *service, tuple.instance, address_of(tuple.source));

@@ -50,9 +50,7 @@ void admit_datagram(Turn& turn, Opening& opening, net::Packet& packet,
   }
   const net::Address client = address_of(tuple.source);
   Reason out = why_denied(turn, service, tuple.instance, client);
-  if (out == Reason::none && service.traffic.exist()) {
-    out = why_not_passed(turn, packet, service, client);
-  }
+  if (out == Reason::none) out = why_not_passed(turn, packet, service, client);
   if (out != Reason::none) return opening.refused(packet, service, out, tables::Refusal::drop);
   const tables::Pool* pool = turn.view.pool(service.pool);
   if (pool == nullptr) return opening.refused(packet, service, Reason::no_server);

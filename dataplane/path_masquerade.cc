@@ -49,12 +49,10 @@ const tables::SourceRule* rule_for(const Turn& turn, const net::Packet& packet,
       turn.view.address(instance, source) != nullptr) {
     return nullptr;
   }
-  const auto& ports = turn.state.setup.ports;
-  const admit::Side in{packet.port < ports.size() ? ports[packet.port] : 0, packet.vlan};
+  const tables::Interface in = interface_of(turn, packet.port, packet.vlan);
   if (hop == route::kNoRoute) return admit::rule_for(rules, source, destination, in, {});
   const route::NextHop& way = turn.routes.at(hop);
-  const admit::Side out{way.port < ports.size() ? ports[way.port] : 0, way.vlan};
-  return admit::rule_for(rules, source, destination, in, out);
+  return admit::rule_for(rules, source, destination, in, interface_of(turn, way.port, way.vlan));
 }
 
 }  // namespace

@@ -4,8 +4,8 @@
 
 namespace nezu::path {
 
-net::Reason why_not_passed(Turn& turn, const net::Packet& packet, const tables::Service& service,
-                           const net::Address& client) {
+net::Reason why_beyond_traffic(Turn& turn, const net::Packet& packet,
+                               const tables::Service& service, const net::Address& client) {
   const Setup& setup = turn.state.setup;
   if (turn.is_metered || setup.meters == nullptr) return net::Reason::none;
   const admit::Meters::Verdict verdict =

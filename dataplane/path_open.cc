@@ -63,15 +63,6 @@ void Opening::refused(net::Packet& packet, const tables::Service& service, Reaso
   refuse(*turn_, packet, reason, refusal);
 }
 
-namespace {
-
-tables::Interface entry_of(const Turn& turn, const net::Packet& packet) {
-  const auto& ports = turn.state.setup.ports;
-  return {packet.port < ports.size() ? ports[packet.port] : 0, packet.vlan, {}};
-}
-
-}  // namespace
-
 template <typename F>
 const Opening::Target& Opening::target(const net::Packet& packet, const typename F::Tuple& tuple) {
   Queue<F>& queue = this->queue<F>();
@@ -84,8 +75,9 @@ const Opening::Target& Opening::target(const net::Packet& packet, const typename
     return queue.target;
   const uint16_t port = net::swap16(tuple.destination_port);
   const net::Address client = address_of(tuple.source);
-  const Target found = tables::match(turn_->view, tuple.instance, address_of(tuple.destination),
-                                     tuple.protocol, port, {&client, entry_of(*turn_, packet)});
+  const Target found =
+      tables::match(turn_->view, tuple.instance, address_of(tuple.destination), tuple.protocol,
+                    port, {&client, interface_of(*turn_, packet.port, packet.vlan)});
   // Answers go to one client after another: they leave what is known of the service alone.
   static constexpr Target kNobody;
   if (found.local == nullptr && found.prefix == nullptr) return kNobody;

@@ -29,6 +29,12 @@ struct V6 {
   static constexpr net::Family kFamily = net::Family::ipv6;
 };
 
+/// As rules name it.
+inline tables::Interface interface_of(const Turn& turn, uint16_t port, uint16_t vlan) {
+  const auto& ports = turn.state.setup.ports;
+  return {port < ports.size() ? ports[port] : 0, vlan, {}};
+}
+
 // path_room.cc:
 /// An SNAT address and port of the shard's slice towards that peer.
 struct Source {

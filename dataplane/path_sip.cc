@@ -124,9 +124,9 @@ void admit_message(Turn& turn, Opening& opening, net::Packet& packet,
   if (const Reason reason = judge(packet, message); reason != Reason::none) {
     return packet.drop(reason);
   }
-  if (service.traffic.exist()) {
-    const Reason beyond = why_not_passed(turn, packet, service, address_of(tuple.source));
-    if (beyond != Reason::none) return packet.drop(beyond);
+  if (const Reason beyond = why_not_passed(turn, packet, service, address_of(tuple.source));
+      beyond != Reason::none) {
+    return packet.drop(beyond);
   }
   const tables::Pool* pool = turn.view.pool(service.pool);
   if (pool == nullptr) return opening.refused(packet, service, Reason::no_server);

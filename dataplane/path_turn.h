@@ -222,9 +222,16 @@ tables::FlowRecord record_of(const Path::State& state, flow::FlowId id, net::Tic
 void keep_present(Path::State& state, const tables::View& view, net::Tick now);  ///< path_pick.cc
 void report(Path::State& state, const tables::View& view, net::Tick now);
 
+/// The same as `why_not_passed` of a service that has limits of packets or bits.
+net::Reason why_beyond_traffic(Turn& turn, const net::Packet& packet,
+                               const tables::Service& service, const net::Address& client);
 /// What a service and its client may have a second; none: the packet passes (path_meter.cc).
-net::Reason why_not_passed(Turn& turn, const net::Packet& packet, const tables::Service& service,
-                           const net::Address& client);
+inline net::Reason why_not_passed(Turn& turn, const net::Packet& packet,
+                                  const tables::Service& service, const net::Address& client) {
+  if (!service.traffic.exist()) [[likely]]
+    return net::Reason::none;
+  return why_beyond_traffic(turn, packet, service, client);
+}
 
 /// Its server sees an address of ours, whose slot stands in it; the port is its own where it has
 /// the flag alone.

@@ -5,7 +5,7 @@
 #include "controlplane/compile/pings.h"
 #include "controlplane/compile/prefixes.h"
 #include "controlplane/config/names.h"
-#include "dataplane/tables/match.h"
+#include "dataplane/tables/make_rules.h"
 
 namespace nezu::compile {
 namespace {

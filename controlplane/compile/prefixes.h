@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "dataplane/net/address.h"
-#include "dataplane/tables/interface.h"
+#include "dataplane/tables/make_rules.h"
 #include "nezu/v1/configuration.pb.h"
 
 namespace nezu::compile {
@@ -23,18 +23,12 @@ inline std::vector<net::Prefix> prefixes_of(
   return prefixes;
 }
 
-/// "front", or "front.100".
 inline std::vector<tables::Interface> interfaces_of(
     const google::protobuf::RepeatedPtrField<std::string>& list) {
   std::vector<tables::Interface> interfaces;
   interfaces.reserve(static_cast<size_t>(list.size()));
   for (const std::string& text : list) {
-    const size_t dot = text.find('.');
-    tables::Interface& interface = interfaces.emplace_back();
-    interface.port = tables::port_identity(std::string_view(text).substr(0, dot));
-    if (dot != std::string::npos) {
-      interface.vlan = static_cast<uint16_t>(std::stoi(text.substr(dot + 1)));
-    }
+    interfaces.push_back(tables::interface_of(text));
   }
   return interfaces;
 }

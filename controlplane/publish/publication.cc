@@ -4,7 +4,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "dataplane/tables/match.h"
+#include "dataplane/tables/make_rules.h"
 
 namespace nezu::publish {
 namespace {

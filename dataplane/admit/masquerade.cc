@@ -5,14 +5,14 @@
 namespace nezu::admit {
 namespace {
 
+using tables::Interface;
 using tables::SourceRule;
 using tables::SourceRules;
 
-bool is_among(const SourceRules& rules, tables::Part part, Side side) {
+bool is_among(const SourceRules& rules, tables::Part part, const Interface& side) {
   const auto all = rules.interfaces().subspan(part.first, part.count);
-  return std::any_of(all.begin(), all.end(), [side](const tables::Interface& one) {
-    return one.has(side.port, side.vlan);
-  });
+  return std::any_of(all.begin(), all.end(),
+                     [&](const Interface& one) { return one.has(side.port, side.vlan); });
 }
 
 bool excepts(const SourceRules& rules, const SourceRule& rule, const net::Address& destination) {
@@ -22,7 +22,8 @@ bool excepts(const SourceRules& rules, const SourceRule& rule, const net::Addres
   });
 }
 
-bool crosses(const SourceRules& rules, const SourceRule& rule, Side in, Side out) {
+bool crosses(const SourceRules& rules, const SourceRule& rule, const Interface& in,
+             const Interface& out) {
   if (rule.inside.count != 0 && !is_among(rules, rule.inside, in)) return false;
   // Who names interfaces alone calls everything behind them inside.
   if (rule.by_source == 0 && is_among(rules, rule.inside, out)) return false;
@@ -55,7 +56,8 @@ bool is_inside(const SourceRules& rules, const net::Address& host) {
 }
 
 const SourceRule* rule_for(const SourceRules& rules, const net::Address& source,
-                           const net::Address& destination, Side in, Side out) {
+                           const net::Address& destination, const Interface& in,
+                           const Interface& out) {
   return first(rules, source, [&](const SourceRule& rule) {
     return crosses(rules, rule, in, out) && !excepts(rules, rule, destination);
   });

@@ -8,19 +8,15 @@
 
 namespace nezu::admit {
 
-/// By which port and VLAN.
-struct Side {
-  uint64_t port = 0;  ///< tables::port_identity
-  uint16_t vlan = 0;
-};
-
 /// The destination is one of the inside hosts that rules name: who goes from inside to inside keeps
 /// its address.
 bool is_inside(const tables::SourceRules& rules, const net::Address& host);
 
-/// The rule of the source's longest network that fits, the first in their order; null: none.
+/// The rule of the source's longest network that fits, the first in their order; null: none. `in`,
+/// `out`: the port and VLAN by which it comes and leaves.
 const tables::SourceRule* rule_for(const tables::SourceRules& rules, const net::Address& source,
-                                   const net::Address& destination, Side in, Side out);
+                                   const net::Address& destination, const tables::Interface& in,
+                                   const tables::Interface& out);
 
 /// Any rule that might have opened a flow of this source, for a flow whose way in is forgotten.
 const tables::SourceRule* rule_of(const tables::SourceRules& rules, const net::Address& source,

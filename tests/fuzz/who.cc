@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "dataplane/tables/access.h"
-#include "dataplane/tables/match.h"
+#include "dataplane/tables/make_rules.h"
 
 namespace {
 
@@ -34,18 +34,7 @@ struct Place {
 Place split(const std::string& word) {
   const size_t at = word.rfind(':');
   if (at == std::string::npos || at + 1 == word.size() || word[at + 1] < 'g') return {word, {}};
-  std::string_view name = std::string_view(word).substr(at + 1);
-  Place place{word.substr(0, at), {}};
-  if (const size_t dot = name.find('.'); dot != std::string_view::npos) {
-    const std::string_view digits = name.substr(dot + 1, 4);
-    for (const char digit : digits) {
-      if (digit < '0' || digit > '9') break;
-      place.entry.vlan = static_cast<uint16_t>(place.entry.vlan * 10 + (digit - '0'));
-    }
-    name = name.substr(0, dot);
-  }
-  place.entry.port = tables::port_identity(name);
-  return place;
+  return {word.substr(0, at), tables::interface_of(std::string_view(word).substr(at + 1))};
 }
 
 std::optional<net::Prefix> prefix_of(const std::string& text) {

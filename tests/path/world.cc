@@ -7,15 +7,16 @@
 #include <set>
 
 #include "dataplane/flow/tcp_track.h"
-#include "dataplane/tables/match.h"
+#include "dataplane/tables/make_rules.h"
 
 namespace nezu::world {
-namespace {
 
-[[noreturn]] void fail(const char* what) {
+void fail(const char* what) {
   std::fprintf(stderr, "world: %s\n", what);
   std::abort();
 }
+
+namespace {
 
 /// By weight, in plain blocks: the real order is the control plane's affair.
 std::vector<uint16_t> turns(const std::vector<tables::Member>& members, uint32_t at_least) {
@@ -30,8 +31,6 @@ std::vector<uint16_t> turns(const std::vector<tables::Member>& members, uint32_t
   } while (order.size() < at_least);
   return order;
 }
-
-const net::Prefix kThirdNetwork = *net::parse_prefix("10.2.0.0/16");
 
 uint64_t fingerprint(const std::vector<uint16_t>& order) {
   uint64_t hash = 1469598103934665603u;
@@ -75,134 +74,6 @@ World::World(const tables::Sizes& sizes) : hops_(4096) {
   neighbour(address("2001:db8:f::fe"), *net::parse_mac(kRouterMac));
   rebuild_routes();
 }
-
-void World::neighbour(const net::Address& host, const net::MacAddress& mac) {
-  neighbours_.emplace_back(host, mac);
-}
-
-void World::rebuild_routes(uint16_t back_vlan, uint16_t front_vlan, bool servers_on_link) {
-  using net::parse_prefix;
-  route::Build build(hops_);
-  route::Link front_link, back_link;
-  front_link.mac = *net::parse_mac(kFrontMac);
-  back_link.port = 1;
-  back_link.vlan = back_vlan;
-  back_link.mtu = back_mtu_;
-  back_link.mac = *net::parse_mac(kBackMac);
-  const uint16_t front = build.link(front_link), back = build.link(back_link);
-  uint16_t third = back;
-  if (has_third_arm_) {
-    third = build.link({2, 0, 1500, *net::parse_mac(kThirdMac)});
-    build.route({kThirdNetwork, net::Instance::standard, {{third}}});
-  }
-  if (front_vlan != 0) {
-    front_link.vlan = front_vlan;
-    build.link(front_link);
-  }
-  build.route({*parse_prefix("192.0.2.0/24"), net::Instance::standard, {{front}}});
-  build.route({*parse_prefix("2001:db8:f::/64"), net::Instance::standard, {{front}}});
-  if (servers_on_link) {
-    build.route({*parse_prefix("10.0.0.0/8"), net::Instance::standard, {{back}}});
-    build.route({*parse_prefix("fd00::/16"), net::Instance::standard, {{back}}});
-  }
-  build.route(
-      {*parse_prefix("0.0.0.0/0"), net::Instance::standard, {{front, address("192.0.2.254"), 1}}});
-  build.route(
-      {*parse_prefix("::/0"), net::Instance::standard, {{front, address("2001:db8:f::fe"), 1}}});
-  for (const std::string_view own : owns_) build.twin_address(front, address(own));
-  for (const auto& [host, mac] : neighbours_) {
-    const bool is_front = parse_prefix("192.0.2.0/24")->contains(host) ||
-                          parse_prefix("2001:db8:f::/64")->contains(host);
-    const auto hop = build.neighbour(is_front                       ? front
-                                     : kThirdNetwork.contains(host) ? third
-                                                                    : back,
-                                     host);
-    if (!hop) fail("no next hop is free");
-    hops_.resolve(*hop, mac);
-  }
-  for (const InstanceSpec& spec : instances_) add_space(build, spec);
-  routes_ = std::move(build).finish(++routes_version_);
-}
-
-void World::bridge_routes(uint16_t vlan, const std::vector<net::Address>& at_clients) {
-  using net::parse_prefix;
-  route::Build build(hops_);
-  build.leases(leases_);
-  route::Link front, back;
-  front.mac = *net::parse_mac(kFrontMac);
-  back.port = 1;
-  back.mac = *net::parse_mac(kBackMac);
-  uint16_t near = 0, far = 1;
-  const auto connect = [&] {
-    front.vlan = back.vlan = vlan;
-    front.other = far;
-    back.other = near;
-    back.is_far = true;
-    back.mac = front.mac;
-  };
-  if (vlan == 0) {
-    connect();
-    build.link(front);
-    build.link(back);
-  } else {
-    build.link(front);
-    build.link(back);
-    near = 2;
-    far = 3;
-    connect();
-    build.link(front);
-    build.link(back);
-  }
-  build.route({*parse_prefix("10.0.1.0/24"), net::Instance::standard, {{near}}});
-  build.route({*parse_prefix("fd00:1::/64"), net::Instance::standard, {{near}}});
-  build.twin_address(near, address("10.0.1.1"));
-  build.twin_address(near, address("fd00:1::1"));
-  for (const auto& [host, mac] : neighbours_) {
-    const auto hop = build.neighbour(near, host);
-    if (!hop) fail("no next hop is free");
-    const bool is_front = std::find(at_clients.begin(), at_clients.end(), host) != at_clients.end();
-    hops_.seat(*hop, is_front ? 0 : 1);
-    hops_.resolve(*hop, mac);
-  }
-  routes_ = std::move(build).finish(++routes_version_);
-}
-
-void World::add_space(route::Build& build, const InstanceSpec& spec) {
-  using net::parse_prefix;
-  const uint16_t front =
-      build.link({0, spec.front_vlan, 1500, *net::parse_mac(kFrontMac), spec.instance});
-  const uint16_t back =
-      build.link({1, spec.back_vlan, 1500, *net::parse_mac(kBackMac), spec.instance});
-  build.route({*parse_prefix("192.0.2.0/24"), spec.instance, {{front}}});
-  build.route({*parse_prefix("2001:db8:f::/64"), spec.instance, {{front}}});
-  build.route({*parse_prefix("10.0.0.0/8"), spec.instance, {{back}}});
-  build.route({*parse_prefix("fd00::/16"), spec.instance, {{back}}});
-  build.route({*parse_prefix("0.0.0.0/0"), spec.instance, {{front, address("192.0.2.254"), 1}}});
-  build.route({*parse_prefix("::/0"), spec.instance, {{front, address("2001:db8:f::fe"), 1}}});
-  const auto& owns = spec.owns.empty() ? owns_ : spec.owns;
-  for (const std::string_view own : owns) build.twin_address(front, address(own));
-  for (const auto& [host, mac] : neighbours_) {
-    const bool is_front = parse_prefix("192.0.2.0/24")->contains(host) ||
-                          parse_prefix("2001:db8:f::/64")->contains(host);
-    const auto hop = build.neighbour(is_front ? front : back, host);
-    if (!hop) fail("no next hop is free");
-    hops_.resolve(*hop, mac_in(spec.instance, mac));
-  }
-}
-
-namespace {
-
-tables::Interface interface_of(std::string_view text) {
-  const size_t dot = text.find('.');
-  tables::Interface interface;
-  interface.port = tables::port_identity(text.substr(0, dot));
-  if (dot != std::string_view::npos) {
-    interface.vlan = static_cast<uint16_t>(std::stoi(std::string(text.substr(dot + 1))));
-  }
-  return interface;
-}
-
-}  // namespace
 
 /// With the rules of all services that are known by now.
 tables::AddressId World::local(const tables::LocalAddress& wanted,
@@ -265,10 +136,6 @@ tables::LocalAddress place_of(const tables::ServiceKey& key) {
   return place;
 }
 
-}  // namespace
-
-namespace {
-
 /// Its pool has the same number.
 tables::Service block_of(const ServiceSpec& spec, const tables::ServiceKey& key, ServiceId id) {
   tables::Service service;
@@ -308,7 +175,7 @@ tables::Service block_of(const ServiceSpec& spec, const tables::ServiceKey& key,
 World::Callers World::callers_of(const ServiceSpec& spec) {
   Callers callers;
   for (const auto text : spec.sources) callers.sources.push_back(*net::parse_prefix(text));
-  for (const auto text : spec.interfaces) callers.interfaces.push_back(interface_of(text));
+  for (const auto text : spec.interfaces) callers.interfaces.push_back(tables::interface_of(text));
   return callers;
 }
 
@@ -494,8 +361,8 @@ ServiceId World::put_rule(const RuleSpec& spec) {
   rule.service = service.id;
   for (const auto text : spec.networks) rule.sources.push_back(*net::parse_prefix(text));
   for (const auto text : spec.except) rule.except.push_back(*net::parse_prefix(text));
-  for (const auto text : spec.interfaces) rule.inside.push_back(interface_of(text));
-  for (const auto text : spec.outside) rule.outside.push_back(interface_of(text));
+  for (const auto text : spec.interfaces) rule.inside.push_back(tables::interface_of(text));
+  for (const auto text : spec.outside) rule.outside.push_back(tables::interface_of(text));
   rules_.push_back(rule);
   put_rules(transaction);
   commit(transaction);

@@ -28,6 +28,8 @@ inline constexpr std::string_view kThirdMac = "02:00:00:00:00:70", kThirdHost = 
 /// The MAC of the n-th server address that was added, from 0.
 net::MacAddress server_mac(uint32_t n);
 net::Address address(std::string_view text);
+/// Ends the process: what is asked of it cannot be.
+[[noreturn]] void fail(const char* what);
 
 struct ServerSpec {
   std::string_view address;

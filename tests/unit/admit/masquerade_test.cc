@@ -15,12 +15,8 @@ using tables::SourceRuleSpec;
 
 net::Prefix prefix(const char* text) { return *net::parse_prefix(text); }
 net::Address address(const char* text) { return *net::parse_address(text); }
-Side side(const char* port, uint16_t vlan = 0) { return {tables::port_identity(port), vlan}; }
 tables::Interface on(const char* port, uint16_t vlan = 0) {
-  tables::Interface interface;
-  interface.port = tables::port_identity(port);
-  interface.vlan = vlan;
-  return interface;
+  return {tables::port_identity(port), vlan, {}};
 }
 
 struct Rules {
@@ -37,8 +33,9 @@ struct Rules {
     std::memcpy(static_cast<void*>(block), bytes.data(), bytes.size());
   }
   /// The number of the rule; -1: none.
-  int find(const char* from, const char* to = "198.51.100.7", Side in = side("back"),
-           Side out = side("front")) const {
+  int find(const char* from, const char* to = "198.51.100.7",
+           const tables::Interface& in = on("back"),
+           const tables::Interface& out = on("front")) const {
     const auto* rule = rule_for(*block, address(from), address(to), in, out);
     return rule == nullptr ? -1 : static_cast<int>(index(rule->service));
   }
@@ -93,14 +90,14 @@ TEST(SourceRules, InterfacesAndExceptions) {
   outside.outside = {on("uplink")};
   const Rules rules({by_port, by_vlan, outside});
   EXPECT_EQ(rules.find("192.0.2.1"), 0);
-  EXPECT_EQ(rules.find("192.0.2.1", "203.0.113.1", side("front"), side("back")), -1);
+  EXPECT_EQ(rules.find("192.0.2.1", "203.0.113.1", on("front"), on("back")), -1);
   // Who is inside by his port alone does not go out where he came from.
-  EXPECT_EQ(rules.find("192.0.2.1", "203.0.113.1", side("back"), side("back")), -1);
-  EXPECT_EQ(rules.find("10.9.0.1", "203.0.113.1", side("back", 100)), 1);
-  EXPECT_EQ(rules.find("10.9.0.1", "198.51.100.1", side("back", 100)), 0);  // excepted: the next
-  EXPECT_EQ(rules.find("10.9.0.1", "203.0.113.1", side("back", 101)), 0);
-  EXPECT_EQ(rules.find("10.0.0.1", "203.0.113.1", side("front"), side("uplink")), 2);
-  EXPECT_EQ(rules.find("10.0.0.1", "203.0.113.1", side("front"), side("front")), -1);
+  EXPECT_EQ(rules.find("192.0.2.1", "203.0.113.1", on("back"), on("back")), -1);
+  EXPECT_EQ(rules.find("10.9.0.1", "203.0.113.1", on("back", 100)), 1);
+  EXPECT_EQ(rules.find("10.9.0.1", "198.51.100.1", on("back", 100)), 0);  // excepted: the next
+  EXPECT_EQ(rules.find("10.9.0.1", "203.0.113.1", on("back", 101)), 0);
+  EXPECT_EQ(rules.find("10.0.0.1", "203.0.113.1", on("front"), on("uplink")), 2);
+  EXPECT_EQ(rules.find("10.0.0.1", "203.0.113.1", on("front"), on("front")), -1);
 }
 
 TEST(SourceRules, RandomNetworksAgreeWithAPlainSearch) {

@@ -1,30 +1,13 @@
 // Services for some clients, and datagrams one by one: what is refused.
 #include <gmock/gmock.h>
 
-#include "controlplane/config/diff.h"
 #include "controlplane/config/names.h"
-#include "controlplane/config/validate.h"
-#include "sample.h"
+#include "spoilt.h"
 
 namespace nezu::config {
 namespace {
 
 using testing::HasSubstr;
-
-template <typename Change>
-std::string problems_with(Change change) {
-  v1::Configuration configuration = sample();
-  change(configuration, *configuration.mutable_services(0));
-  normalise(configuration);
-  Model model;
-  Problems problems;
-  const store::Edit edit = edit_to(model, configuration, problems);
-  for (const Problems& more :
-       {problems_within(edit), (model.apply(edit), problems_between(model, edit))}) {
-    problems.insert(problems.end(), more.begin(), more.end());
-  }
-  return text_of(problems);
-}
 
 /// The sample's first service again, as `other`.
 v1::VirtualService& twin(v1::Configuration& configuration) {
@@ -36,34 +19,34 @@ v1::VirtualService& twin(v1::Configuration& configuration) {
 TEST(Callers, SeveralAtOnePlaceTakeDifferentOnes) {
   using C = v1::Configuration;
   using S = v1::VirtualService;
-  EXPECT_EQ(problems_with([](C& c, S&) { twin(c).add_sources("198.51.100.0/24"); }), "");
-  EXPECT_EQ(problems_with([](C& c, S&) { twin(c).add_interfaces("front.100"); }), "");
-  EXPECT_EQ(problems_with([](C& c, S& s) {
+  EXPECT_EQ(problems_with_service([](C& c, S&) { twin(c).add_sources("198.51.100.0/24"); }), "");
+  EXPECT_EQ(problems_with_service([](C& c, S&) { twin(c).add_interfaces("front.100"); }), "");
+  EXPECT_EQ(problems_with_service([](C& c, S& s) {
               s.add_sources("198.51.100.0/24");
               twin(c).set_sources(0, "198.51.100.0/25");
             }),
             "")
       << "one within the other";
-  EXPECT_EQ(problems_with([](C& c, S& s) {
+  EXPECT_EQ(problems_with_service([](C& c, S& s) {
               s.add_sources("198.51.100.0/24");
               s.add_interfaces("front");
               twin(c).set_interfaces(0, "back");
             }),
             "");
-  EXPECT_THAT(problems_with([](C& c, S&) { twin(c); }),
+  EXPECT_THAT(problems_with_service([](C& c, S&) { twin(c); }),
               HasSubstr("has the same address, port and protocol; change one"));
-  EXPECT_THAT(problems_with([](C& c, S& s) {
+  EXPECT_THAT(problems_with_service([](C& c, S& s) {
                 s.add_sources("198.51.100.0/24");
                 s.add_sources("192.0.2.7");
                 twin(c).set_sources(0, "198.51.101.0/24");
               }),
               HasSubstr("takes 192.0.2.7/32 as well"));
-  EXPECT_THAT(problems_with([](C& c, S& s) {
+  EXPECT_THAT(problems_with_service([](C& c, S& s) {
                 s.add_interfaces("front");
                 twin(c).add_interfaces("back");
               }),
               HasSubstr("takes everybody by interface front as well"));
-  EXPECT_THAT(problems_with([](C& c, S& s) {
+  EXPECT_THAT(problems_with_service([](C& c, S& s) {
                 s.add_sources("198.51.100.77/24");
                 twin(c).set_sources(0, "198.51.100.0/24");
               }),
@@ -74,26 +57,26 @@ TEST(Callers, SeveralAtOnePlaceTakeDifferentOnes) {
 TEST(Callers, ListsThatMeanNothing) {
   using C = v1::Configuration;
   using S = v1::VirtualService;
-  EXPECT_THAT(problems_with([](C&, S& s) { s.add_sources("nowhere"); }),
+  EXPECT_THAT(problems_with_service([](C&, S& s) { s.add_sources("nowhere"); }),
               HasSubstr("sources[0]: nowhere: This is no network"));
-  EXPECT_THAT(problems_with([](C&, S& s) { s.add_sources("2001:db8::/32"); }),
+  EXPECT_THAT(problems_with_service([](C&, S& s) { s.add_sources("2001:db8::/32"); }),
               HasSubstr("The service is IPv4, so no client of it is in this prefix"));
-  EXPECT_THAT(problems_with([](C&, S& s) { s.add_interfaces("front.5000"); }),
+  EXPECT_THAT(problems_with_service([](C&, S& s) { s.add_interfaces("front.5000"); }),
               HasSubstr("a VLAN from 1 to 4094"));
-  EXPECT_THAT(problems_with([](C&, S& s) {
+  EXPECT_THAT(problems_with_service([](C&, S& s) {
                 for (int i = 0; i < 257; ++i) {
                   s.add_sources("10.0." + std::to_string(i % 256) + "." + std::to_string(i / 256));
                 }
               }),
               HasSubstr("more than 256 entries"));
-  EXPECT_THAT(problems_with([](C&, S& s) {
+  EXPECT_THAT(problems_with_service([](C&, S& s) {
                 for (int i = 0; i < 40; ++i) {
                   s.add_sources("10.0.0." + std::to_string(i));
                   s.add_interfaces("front." + std::to_string(1 + i));
                 }
               }),
               HasSubstr("more than 1024 pairs"));
-  EXPECT_THAT(problems_with([](C&, S& s) {
+  EXPECT_THAT(problems_with_service([](C&, S& s) {
                 s.add_sources("10.0.0.0/8");
                 s.set_application(v1::APPLICATION_FTP);
               }),
@@ -113,15 +96,15 @@ TEST(Callers, DatagramsOneByOne) {
       server.set_protocol(v1::PROTOCOL_UDP);
     }
   };
-  EXPECT_EQ(problems_with(udp), "");
-  EXPECT_THAT(problems_with([](C&, S& s) { s.set_one_packet(true); }),
+  EXPECT_EQ(problems_with_service(udp), "");
+  EXPECT_THAT(problems_with_service([](C&, S& s) { s.set_one_packet(true); }),
               HasSubstr("one_packet: true: Only datagrams of UDP"));
-  EXPECT_THAT(problems_with([&](C& c, S& s) {
+  EXPECT_THAT(problems_with_service([&](C& c, S& s) {
                 udp(c, s);
                 s.set_application(v1::APPLICATION_SIP);
               }),
               HasSubstr("go where their conversation goes"));
-  EXPECT_THAT(problems_with([&](C& c, S& s) {
+  EXPECT_THAT(problems_with_service([&](C& c, S& s) {
                 udp(c, s);
                 s.mutable_persistence()->set_timeout_s(60);
               }),

@@ -1,10 +1,8 @@
 // Services of more than one address, port or protocol, and mode `redirect`: what is refused.
 #include <gmock/gmock.h>
 
-#include "controlplane/config/diff.h"
 #include "controlplane/config/names.h"
-#include "controlplane/config/validate.h"
-#include "sample.h"
+#include "spoilt.h"
 
 namespace nezu::config {
 namespace {
@@ -12,22 +10,6 @@ namespace {
 using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
-
-/// Of the sample with one thing changed.
-template <typename Change>
-std::string problems_with(Change change) {
-  v1::Configuration configuration = sample();
-  change(configuration);
-  normalise(configuration);
-  Model model;
-  Problems problems;
-  const store::Edit edit = edit_to(model, configuration, problems);
-  for (const Problems& more :
-       {problems_within(edit), (model.apply(edit), problems_between(model, edit))}) {
-    problems.insert(problems.end(), more.begin(), more.end());
-  }
-  return text_of(problems);
-}
 
 TEST(OpenServices, ServicesOfManyPortsAndProtocols) {
   const auto with = [](auto change) {
