@@ -9,18 +9,14 @@
 #include <map>
 #include <sstream>
 
+#include "bench/path/frames.h"
 #include "controlplane/compile/capture_filter.h"
 #include "dataplane/flow/table.h"
-#include "dataplane/net/checksum.h"
-#include "dataplane/net/headers.h"
 
 namespace nezu::bench {
 namespace {
 
-using namespace net;
-
 constexpr uint32_t kServers = 16, kLeastSnats = 4, kMostSnats = 200;
-constexpr uint16_t kPort = 80;
 constexpr uint32_t kNever = 100000 * kTicksPerSecond;
 constexpr size_t kHugePage = 2 << 20;
 
@@ -36,16 +32,6 @@ tables::Sizes sizes(const Options& options) {
   sizes.workers = options.workers;
   sizes.heap_bytes = (uint64_t{8} << 20) + uint64_t{options.services} * 4096;
   return sizes;
-}
-
-/// Where the n-th of many services is, below that address, and its server.
-constexpr uint32_t kVips = 200, kHosts = 200;
-uint32_t vip_of(uint32_t n) { return n % kVips; }
-uint16_t port_of(uint32_t n) { return static_cast<uint16_t>(1000 + n / kVips); }
-Address at(const Address& first, uint32_t n) {
-  Address address = first;
-  address.bytes[15] = static_cast<uint8_t>(address.bytes[15] + n);
-  return address;
 }
 
 flow::Capacity capacity_for(const Case& what, const Options& options) {
@@ -70,118 +56,6 @@ double thread_seconds() {
   timespec time{};
   ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
   return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
-}
-
-/// Whole frame from scratch: the transport header follows at once, payload is zeros.
-struct Writer {
-  Template& frame;
-  uint8_t* at = frame.bytes.data();
-
-  void ethernet(uint16_t type) {
-    auto& header = *reinterpret_cast<Ethernet*>(at);
-    header.destination = {{2, 0, 0, 0, 0, 0xf0}};
-    header.source = {{2, 0, 0, 0, 0, 0xfe}};
-    header.type = type;
-  }
-  void transport(uint8_t* l4, const void* addresses, size_t address_bytes, Protocol protocol,
-                 uint16_t source, uint16_t destination, uint8_t flags, uint16_t length) const {
-    if (protocol == Protocol::tcp) {
-      auto& tcp = *reinterpret_cast<Tcp*>(l4);
-      tcp.source = source;
-      tcp.destination = destination;
-      tcp.offset = 5 << 4;
-      tcp.flags = flags;
-      tcp.window = 65535;
-      tcp.sequence = (flags & kTcpSyn) != 0 ? 0u : 1u;
-      tcp.acknowledgement = (flags & kTcpAck) != 0 ? 1u : 0u;
-    } else {
-      auto& udp = *reinterpret_cast<Udp*>(l4);
-      udp.source = source;
-      udp.destination = destination;
-      udp.length = length;
-    }
-    const Sum sum = pseudo_header(addresses, address_bytes, static_cast<uint8_t>(protocol), length);
-    const uint16_t checksum = udp_form(checksum_of(add(sum, l4, length)));
-    store(l4 + (protocol == Protocol::tcp ? offsetof(Tcp, checksum) : offsetof(Udp, checksum)),
-          checksum);
-  }
-  void ipv4(uint32_t source, uint32_t destination, Protocol protocol, uint16_t source_port,
-            uint16_t destination_port, uint8_t flags) {
-    constexpr uint16_t kTransport = 26;  // 60 bytes in all
-    ethernet(kEtherIpv4);
-    auto& ip = *reinterpret_cast<Ipv4*>(at + sizeof(Ethernet));
-    ip.version_length = 0x45;
-    ip.total_length = sizeof(Ipv4) + kTransport;
-    ip.ttl = 64;
-    ip.protocol = static_cast<uint8_t>(protocol);
-    ip.source = source;
-    ip.destination = destination;
-    ip.checksum.set_raw(checksum_of(add(0, &ip, sizeof ip)));
-    transport(at + 34, &ip.source, 8, protocol, source_port, destination_port, flags, kTransport);
-    frame.length = 60;
-  }
-  void ipv6(const Address& source, const Address& destination, Protocol protocol,
-            uint16_t source_port, uint16_t destination_port, uint8_t flags) {
-    const uint16_t length = protocol == Protocol::tcp ? 20 : 8;
-    ethernet(kEtherIpv6);
-    auto& ip = *reinterpret_cast<Ipv6*>(at + sizeof(Ethernet));
-    ip.version_class_label = 6u << 28;
-    ip.payload_length = length;
-    ip.next = static_cast<uint8_t>(protocol);
-    ip.hop_limit = 64;
-    ip.source = source.bytes;
-    ip.destination = destination.bytes;
-    transport(at + 54, &ip.source, 32, protocol, source_port, destination_port, flags, length);
-    frame.length = static_cast<uint16_t>(54 + length);
-  }
-};
-
-bool is_v4(const Template& frame) {
-  return load<uint16_t>(frame.bytes.data() + 12) == swap16(kEtherIpv4);
-}
-
-/// As its next sender would send it: a full hop count, and IPv4's sum from scratch.
-void refresh(Template& frame) {
-  uint8_t* at = frame.bytes.data();
-  if (!is_v4(frame)) {
-    reinterpret_cast<Ipv6*>(at + sizeof(Ethernet))->hop_limit = 64;
-    return;
-  }
-  auto& ip = *reinterpret_cast<Ipv4*>(at + sizeof(Ethernet));
-  ip.ttl = 64;
-  ip.checksum = 0;
-  ip.checksum.set_raw(checksum_of(add(0, &ip, sizeof ip)));
-}
-
-/// The answer to a frame as it left for the server: ends swapped, sums kept (they do not change).
-void mirror(const uint8_t* left, Template& out) {
-  std::memcpy(out.bytes.data(), left, out.length);
-  uint8_t* at = out.bytes.data();
-  const bool v4 = is_v4(out);
-  const size_t addresses = v4 ? 26 : 22, size = v4 ? 4 : 16, ports = v4 ? 34 : 54;
-  uint8_t source[16];
-  std::memcpy(source, at + addresses, size);
-  std::memcpy(at + addresses, at + addresses + size, size);
-  std::memcpy(at + addresses + size, source, size);
-  const auto port = load<uint16_t>(at + ports);
-  store(at + ports, load<uint16_t>(at + ports + 2));
-  store(at + ports + 2, port);
-}
-
-/// Other TCP flags, with the sum from scratch.
-void set_flags(Template& frame, uint8_t flags, uint32_t sequence, uint32_t acknowledgement) {
-  uint8_t* at = frame.bytes.data();
-  const bool v4 = is_v4(frame);
-  const size_t l4 = v4 ? 34 : 54;
-  auto& tcp = *reinterpret_cast<Tcp*>(at + l4);
-  tcp.flags = flags;
-  tcp.sequence = sequence;
-  tcp.acknowledgement = acknowledgement;
-  tcp.checksum = 0;
-  const auto said = swap16(load<uint16_t>(at + (v4 ? 16 : 18)));
-  const auto length = static_cast<uint16_t>(v4 ? said - sizeof(Ipv4) : said);
-  const Sum sum = pseudo_header(at + (v4 ? 26 : 22), v4 ? 8 : 32, 6, length);
-  tcp.checksum.set_raw(checksum_of(add(sum, at + l4, length)));
 }
 
 }  // namespace
@@ -386,71 +260,9 @@ double Rig::restart() {
 
 size_t Rig::table_bytes() const { return flow::Extent(capacity_).bytes; }
 
-void Rig::first_frame(uint32_t n, Template& out) const {
-  out = {};
-  const bool v4 = case_.family == Family::ipv4;
-  const uint8_t flags = kTcpSyn;
-  // Every client address has a thousand ports.
-  const uint32_t client = n / 1000;
-  const auto port = static_cast<uint16_t>(1024 + n % 1000 * 61);
-  // Services are hit at random.
-  const uint32_t service =
-      options_.services == 1 ? 0 : static_cast<uint32_t>(net::mix64(n) % options_.services);
-  const uint32_t vip = options_.services == 1 ? 0 : vip_of(service);
-  const uint16_t to = options_.services == 1 ? kPort : port_of(service);
-  if (v4) {
-    Writer{out}.ipv4(0x64000001u + client, 0xcb00710au + vip, case_.protocol, port, to, flags);
-  } else {
-    Address source = *parse_address("2001:db8:c::");
-    store(&source.bytes[12], swap32(client + 1));
-    Writer{out}.ipv6(source, at(*parse_address("2001:db8::10"), vip), case_.protocol, port, to,
-                     flags);
-  }
-}
-
-void Rig::syn_frame(uint32_t n, bool options, Template& out) const {
-  first_frame(n, out);
-  if (!options) return;
-  constexpr uint8_t kOptions[] = {2, 4, 5, 180, 4, 2, 8, 10, 0, 0, 0, 1, 0, 0, 0, 0, 1, 3, 3, 7};
-  uint8_t* at = out.bytes.data();
-  const bool v4 = is_v4(out);
-  const size_t l4 = v4 ? 34 : 54, end = l4 + sizeof(Tcp);
-  constexpr uint16_t kLength = sizeof(Tcp) + sizeof kOptions;
-  std::memcpy(at + end, kOptions, sizeof kOptions);
-  reinterpret_cast<Tcp*>(at + l4)->offset = kLength / 4 << 4;
-  store(at + (v4 ? 16 : 18), swap16(static_cast<uint16_t>(v4 ? kLength + sizeof(Ipv4) : kLength)));
-  out.length = static_cast<uint16_t>(l4 + kLength);
-  set_flags(out, kTcpSyn, 0, 0);
-  refresh(out);
-}
-
 void Rig::guard() {
   spec_.cookies.enabled = 1;
   world_.put(spec_);
-}
-
-void Rig::life_frame(uint32_t step, const Template& first, const uint8_t* left,
-                     Template& out) const {
-  constexpr uint8_t kFlags[kLifePackets] = {kTcpSyn,
-                                            kTcpSyn | kTcpAck,
-                                            kTcpAck | kTcpPsh,
-                                            kTcpAck | kTcpPsh,
-                                            kTcpFin | kTcpAck,
-                                            kTcpFin | kTcpAck,
-                                            kTcpAck};
-  constexpr bool kBack[kLifePackets] = {false, true, false, true, false, true, false};
-  // The frames' padding of 6 bytes is IPv4 payload.
-  const uint32_t data = case_.family == Family::ipv4 ? 6 : 0;
-  const uint32_t sequence[kLifePackets] = {0, 0, 1, 1, 1 + data, 1 + data, 2 + 2 * data};
-  const uint32_t acknowledged[kLifePackets] = {0,           1, 1, 1 + data, 1 + data, 2 + 2 * data,
-                                               2 + 2 * data};
-  out = first;
-  if (kBack[step]) {
-    out.port = 1;
-    mirror(left, out);
-    refresh(out);
-  }
-  set_flags(out, kFlags[step], sequence[step], acknowledged[step]);
 }
 
 /// To its end, as what it left, which may be longer in front; which worker brought it there.
