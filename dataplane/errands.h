@@ -28,8 +28,9 @@ struct Held {
 
 /// Of packets on their way to a twin.
 enum class Band : uint8_t {
-  link,          ///< answers of ARP and NDP, multicast, what is not IP
-  conversation,  ///< of those that the kernel talks to: routing daemons, health checks, sshd
+  link,          ///< multicast, what is not IP, answers of ARP and NDP that nobody asked for
+  conversation,  ///< of those that the kernel talks to: routing daemons, health checks, sshd; who
+                 ///< it asks for
   question,      ///< of ARP and NDP
   tcp,           ///< that opens a connection, or is of none
   other,
@@ -76,7 +77,8 @@ inline bool is_hello(const net::Packet& packet) {
 }
 inline Band band_of(const net::Packet& packet, const Conversations& conversations) {
   if (packet.shape == net::Shape::other || packet.shape == net::Shape::control) {
-    return link::asked_address(packet) ? Band::question : Band::link;
+    if (link::asked_address(packet)) return Band::question;
+    return conversations.have(packet) ? Band::conversation : Band::link;
   }
   if (conversations.have(packet)) return Band::conversation;
   return packet.protocol == net::Protocol::tcp ? Band::tcp : Band::other;

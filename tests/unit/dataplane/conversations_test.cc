@@ -110,5 +110,44 @@ TEST_F(ConversationsTest, BandsOfWhatGoesToTheKernel) {
   EXPECT_EQ(band(eth() / ipv4(kThem, "224.0.0.5") / udp(1, 1)), Band::link);
 }
 
+/// Health checks of very many servers: connections that are closed, or that nobody answers.
+TEST_F(ConversationsTest, ChecksPushOutNoSessionThatIsSilent) {
+  constexpr uint16_t kSessions = 200;
+  for (uint16_t n = 0; n < kSessions; ++n) {
+    const auto port = static_cast<uint16_t>(20000 + n);
+    say(eth() / ipv4(kUs, kThem) / tcp(port, 179).syn());
+    say(eth() / ipv4(kUs, kThem) / tcp(port, 179).ack(1));
+  }
+  for (uint32_t check = 0; check < 300'000; ++check) {
+    ++now_;
+    const std::string server = net::to_string(net::Address::v4(0x0a020000u + check / 28000));
+    const auto port = static_cast<uint16_t>(32768 + check % 28000);
+    const auto of_us = [&] { return eth() / ipv4(kUs, server); };
+    say(of_us() / tcp(port, 80).syn());
+    if (check % 3 == 0) continue;  // nobody answers
+    say(of_us() / tcp(port, 80).ack(1));
+    EXPECT_TRUE(know(eth() / ipv4(server, kUs) / tcp(80, port).ack(1)));
+    if (check % 3 == 1) {
+      say(of_us() / tcp(port, 80).rst().ack(1));
+    } else {
+      say(of_us() / tcp(port, 80).fin().ack(1));
+      say(of_us() / tcp(port, 80).ack(2));
+    }
+  }
+  for (uint16_t n = 0; n < kSessions; ++n) {
+    EXPECT_TRUE(know(eth() / ipv4(kThem, kUs) / tcp(179, static_cast<uint16_t>(20000 + n)).ack(1)))
+        << n;
+  }
+}
+
+TEST_F(ConversationsTest, AnswersToTheKernelsQuestions) {
+  const Frame answer = eth() / arp_reply(kThem, kUs);
+  EXPECT_EQ(band(answer), Band::link) << "nobody asked";
+  say(eth() / arp_request(kUs, kThem));
+  EXPECT_EQ(band(answer), Band::conversation);
+  EXPECT_EQ(band(eth() / arp_reply("10.0.0.99", kUs)), Band::link);
+  EXPECT_EQ(band(eth() / arp_request(kThem, kUs)), Band::question);
+}
+
 }  // namespace
 }  // namespace nezu::dataplane
