@@ -29,7 +29,8 @@ Path::State::State(const Setup& given)
       relays(given.flows->relay_memory()),
       ways(given.sizes.servers),
       sender_hops(std::make_unique<route::NextHop[]>(flow::kRelays)),
-      opening(std::make_unique<Opening>()) {
+      opening(std::make_unique<Opening>()),
+      counted(*given.flows) {
   ending.swept_for = std::make_unique<net::Instant[]>(given.sizes.servers);
   // Workers announce the ports of other shards than their own, too: each begins elsewhere.
   active_ports.fill(static_cast<uint8_t>(given.worker * 37 % tables::kSnatSlicePorts));

@@ -7,6 +7,7 @@
 #include "dataplane/flow/sctp_track.h"
 #include "dataplane/forward/reply.h"
 #include "dataplane/path_cookie.h"
+#include "dataplane/path_lanes.h"
 #include "dataplane/path_open.h"
 
 namespace nezu::path {
@@ -67,7 +68,8 @@ Reason why_beyond(Turn& turn, Opening& opening, const tables::Service& service,
   if ((service.limits.all.at_once | service.limits.client.at_once) != 0) opening.settle();
   const uint32_t slot = index(service.id);
   const uint64_t flows = slot < setup.sizes.services ? flows_of(setup, slot) : 0;
-  const admit::Meters::Verdict verdict = setup.meters->admit(service, client, flows, turn.now);
+  const admit::Meters::Verdict verdict =
+      setup.meters->admit(service, client, flows, turn.view.generation(), turn.now);
   if (verdict.forgot) turn.state.line.limits_forgotten.add(1);
   return verdict.reason;
 }
@@ -223,7 +225,7 @@ void admit_one(Turn& turn, Opening& opening, net::Packet& packet) {
     // An earlier packet of this burst may have opened the flow.
     opening.settle();
     packet.flow = turn.state.flows.find(tuple, packet.hash).word();
-    if (packet.flow != net::kNoFlow) return;
+    if (packet.flow != net::kNoFlow) return meter_one(turn, packet);
   }
   const Opening::Target& target = opening.target<F>(packet, tuple);
   const steer::Whose whose{target.local, target.prefix, turn.state.setup.sides[packet.port]};
@@ -253,6 +255,13 @@ void admit_one(Turn& turn, Opening& opening, net::Packet& packet) {
   if (may_be_announced(packet, target.service) &&
       open_announced<F>(turn, opening, packet, tuple, place.shard)) {
     return;
+  }
+  if (packet.shape == net::Shape::icmp_error && target.service != nullptr &&
+      lanes::are_of(*target.service)) [[unlikely]] {
+    if (const tables::Pool* pool = turn.view.pool(target.service->pool)) {
+      packet.flow = lanes::flow_to_any(turn, tuple, *pool, lanes::kPlaces).word();
+      if (packet.flow != net::kNoFlow) return;
+    }
   }
   const bool nobody = target.local == nullptr && target.service == nullptr;
   if (place.direction == Direction::to_client || packet.shape == net::Shape::icmp_error || nobody) {

@@ -13,9 +13,6 @@ namespace {
 using flow::FlowId;
 using net::Reason;
 
-/// Collisions are rare below a hundred servers; who finds no lane shares a server's.
-constexpr uint32_t kLanes = 8;
-
 bool takes_new(const tables::Member& member) {
   return member.state == tables::ServerState::ready && member.weight != 0;
 }
@@ -50,26 +47,38 @@ void admit_datagram(Turn& turn, Opening& opening, net::Packet& packet,
   }
   const net::Address client = address_of(tuple.source);
   Reason out = why_denied(turn, service, tuple.instance, client);
-  if (out == Reason::none) out = why_not_passed(turn, packet, service, client);
   if (out != Reason::none) return opening.refused(packet, service, out, tables::Refusal::drop);
+  out = why_not_passed(turn, packet, service, client);
+  if (out != Reason::none) return refuse(turn, packet, out, tables::Refusal::drop);
   const tables::Pool* pool = turn.view.pool(service.pool);
   if (pool == nullptr) return opening.refused(packet, service, Reason::no_server);
   const bool in_pieces = packet.first_fragment || packet.shape == net::Shape::fragment;
   const tables::Member* member = in_pieces ? member_for_pieces(turn, packet, *pool) : nullptr;
-  if (member == nullptr) member = opening.choose<F>(packet, tuple, service, *pool);
-  if (member == nullptr) return;
+  if (member == nullptr) member = opening.would_choose<F>(tuple, service, *pool);
+  if (member == nullptr) {
+    // Whom nobody may take anew goes on with those who have him.
+    opening.settle();
+    packet.flow = lanes::flow_to_any(turn, tuple, *pool, lanes::kPlaces).word();
+    if (packet.flow == net::kNoFlow) opening.nobody(packet, service, *pool);
+    return;
+  }
   const auto server = static_cast<uint16_t>(index(member->server));
+  FlowId id = lanes::flow_to(turn, tuple, server, lanes::kPlaces);
   typename F::Tuple own = tuple;
-  own.lane = lanes::lane_of(server, 0);
-  // An earlier packet of this burst may have opened it.
-  if (opening.may_have(turn.state.flows.hash_of(own))) opening.settle();
-  FlowId id = lanes::flow_to(turn, tuple, server, kLanes);
+  for (uint32_t place = 0; place < lanes::kPlaces && !id.exists(); ++place) {
+    own.lane = lanes::lane_of(server, place);
+    if (!opening.may_have(turn.state.flows.hash_of(own))) continue;
+    // An earlier packet of this burst may have opened it.
+    opening.settle();
+    id = lanes::flow_to(turn, tuple, server, lanes::kPlaces);
+    break;
+  }
   if (id.exists()) {
     packet.flow = id.word();
     return;
   }
-  own.lane = lanes::free_lane(turn, tuple, server, kLanes);
-  if (own.lane == 0) {
+  own.lane = lanes::free_lane(turn, tuple, server, lanes::kPlaces);
+  if (own.lane == 0) {  // he shares a server's
     own.lane = lanes::lane_of(server, 0);
     packet.flow = turn.state.flows.find(own).word();
     return;

@@ -185,7 +185,7 @@ void answer_question(Path::State& state, const tables::View& view, net::Instant 
     out.knows_service = true;
   }
   if (state.setup.meters != nullptr) {
-    out.credit = state.setup.meters->credit_of(state.setup.worker, question.service);
+    out.left = state.setup.meters->left(state.setup.worker, question.service, question.client);
   }
   if (question.wants_slice) {
     admit::Peer peer(0);

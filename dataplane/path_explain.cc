@@ -6,6 +6,7 @@
 
 #include "dataplane/admit/syn_guard.h"
 #include "dataplane/forward/pieces.h"
+#include "dataplane/path_lanes.h"
 #include "dataplane/path_open.h"
 #include "dataplane/path_stages.h"
 #include "dataplane/steer/persistence.h"
@@ -291,9 +292,7 @@ void Trial::look(Turn& turn, const net::Packet& packet, tables::Explanation& out
     if (service == nullptr) return;
     out.service = service->id;
     question_.service = static_cast<uint16_t>(index(service->id));
-    const bool has_lanes =
-        service->application == tables::Application::sip || service->one_packet != 0;
-    if (has_lanes) look_for_lanes();
+    if (lanes::are_of(*service)) look_for_lanes();
     lend(turn, *service, address_of(tuple.source));
   }
 }
@@ -345,6 +344,7 @@ const tables::Service* Trial::look_around(Turn& turn, const net::Packet& packet,
 /// have.
 void Trial::lend(Turn& turn, const tables::Service& service, const net::Address& client) {
   Path::State& state = turn.state;
+  question_.client = client;
   const uint32_t slot = index(service.id);
   if (slot < live_.sizes.services) {
     state.setup.services[slot].flows_active.set(live_.services[slot].flows_active.read());
@@ -363,7 +363,7 @@ void Trial::lend(Turn& turn, const tables::Service& service, const net::Address&
   if (live_.meters != nullptr && (service.limits.exist() || service.traffic.exist())) {
     private_->meters = std::make_unique<admit::Meters>(
         *live_.meters, service, client, live_.worker,
-        known != nullptr ? known->credit : admit::Meters::Credit{}, now_);
+        known != nullptr ? known->left : admit::Meters::Left{}, now_);
     state.setup.meters = private_->meters.get();
   }
   if (live_.syn_guard != nullptr && service.cookies.enabled != 0) {

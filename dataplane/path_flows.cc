@@ -61,8 +61,11 @@ void Path::State::end(const flow::Table::Leaving& leaving) {
   }
   if (tables::has_relay(was.mode)) [[unlikely]]
     relays.let_go(was.snat);
-  if (setup.meters != nullptr && !setup.meters->is_idle()) [[unlikely]]
-    setup.meters->ended(was.service, client_of(id));
+  if (setup.meters != nullptr && !setup.meters->is_idle()) [[unlikely]] {
+    if (const admit::Meters::Mark mark = counted.take(id); mark != 0) {
+      setup.meters->ended(was.service, client_of(id), mark);
+    }
+  }
   flows.erase(leaving);
   // A slot may be reused when its gauge is 0: the last store of a flow's end.
   if (uses_snat(was) && was.snat < setup.sizes.addresses) {

@@ -1,6 +1,7 @@
 #include "dataplane/path_judge.h"
 
 #include <algorithm>
+#include <span>
 
 #include "dataplane/admit/masquerade.h"
 #include "dataplane/path_ftp.h"
@@ -186,7 +187,10 @@ bool Judge::is_sound(const Entry& entry) const {
   if (is_told(track.mode) && track.mode != Mode::spliced && !spoken && !is_full(track)) {
     return false;
   }
-  if ((entry.to_server.lane != 0) != spoken) return false;
+  // Lanes are of SIP, and of datagrams that are scheduled one by one.
+  const bool may_have_lane = protocol == net::Protocol::udp && !is_told(track.mode);
+  if (spoken ? entry.to_server.lane == 0 : entry.to_server.lane != 0 && !may_have_lane)
+    return false;
   if (!state_fits(protocol, track) || !protocol_fits(protocol, track.mode) || !mode_fits(entry) ||
       track.shard != shard_of(entry)) {
     return false;
@@ -209,7 +213,7 @@ bool Judge::belongs(Entry& entry, bool same_region) const {
   if (is_outward(track)) return belongs_to_rule(entry, same_region);
   if (!find_server(entry, same_region)) return false;
   if (!same_region || view_.service(tables::ServiceId{track.service}) == nullptr) {
-    track.service = service_for(entry.to_server);
+    track.service = service_for(entry.to_server, track.server);
   }
   return !uses_snat(track) || has_snat(entry);
 }
@@ -230,7 +234,7 @@ bool Judge::belongs_redirected(Entry& entry, bool same_region, const flow::Relay
   }
   if (!same_region || view_.service(tables::ServiceId{track.service}) == nullptr) {
     const auto& tuple = returned ? tuple_to_client(entry) : entry.to_server;
-    track.service = service_for(tuple);
+    track.service = service_for(tuple, track.server);
   }
   return true;
 }
@@ -291,13 +295,28 @@ bool Judge::is_data_of(const flow::Track& track, const tables::ServerIdentity& i
          service->application != tables::Application::none;
 }
 
+/// By which interface it once came nobody knows: where services go by that, the one that has the
+/// flow's server.
 template <typename Tuple>
-uint16_t Judge::service_for(const Tuple& tuple) const {
+uint16_t Judge::service_for(const Tuple& tuple, uint16_t server) const {
   const net::Address client = address_of(tuple.source);
+  const auto found = [&](tables::Interface entry) {
+    return tables::match(view_, tuple.instance, address_of(tuple.destination), tuple.protocol,
+                         net::swap16(tuple.destination_port), {&client, entry})
+        .service;
+  };
+  const auto serves = [&](const tables::Service* service) {
+    const tables::Pool* pool = service != nullptr ? view_.pool(service->pool) : nullptr;
+    if (pool == nullptr) return false;
+    const std::span members(pool->members(), pool->member_count);
+    return std::any_of(members.begin(), members.end(),
+                       [server](const tables::Member& one) { return index(one.server) == server; });
+  };
+  constexpr uint64_t kNoPort = UINT64_MAX;  // as if by one that no rule names
+  const tables::Service* somebody = found({});
+  const tables::Service* anybody = found({kNoPort, 0, {}});
   const tables::Service* service =
-      tables::match(view_, tuple.instance, address_of(tuple.destination), tuple.protocol,
-                    net::swap16(tuple.destination_port), {&client, {}})
-          .service;
+      anybody == nullptr || (serves(somebody) && !serves(anybody)) ? somebody : anybody;
   return service != nullptr ? static_cast<uint16_t>(index(service->id)) : kUnknown;
 }
 

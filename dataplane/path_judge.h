@@ -43,7 +43,7 @@ class Judge {
   template <typename Entry>
   bool has_snat(Entry& entry) const;
   template <typename Tuple>
-  uint16_t service_for(const Tuple& tuple) const;
+  uint16_t service_for(const Tuple& tuple, uint16_t server) const;
   bool is_server(uint16_t slot, const tables::ServerIdentity& identity) const;
   bool is_data_of(const flow::Track& track, const tables::ServerIdentity& identity) const;
 

@@ -3,12 +3,25 @@
 // Such flows have the client's tuple in common and stand in lanes of their own
 // (net::Tuple4::lane), so that no packet finds one by itself: `admit` decides which server, and
 // looks for the flow to that one (path_sip.cc, path_datagrams.cc). What servers send finds its flow
-// like everything else.
+// like everything else. An ICMP error of the client's side goes to one of the servers: which of
+// them sent what it tells of, nobody knows.
 #pragma once
+
+#include <algorithm>
+#include <span>
 
 #include "dataplane/path_turn.h"
 
 namespace nezu::path::lanes {
+
+/// Its clients' flows are in lanes.
+inline bool are_of(const tables::Service& service) {
+  return service.one_packet != 0 || service.application == tables::Application::sip;
+}
+
+/// How many places a client's flow to a server may be in: collisions are rare below a hundred
+/// servers.
+inline constexpr uint32_t kPlaces = 8;
 
 /// Where the flow to that server is looked for, beginning with `place` 0. Lane 0 is of all others.
 inline uint8_t lane_of(uint16_t server, uint32_t place) {
@@ -22,6 +35,24 @@ flow::FlowId flow_to(const Turn& turn, Tuple tuple, uint16_t server, uint32_t mo
     tuple.lane = lane_of(server, place);
     const flow::FlowId id = turn.state.flows.find(tuple);
     if (id.exists() && turn.state.flows.track(id).server == server) return id;
+  }
+  return flow::FlowId();
+}
+
+/// A flow of the client to any server of the pool that still serves, each time from another one on.
+/// Of very large pools some are asked.
+template <typename Tuple>
+flow::FlowId flow_to_any(const Turn& turn, const Tuple& tuple, const tables::Pool& pool,
+                         uint32_t most) {
+  constexpr uint32_t kMostAsked = 32;
+  const std::span members(pool.members(), pool.member_count);
+  const auto from = static_cast<uint32_t>(turn.now.nanoseconds / 1024);
+  for (uint32_t i = 0; i < std::min(pool.member_count, kMostAsked); ++i) {
+    const tables::Member& member = members[(from + i) % pool.member_count];
+    if (member.state != tables::ServerState::ready) continue;
+    const auto server = static_cast<uint16_t>(index(member.server));
+    const flow::FlowId id = flow_to(turn, tuple, server, most);
+    if (id.exists()) return id;
   }
   return flow::FlowId();
 }

@@ -231,6 +231,7 @@ Reason Opening::decide(const net::Packet& packet, const typename F::Tuple& tuple
   }
   if (spliced) track.mode = tables::Mode::spliced;
   if (by_cookie) {
+    track.stage = flow::Stage::live;  // its client has answered: no flood of others ends it
     track.timeout = kFirstWait;
     track.deadline = turn_->tick + kFirstWait;
   }
@@ -259,12 +260,24 @@ Reason why_nobody(const tables::Pool& pool) {
 
 }  // namespace
 
+void Opening::nobody(net::Packet& packet, const tables::Service& service,
+                     const tables::Pool& pool) {
+  refused(packet, service, why_nobody(pool));
+}
+
+template <typename F>
+const tables::Member* Opening::would_choose(const typename F::Tuple& tuple,
+                                            const tables::Service& service,
+                                            const tables::Pool& pool) {
+  return is_local(pool) ? pick_near<F>(tuple, service, pool)
+                        : scheduled<F>(*turn_, tuple, service, pool);
+}
+
 template <typename F>
 const tables::Member* Opening::choose(net::Packet& packet, const typename F::Tuple& tuple,
                                       const tables::Service& service, const tables::Pool& pool) {
-  const tables::Member* member = is_local(pool) ? pick_near<F>(tuple, service, pool)
-                                                : scheduled<F>(*turn_, tuple, service, pool);
-  if (member == nullptr) refused(packet, service, why_nobody(pool));
+  const tables::Member* member = would_choose<F>(tuple, service, pool);
+  if (member == nullptr) nobody(packet, service, pool);
   return member;
 }
 
@@ -282,7 +295,7 @@ void Opening::prepare(net::Packet& packet, const typename F::Tuple& tuple,
     if (member == nullptr) return;
   } else {
     member = scheduled<F>(*turn_, tuple, service, *pool);
-    if (member == nullptr) return refused(packet, service, why_nobody(*pool));
+    if (member == nullptr) return nobody(packet, service, *pool);
   }
   prepare_for<F>(packet, tuple, service, shard, *member);
 }
@@ -393,6 +406,10 @@ template const tables::Member* Opening::choose<V4>(net::Packet&, const net::Tupl
                                                    const tables::Service&, const tables::Pool&);
 template const tables::Member* Opening::choose<V6>(net::Packet&, const net::Tuple6&,
                                                    const tables::Service&, const tables::Pool&);
+template const tables::Member* Opening::would_choose<V4>(const net::Tuple4&, const tables::Service&,
+                                                         const tables::Pool&);
+template const tables::Member* Opening::would_choose<V6>(const net::Tuple6&, const tables::Service&,
+                                                         const tables::Pool&);
 template void Opening::prepare_for<V4>(net::Packet&, const net::Tuple4&, const tables::Service&,
                                        uint8_t, const tables::Member&);
 template void Opening::prepare_for<V6>(net::Packet&, const net::Tuple6&, const tables::Service&,

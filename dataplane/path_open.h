@@ -152,6 +152,12 @@ class Opening {
   template <typename F>
   const tables::Member* choose(net::Packet& packet, const typename F::Tuple& tuple,
                                const tables::Service& service, const tables::Pool& pool);
+  /// No server takes it.
+  void nobody(net::Packet& packet, const tables::Service& service, const tables::Pool& pool);
+  /// As `choose`, but the packet is not refused.
+  template <typename F>
+  const tables::Member* would_choose(const typename F::Tuple& tuple, const tables::Service& service,
+                                     const tables::Pool& pool);
   /// The same where flows to one destination stay together (path_pick.cc).
   template <typename F>
   const tables::Member* pick_near(const typename F::Tuple& tuple, const tables::Service& service,
@@ -261,6 +267,9 @@ class Opening {
   template <typename F>
   void want_source(const tables::Service& service, uint64_t hash, Waiting<F>& one);
   /// What a flow holds that is not filed after all.
+  template <typename F>
+  void let_go(const Waiting<F>& one);
+  /// The same, and its packet is refused.
   template <typename F>
   void give_up(const Waiting<F>& one, net::Reason reason);
 

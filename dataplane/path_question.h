@@ -27,6 +27,7 @@ struct Question {
   net::Tuple4 tuple4;  ///< or `tuple6`: of the flow that is looked for
   net::Tuple6 tuple6;
   uint16_t service = kNoService;  ///< where its turns stand, and what it may let pass
+  net::Address client;            ///< of that service: what he may
   bool wants_lanes = false;       ///< of a SIP client: the first flow from the tuple's lane on
   // The slice of an SNAT address that a flow would take its port from:
   bool wants_slice = false;
@@ -62,7 +63,7 @@ struct Knowledge {
   bool splices_full = false;
   bool knows_service = false;
   admit::Scheduling::Standing standing;
-  admit::Meters::Credit credit;
+  admit::Meters::Left left;
   admit::SnatPorts::Slice slice;
   bool knows_train = false;
   uint32_t train_ports = 0;  ///< as net::Packet::ports

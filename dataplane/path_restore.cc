@@ -163,7 +163,9 @@ void meter_again(std::span<Path* const> paths, const tables::View& view, net::In
     all.slice(state.flows, UINT32_MAX, [&](FlowId id) {
       const auto slot = tables::ServiceId{state.flows.track(id).service};
       const tables::Service* service = view.service(slot);
-      if (service != nullptr) state.setup.meters->opened(*service, state.client_of(id), now);
+      if (service == nullptr) return true;
+      state.counted.mark(
+          id, state.setup.meters->opened(*service, state.client_of(id), view.generation(), now));
       return true;
     });
   }

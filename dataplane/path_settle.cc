@@ -28,6 +28,18 @@ void begin_splice(const Turn& turn, FlowId id, const net::Packet& packet,
       .begin(flow::Change::Kind::proxy_header, 0, 0, static_cast<uint8_t>(bytes));
 }
 
+/// The flow is of that client and VIP, too.
+template <typename Tuple>
+bool differ_by_lane(const flow::Table& flows, FlowId id, Tuple tuple) {
+  if constexpr (std::is_same_v<Tuple, net::Tuple6>) {
+    tuple.lane = flows.wide(id).to_server.lane;
+    return flows.wide(id).to_server == tuple;
+  } else {
+    tuple.lane = flows.narrow(id).to_server.lane;
+    return flows.narrow(id).to_server == tuple;
+  }
+}
+
 }  // namespace
 
 template <typename F>
@@ -48,11 +60,16 @@ bool Opening::take_source_of(Waiting<F>& one) {
 }
 
 template <typename F>
-void Opening::give_up(const Waiting<F>& one, Reason reason) {
+void Opening::let_go(const Waiting<F>& one) {
   Path::State& state = turn_->state;
   if (one.snat_port != 0) state.ports.release(one.track.snat, one.snat_port, one.peer());
   if (one.track.server != flow::kNoServer) state.let_go_server(one.track.server);
   if (tables::has_relay(one.track.mode)) state.relays.let_go(one.track.snat);
+}
+
+template <typename F>
+void Opening::give_up(const Waiting<F>& one, Reason reason) {
+  let_go(one);
   // What cannot be remembered passes as it would without the service.
   if (one.track.mode != tables::Mode::returned) refused(*one.packet, *one.service, reason);
 }
@@ -82,13 +99,21 @@ void Opening::settle_all() {
       }
       state.opened(one.track);
       if (one.service->limits.client.at_once != 0 && state.setup.meters != nullptr) [[unlikely]]
-        state.setup.meters->opened(*one.service, address_of(one.tuple.source), turn_->now);
+        state.counted.mark(inserted.id,
+                           state.setup.meters->opened(*one.service, address_of(one.tuple.source),
+                                                      turn_->view.generation(), turn_->now));
       one.packet->flow = inserted.id.word();
       if (flow::is_outward(one.track)) {
         state.log(NatRecord::Kind::open, inserted.id);
       } else if (one.service->application == tables::Application::tftp) {
         announce_answers(*turn_, inserted.id);
       }
+      continue;
+    }
+    // A client whose datagrams are scheduled one by one, or no longer, has it already.
+    if (inserted.other.exists() && differ_by_lane(state.flows, inserted.other, one.tuple)) {
+      one.packet->flow = inserted.other.word();
+      let_go(one);
       continue;
     }
     give_up(one, inserted.reason);

@@ -4,6 +4,11 @@
 // is still `undecided`.
 #pragma once
 
+#include <array>
+#include <cstdlib>
+#include <memory>
+#include <utility>
+
 #include "dataplane/admit/meters.h"
 #include "dataplane/admit/scheduling.h"
 #include "dataplane/admit/snat_ports.h"
@@ -78,6 +83,32 @@ class Farewells {
   uint32_t count_ = 0;
 };
 
+/// How flows were counted at their clients' limits, by FlowId. Memory that is first written when a
+/// service has such a limit.
+class Counted {
+ public:
+  explicit Counted(const flow::Table& flows) {
+    for (const bool wide : {false, true}) {
+      marks_[wide].reset(
+          static_cast<admit::Meters::Mark*>(std::calloc(flows.capacity(wide) + 1, 1)));
+      if (marks_[wide] == nullptr) std::abort();
+    }
+  }
+  void mark(flow::FlowId id, admit::Meters::Mark mark) {
+    marks_[id.wide()].get()[id.entry()] = mark;
+  }
+  /// It is none any more.
+  admit::Meters::Mark take(flow::FlowId id) {
+    return std::exchange(marks_[id.wide()].get()[id.entry()], admit::Meters::Mark{});
+  }
+
+ private:
+  struct Free {
+    void operator()(void* memory) const { std::free(memory); }
+  };
+  std::array<std::unique_ptr<admit::Meters::Mark, Free>, 2> marks_;
+};
+
 class Opening;  // path_open.h
 
 /// Of the outside host of a flow of source NAT.
@@ -117,6 +148,7 @@ struct Path::State {
   Errand errand;
   Ending ending;
   Presence presence;
+  Counted counted;
   Farewells farewells;
   bool tunnels = false;    ///< a packet went into a tunnel since the last part of a burst
   uint16_t packet_id = 0;  ///< of the last IPv4 packet that was made of an IPv6 one
@@ -225,6 +257,9 @@ void report(Path::State& state, const tables::View& view, net::Tick now);
 /// The same as `why_not_passed` of a service that has limits of packets or bits.
 net::Reason why_beyond_traffic(Turn& turn, const net::Packet& packet,
                                const tables::Service& service, const net::Address& client);
+/// A packet whose flow was found after `meter`: dropped where it is beyond what its service may
+/// have.
+void meter_one(Turn& turn, net::Packet& packet);
 /// What a service and its client may have a second; none: the packet passes (path_meter.cc).
 inline net::Reason why_not_passed(Turn& turn, const net::Packet& packet,
                                   const tables::Service& service, const net::Address& client) {

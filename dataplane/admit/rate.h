@@ -38,6 +38,8 @@ class Rate {
            !due_.compare_exchange_weak(before, before - apart, std::memory_order_relaxed)) {
     }
   }
+  /// Of what has no rate: it was asked for just now.
+  void touch(net::Instant now) { due_.store(now.nanoseconds, std::memory_order_relaxed); }
   /// Boot-time ns.
   uint64_t due() const { return due_.load(std::memory_order_relaxed); }
   void reset() { due_.store(0, std::memory_order_relaxed); }

@@ -98,7 +98,7 @@ Table::Inserted Table::insert_in(const Tuple& to_server, uint64_t there, const H
                                  uint64_t back, const Track& track) {
   constexpr bool kWide = std::is_same_v<Entry, Entry6>;
   Pool& pool = pools_[kWide];
-  if (pool.used == capacity(kWide)) return {FlowId(), net::Reason::flow_table_full};
+  if (pool.used == capacity(kWide)) return {FlowId(), net::Reason::flow_table_full, FlowId()};
   const FlowId id(kWide, pool.free[capacity(kWide) - pool.used - 1], Direction::to_server);
   Entry& entry = entries<Entry>()[id.entry()];
   entry.to_server = to_server;
@@ -107,14 +107,17 @@ Table::Inserted Table::insert_in(const Tuple& to_server, uint64_t there, const H
   entry.track.valid = 0;
   const bool both = has_both_keys(track);
   // With `nat` a client may use one port towards two VIPs of the same server.
-  if (both && buckets_.may_hold(back) && find(tuple_to_client(entry), back).exists()) {
-    return {FlowId(), net::Reason::flow_bucket_full};
+  if (both && buckets_.may_hold(back)) {
+    const FlowId other = find(tuple_to_client(entry), back);
+    if (other.exists()) {
+      return {FlowId(), net::Reason::answers_ambiguous, other.towards(Direction::to_server)};
+    }
   }
-  if (!file(id, there, back, both)) return {FlowId(), net::Reason::flow_bucket_full};
+  if (!file(id, there, back, both)) return {FlowId(), net::Reason::flow_bucket_full, FlowId()};
   ++pool.used;
   hang(id, track);
   entry.track.publish();
-  return {id, net::Reason::none};
+  return {id, net::Reason::none, FlowId()};
 }
 
 Table::Inserted Table::insert(const net::Tuple4& to_server, const Half4& to_client,

@@ -88,9 +88,10 @@ class Table {
   // --- changing -------------------------------------------------------------------------------
   struct Inserted {
     FlowId id;  ///< towards the server; exists() only if it worked
-    /// flow_table_full; flow_bucket_full: no cell, or the answers' tuple is another flow's (of a
-    /// mode in which answers come through us; else they are not filed).
+    /// flow_table_full; flow_bucket_full: no cell; answers_ambiguous: the answers' tuple is another
+    /// flow's (of a mode in which answers come through us; else they are not filed).
     net::Reason reason = net::Reason::none;
+    FlowId other;  ///< answers_ambiguous: that flow, towards the server
   };
   /// `to_server` may not be there already. `track.stage` and `track.deadline` say where it hangs.
   Inserted insert(const net::Tuple4& to_server, const Half4& to_client, const Track& track);

@@ -106,7 +106,8 @@ namespace nezu::net {
   X(limit_packet_rate, "more packets a second than the service may have")                       \
   X(limit_bit_rate, "more bits a second than the service may have")                             \
   X(client_limit_packet_rate, "more packets a second than a client of the service may have")    \
-  X(client_limit_bit_rate, "more bits a second than a client of the service may have")
+  X(client_limit_bit_rate, "more bits a second than a client of the service may have")          \
+  X(answers_ambiguous, "a client's port that has a flow of another VIP to the same server")
 
 enum class Reason : uint8_t {
 #define NEZU_REASON_ENUM(name, text) name,

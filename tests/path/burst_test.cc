@@ -93,7 +93,7 @@ TEST(NewFlowBurst, WhoFindsItsAnswersTakenHoldsNothing) {
   const auto other = lab.world().put(second);
   const std::vector<Fate> fates = lab.send({datagram(1), datagram(1, "203.0.113.11")});
   EXPECT_EQ(fates[0].verdict, Verdict::forward);
-  EXPECT_EQ(fates[1].reason, Reason::flow_bucket_full) << to_string(fates[1].reason);
+  EXPECT_EQ(fates[1].reason, Reason::answers_ambiguous) << to_string(fates[1].reason);
   EXPECT_EQ(lab.flow_count(), 1u);
   EXPECT_EQ(lab.gauge_of_server(lab.world().server_id("10.0.1.5", 8080, net::Protocol::udp)), 1u);
   EXPECT_EQ(lab.world().region().services_of(0)[index(other)].flows_refused.read(), 1u);

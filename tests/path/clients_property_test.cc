@@ -172,7 +172,7 @@ TEST(ClientsProperty, LimitsLetInWhatFitsAndNoMore) {
     admit::Meters meters(8, 64, 2, seed);
     Window all(service.limits.all.per_second);
     std::vector<Window> each(kClients, Window(service.limits.client.per_second));
-    std::array<std::vector<net::Address>, kClients> open;
+    std::array<std::vector<std::pair<net::Address, admit::Meters::Mark>>, kClients> open;
     uint64_t nanoseconds = 1'000'000'000'000;
     for (uint32_t step = 0; step < 600; ++step) {
       nanoseconds += dice.below(dice.one_in(20) ? 900'000'000 : 30'000'000);
@@ -182,11 +182,11 @@ TEST(ClientsProperty, LimitsLetInWhatFitsAndNoMore) {
       size_t flows = 0;
       for (const auto& one : open) flows += one.size();
       if (dice.one_in(3) && !open[who].empty()) {
-        meters.ended(3, open[who].back());
+        meters.ended(3, open[who].back().first, open[who].back().second);
         open[who].pop_back();
         continue;
       }
-      const Reason reason = meters.admit(service, address, flows, {nanoseconds}).reason;
+      const Reason reason = meters.admit(service, address, flows, 1, {nanoseconds}).reason;
       const auto& limits = service.limits;
       const bool many = limits.all.at_once != 0 && flows >= limits.all.at_once;
       const bool many_here =
@@ -201,8 +201,7 @@ TEST(ClientsProperty, LimitsLetInWhatFitsAndNoMore) {
         EXPECT_FALSE(each[who].is_beyond(now, 1e-3)) << where;
         all.let_in(now);
         each[who].let_in(now);
-        meters.opened(service, address, {nanoseconds});
-        open[who].push_back(address);
+        open[who].emplace_back(address, meters.opened(service, address, 1, {nanoseconds}));
       } else {
         const bool right = reason == Reason::limit_flows          ? many
                            : reason == Reason::client_limit_flows ? many_here

@@ -211,7 +211,7 @@ TEST_F(Cookies, WhoHasAnsweredNeedsNoShareOfThoseWhoHaveNot) {
   tables::Settings settings;
   settings.embryonic_percent = 1;
   lab_.world().settings(settings);
-  lab_.world().put(guarded());
+  const auto id = lab_.world().put(guarded());
   world::ServiceSpec open = web();
   open.protocol = net::Protocol::udp;
   open.port = 9;
@@ -225,6 +225,12 @@ TEST_F(Cookies, WhoHasAnsweredNeedsNoShareOfThoseWhoHaveNot) {
   ASSERT_EQ(sent.reason, Reason::cookie_sent);
   const Fate asked = in(from_client().seq(101).ack(sequence_of(sent.frame) + 1));
   EXPECT_EQ(asked.verdict, Verdict::forward) << to_string(asked.reason);
+  // Nor is it ended for them while its server is silent.
+  for (uint16_t n = 200; n < 2700; ++n) {
+    if (n % 100 == 0) lab_.advance(0.1);
+    lab_.send(eth() / ipv4(client(n), "203.0.113.10") / udp(1000, 9) / "x", n % 3);
+  }
+  EXPECT_EQ(lab_.gauge_of_service(id), 1u);
 }
 
 TEST_F(Cookies, AFullTableOfRecordsRefusesAtTheNumberThatTheClientExpects) {

@@ -189,5 +189,121 @@ TEST(Datagrams, MoreServersThanLanesKeepNobodyOut) {
   EXPECT_EQ(lab.audit(), "");
 }
 
+TEST(Datagrams, ARestartKeepsThemAll) {
+  for (const Mode mode : {Mode::nat, Mode::fullnat, Mode::route}) {
+    Lab lab(2, {4096, 256});
+    lab.world().put(resolvers(mode));
+    std::set<std::string> before, after;
+    for (int n = 0; n < 8; ++n) {
+      const auto bytes = ask(lab).frame.bytes();
+      before.emplace(bytes.begin(), bytes.begin() + 42);
+    }
+    for (const uint16_t workers : {uint16_t{2}, uint16_t{3}}) {
+      const path::Restored restored = lab.restart(workers);
+      EXPECT_EQ(restored.kept, 4u);
+      EXPECT_EQ(restored.dropped, 0u);
+      after.clear();
+      for (int n = 0; n < 8; ++n) {
+        const auto bytes = ask(lab).frame.bytes();
+        after.emplace(bytes.begin(), bytes.begin() + 42);
+      }
+      EXPECT_EQ(before, after) << "the same servers and ports";
+    }
+    EXPECT_EQ(lab.flow_count(), 4u);
+    EXPECT_EQ(lab.audit(), "");
+  }
+}
+
+/// From one port, in nat: the flows that there are stand for those that would be opened.
+TEST(Datagrams, SwitchedOffAndOnKeepsNobodyOut) {
+  Lab lab(1);
+  world::ServiceSpec spec = resolvers(Mode::nat);
+  const auto all = [&] {
+    for (int n = 0; n < 12; ++n) {
+      const Fate fate = ask(lab);
+      ASSERT_EQ(fate.verdict, Verdict::forward) << to_string(fate.reason);
+      const Fate back =
+          lab.send(eth() / ipv4(net::to_string(ends_of(fate.frame).destination), kClient) /
+                       udp(53, 5000) / "answer",
+                   0, 1);
+      ASSERT_EQ(back.verdict, Verdict::forward) << to_string(back.reason);
+      ASSERT_EQ(ends_of(back.frame).source, world::address(kVip));
+    }
+    EXPECT_EQ(lab.audit(), "");
+  };
+  lab.world().put(spec);
+  all();
+  spec.one_packet = false;
+  lab.world().put(spec);
+  all();
+  spec.one_packet = true;
+  lab.world().put(spec);
+  all();
+  lab.advance(400);
+  EXPECT_EQ(lab.flow_count(), 0u);
+  all();
+  EXPECT_EQ(lab.flow_count(), 4u);
+}
+
+TEST(Datagrams, OnePortTowardsTwoVipsOfAServerHasAReasonOfItsOwn) {
+  Lab lab(1);
+  world::ServiceSpec spec = resolvers(Mode::nat, 1), other = spec;
+  other.vip = "203.0.113.11";
+  other.one_packet = false;
+  lab.world().put(spec);
+  lab.world().put(other);
+  ASSERT_EQ(ask(lab).verdict, Verdict::forward);
+  EXPECT_EQ(lab.send(eth() / ipv4(kClient, "203.0.113.11") / udp(5000, 53) / "q").reason,
+            Reason::answers_ambiguous);
+  EXPECT_EQ(lab.audit(), "");
+}
+
+TEST(Datagrams, WhomNobodyMayTakeAnewGoesOn) {
+  Lab lab(1);
+  world::ServiceSpec spec = resolvers(Mode::nat, 3);
+  for (world::ServerSpec& server : spec.servers) server.max_flows = 1;
+  lab.world().put(spec);
+  std::set<net::Address> asked;
+  for (int n = 0; n < 40; ++n) {
+    const Fate fate = ask(lab);
+    ASSERT_EQ(fate.verdict, Verdict::forward) << to_string(fate.reason);
+    asked.insert(ends_of(fate.frame).destination);
+    lab.advance(0.001);
+  }
+  EXPECT_EQ(asked.size(), 3u);
+  EXPECT_EQ(ask(lab, 5001).reason, Reason::servers_full);
+  EXPECT_EQ(lab.flow_count(), 3u);
+}
+
+/// What a router says of an answer reaches a server that answers this client.
+TEST(Datagrams, IcmpErrorsReachAServer) {
+  for (const Mode mode : {Mode::nat, Mode::fullnat}) {
+    Lab lab(1);
+    lab.world().put(resolvers(mode));
+    const Bytes quoted =
+        Stack(Stack{} / ipv4(kVip, kClient).ttl(60) / udp(53, 5000) / "answer").bytes();
+    const Frame error(eth() / ipv4("192.0.2.77", kVip) / fragmentation_needed(1400) /
+                      raw(quoted, 4));
+    EXPECT_EQ(lab.send(error).reason, Reason::icmp_unmatched) << "nobody was asked";
+    ASSERT_EQ(ask(lab).verdict, Verdict::forward);
+    const Fate fate = lab.send(error);
+    EXPECT_EQ(fate.verdict, Verdict::forward) << to_string(fate.reason);
+    EXPECT_EQ(ends_of(fate.frame).destination.is_v4(), true);
+    EXPECT_TRUE(net::parse_prefix("10.0.1.0/24")->contains(ends_of(fate.frame).destination));
+  }
+}
+
+TEST(Datagrams, LimitsOfPacketsRefuseNoFlow) {
+  Lab lab(1);
+  world::ServiceSpec spec = resolvers(Mode::nat);
+  spec.traffic.client.packets_per_second = 100;
+  const auto id = lab.world().put(spec);
+  int through = 0;
+  for (int n = 0; n < 60; ++n) through += ask(lab).verdict == Verdict::forward;
+  EXPECT_EQ(through, 10);
+  EXPECT_EQ(lab.count(Reason::client_limit_packet_rate), 50u);
+  EXPECT_EQ(lab.world().region().services_of(0)[index(id)].flows_refused.read(), 0u);
+}
+
 }  // namespace
 }  // namespace nezu::lab

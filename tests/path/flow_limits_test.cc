@@ -224,5 +224,51 @@ TEST_P(FlowLimits, WhatIsBeyondChangesNoConnection) {
   EXPECT_TRUE(one.works());
 }
 
+/// Those of a flow that is opened by the first of them, too.
+TEST_P(FlowLimits, PacketsOfOneBurst) {
+  world::ServiceSpec spec = shop({}, {});
+  spec.protocol = net::Protocol::udp;
+  spec.traffic.client.packets_per_second = 100;
+  lab_.world().put(spec);
+  for (uint16_t round = 0; round < 3; ++round) {
+    const auto from = static_cast<uint16_t>(1000 + round);
+    const std::vector<Frame> burst(
+        32, Frame(eth() / ipv4(client(1), "203.0.113.10") / udp(from, 80) / "x"));
+    int through = 0;
+    for (const Fate& fate : lab_.send(burst)) through += fate.verdict == Verdict::forward;
+    EXPECT_EQ(through, 10);
+    lab_.advance(1);
+  }
+}
+
+/// Flows that were there before the limit make no room when they end.
+TEST_P(FlowLimits, ALimitThatComesLaterIsKept) {
+  world::ServiceSpec spec = shop({}, {});
+  lab_.world().put(spec);
+  std::vector<Conversation> before;
+  for (uint16_t n = 0; n < 10; ++n) {
+    before.emplace_back(lab_, client(1), static_cast<uint16_t>(1000 + n));
+    ASSERT_TRUE(before.back().open());
+  }
+  spec.limits.client.at_once = 2;
+  lab_.world().put(spec);
+  EXPECT_EQ(open(client(1), 8, 2000), 2u);
+  for (Conversation& one : before) one.send(one.tcp_there().rst().seq(101));
+  lab_.advance(30);
+  EXPECT_EQ(open(client(1), 8, 3000), 0u);
+}
+
+TEST_P(FlowLimits, AnotherPrefixAndBackShutsNobodyOut) {
+  world::ServiceSpec spec = shop({}, {0, 3});
+  lab_.world().put(spec);
+  EXPECT_EQ(open(client(1), 8), 3u);
+  spec.limits.host_bits4 = 8;
+  lab_.world().put(spec);
+  lab_.advance(kForgotten);
+  spec.limits.host_bits4 = 0;
+  lab_.world().put(spec);
+  EXPECT_EQ(open(client(1), 8, 3000), 3u);
+}
+
 }  // namespace
 }  // namespace nezu::lab

@@ -41,6 +41,7 @@ bool says_all_bytes(const tables::Explanation& told) {
 bool is_beyond_explaining(const tables::Explanation& told, const Fate& fate) {
   switch (fate.reason) {
     case net::Reason::announcement_full:
+    case net::Reason::answers_ambiguous:
     case net::Reason::flow_bucket_full:
     case net::Reason::fragment_table_full:
       return true;

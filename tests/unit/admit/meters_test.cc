@@ -12,6 +12,7 @@ namespace {
 using net::Reason;
 
 constexpr net::Instant kNow{1000 * net::kNanosecondsPerSecond};
+constexpr uint64_t kGeneration = 5;
 
 net::Instant after(double seconds) {
   return net::after(kNow, static_cast<uint64_t>(seconds * net::kNanosecondsPerSecond));
@@ -33,7 +34,7 @@ class MetersTest : public testing::Test {
     int in = 0;
     for (int i = 0; i < count; ++i) {
       const net::Instant now = after(from + seconds * i / count);
-      in += meters_.admit(service, who, 0, now).reason == Reason::none ? 1 : 0;
+      in += meters_.admit(service, who, 0, kGeneration, now).reason == Reason::none ? 1 : 0;
     }
     return in;
   }
@@ -59,7 +60,8 @@ TEST_F(MetersTest, EachClientHasItsOwn) {
   const tables::Service limited = service({}, {10, 0});
   EXPECT_EQ(let_in(limited, client(1), 100, 0, 0), 10);
   EXPECT_EQ(let_in(limited, client(2), 100, 0, 0), 10);
-  EXPECT_EQ(meters_.admit(limited, client(1), 0, kNow).reason, Reason::client_limit_flow_rate);
+  EXPECT_EQ(meters_.admit(limited, client(1), 0, kGeneration, kNow).reason,
+            Reason::client_limit_flow_rate);
 }
 
 TEST_F(MetersTest, APrefixIsOneClient) {
@@ -73,26 +75,63 @@ TEST_F(MetersTest, APrefixIsOneClient) {
 
 TEST_F(MetersTest, FlowsAtOnceAreThoseThatAreOpen) {
   const tables::Service limited = service({}, {0, 3});
+  Meters::Mark mark = 0;
   for (int i = 0; i < 3; ++i) {
-    ASSERT_EQ(meters_.admit(limited, client(1), 0, kNow).reason, Reason::none);
-    meters_.opened(limited, client(1), kNow);
+    ASSERT_EQ(meters_.admit(limited, client(1), 0, kGeneration, kNow).reason, Reason::none);
+    mark = meters_.opened(limited, client(1), kGeneration, kNow);
+    ASSERT_NE(mark, 0);
   }
-  EXPECT_EQ(meters_.admit(limited, client(1), 0, kNow).reason, Reason::client_limit_flows);
-  EXPECT_EQ(meters_.admit(limited, client(2), 0, kNow).reason, Reason::none);
-  meters_.ended(3, client(1));
-  EXPECT_EQ(meters_.admit(limited, client(1), 0, kNow).reason, Reason::none);
+  EXPECT_EQ(meters_.admit(limited, client(1), 0, kGeneration, kNow).reason,
+            Reason::client_limit_flows);
+  EXPECT_EQ(meters_.admit(limited, client(2), 0, kGeneration, kNow).reason, Reason::none);
+  meters_.ended(3, client(1), mark);
+  EXPECT_EQ(meters_.admit(limited, client(1), 0, kGeneration, kNow).reason, Reason::none);
   // Of flows that nobody counted none is taken off.
-  for (int i = 0; i < 9; ++i) meters_.ended(3, client(2));
-  meters_.opened(limited, client(2), kNow);
-  meters_.opened(limited, client(2), kNow);
-  meters_.opened(limited, client(2), kNow);
-  EXPECT_EQ(meters_.admit(limited, client(2), 0, kNow).reason, Reason::client_limit_flows);
+  for (int i = 0; i < 9; ++i) meters_.ended(3, client(2), mark);
+  meters_.opened(limited, client(2), kGeneration, kNow);
+  meters_.opened(limited, client(2), kGeneration, kNow);
+  meters_.opened(limited, client(2), kGeneration, kNow);
+  EXPECT_EQ(meters_.admit(limited, client(2), 0, kGeneration, kNow).reason,
+            Reason::client_limit_flows);
+}
+
+/// Flows from before a change of the prefix are not in the way, nor is anything let in for them.
+TEST_F(MetersTest, AnotherPrefixBeginsAnew) {
+  const tables::Service host = service({}, {0, 3}), network = service({}, {0, 3}, 8);
+  std::vector<Meters::Mark> marks;
+  for (int i = 0; i < 3; ++i) marks.push_back(meters_.opened(host, client(1), kGeneration, kNow));
+  EXPECT_EQ(meters_.admit(host, client(1), 0, kGeneration, kNow).reason,
+            Reason::client_limit_flows);
+  EXPECT_EQ(meters_.admit(network, client(1), 0, kGeneration + 1, kNow).reason, Reason::none);
+  // A worker with older tables does not turn it back.
+  EXPECT_EQ(meters_.admit(host, client(1), 0, kGeneration, kNow).reason, Reason::none);
+  for (const Meters::Mark mark : marks) meters_.ended(3, client(1), mark);
+  EXPECT_EQ(meters_.admit(host, client(1), 0, kGeneration + 2, kNow).reason, Reason::none);
+  for (int i = 0; i < 3; ++i) meters_.opened(host, client(1), kGeneration + 2, kNow);
+  for (const Meters::Mark mark : marks) meters_.ended(3, client(1), mark);
+  EXPECT_EQ(meters_.admit(host, client(1), 0, kGeneration + 2, kNow).reason,
+            Reason::client_limit_flows);
+}
+
+/// With all at their limits the one whose last flow is oldest is forgotten.
+TEST_F(MetersTest, AFullTableForgetsWhoCameFirst) {
+  const tables::Service limited = service({}, {0, 1});
+  for (uint32_t i = 0; i < 1000; ++i) {
+    ASSERT_EQ(meters_.admit(limited, client(i), 0, kGeneration, after(i)).reason, Reason::none);
+    meters_.opened(limited, client(i), kGeneration, after(i));
+    // Those that came just before have not been forgotten for it.
+    for (uint32_t j = i >= 4 ? i - 4 : 0; j < i; ++j) {
+      ASSERT_EQ(meters_.admit(limited, client(j), 0, kGeneration, after(i)).reason,
+                Reason::client_limit_flows)
+          << j << " of " << i;
+    }
+  }
 }
 
 TEST_F(MetersTest, AllFlowsOfTheService) {
   const tables::Service limited = service({0, 50}, {});
-  EXPECT_EQ(meters_.admit(limited, client(1), 49, kNow).reason, Reason::none);
-  EXPECT_EQ(meters_.admit(limited, client(1), 50, kNow).reason, Reason::limit_flows);
+  EXPECT_EQ(meters_.admit(limited, client(1), 49, kGeneration, kNow).reason, Reason::none);
+  EXPECT_EQ(meters_.admit(limited, client(1), 50, kGeneration, kNow).reason, Reason::limit_flows);
 }
 
 TEST_F(MetersTest, WhatAClientMayNotCostsTheOthersNothing) {
@@ -108,12 +147,12 @@ TEST_F(MetersTest, AFullTableForgetsThoseAtRestFirst) {
   uint32_t forgot = 0;
   for (uint32_t i = 0; i < 1000; ++i) {
     // A second apart: all before are at rest.
-    forgot += meters_.admit(limited, client(i), 0, after(2.0 * i)).forgot ? 1 : 0;
+    forgot += meters_.admit(limited, client(i), 0, kGeneration, after(2.0 * i)).forgot ? 1 : 0;
   }
   EXPECT_EQ(forgot, 0u);
   EXPECT_LE(meters_.used(), 64u);
   for (uint32_t i = 0; i < 1000; ++i) {
-    forgot += meters_.admit(limited, client(5000 + i), 0, after(5000)).forgot ? 1 : 0;
+    forgot += meters_.admit(limited, client(5000 + i), 0, kGeneration, after(5000)).forgot ? 1 : 0;
   }
   EXPECT_GE(forgot, 1000u - 64u);
 }
@@ -127,10 +166,10 @@ TEST_F(MetersTest, WorkersTogetherLetInNoMore) {
     workers.emplace_back([&, worker] {
       for (int i = 0; i < kEach; ++i) {
         const auto who = client(static_cast<uint32_t>(i % 2));
-        const bool let = meters_.admit(limited, who, 0, kNow).reason == Reason::none;
+        const bool let = meters_.admit(limited, who, 0, kGeneration, kNow).reason == Reason::none;
         in[static_cast<size_t>(worker)] += let ? 1 : 0;
-        if (let) meters_.opened(limited, who, kNow);
-        if (let) meters_.ended(3, who);
+        if (!let) continue;
+        meters_.ended(3, who, meters_.opened(limited, who, kGeneration, kNow));
       }
     });
   }
@@ -153,7 +192,8 @@ class TrafficTest : public testing::Test {
     for (int i = 0; i < count; ++i) {
       const auto worker = static_cast<uint16_t>(i % 2);
       const net::Instant now = after(from + seconds * i / count);
-      passed += meters_.pass(worker, service, client(who), bytes, now).reason == Reason::none;
+      passed += meters_.pass(worker, service, client(who), bytes, kGeneration, now).reason ==
+                Reason::none;
     }
     return passed;
   }
@@ -166,7 +206,7 @@ TEST_F(TrafficTest, PacketsASecondOfAll) {
   EXPECT_NEAR(pass(limited, 1, 5000, 64, 0, 0), 1000, 20);
   EXPECT_NEAR(pass(limited, 2, 200000, 64, 1, 10), 101000, 100);
   EXPECT_EQ(pass(limited, 3, 5000, 64, 20, 1), 5000);
-  EXPECT_EQ(meters_.pass(0, limited, client(1), 64, after(21)).reason, Reason::none);
+  EXPECT_EQ(meters_.pass(0, limited, client(1), 64, kGeneration, after(21)).reason, Reason::none);
 }
 
 TEST_F(TrafficTest, BitsASecondOfAll) {
@@ -174,22 +214,49 @@ TEST_F(TrafficTest, BitsASecondOfAll) {
   // 10 MB in all: 10,000 packets of 1,000 bytes.
   EXPECT_NEAR(pass(limited, 1, 100000, 1000, 0, 1), 11000, 30);
   EXPECT_NEAR(pass(limited, 1, 100000, 100, 2, 1), 100000, 1);  // 80 Mbit: as much as there may be
-  EXPECT_EQ(meters_.pass(0, service({1'000'000, 0, 0}, {}), client(1), 9000, after(9)).reason,
+  EXPECT_EQ(meters_.pass(0, service({1'000'000, 0, 0}, {}), client(1), 9000, kGeneration, after(9))
+                .reason,
             Reason::none);  // the least limit takes the longest frame
 }
 
 TEST_F(TrafficTest, EachClientHasItsOwn) {
   const tables::Service limited = service({}, {1'000'000, 1000, 0});
   for (const uint32_t who : {1u, 2u, 3u}) EXPECT_EQ(pass(limited, who, 1000, 64, 0, 0), 100);
-  EXPECT_EQ(meters_.pass(0, limited, client(1), 64, kNow).reason, Reason::client_limit_packet_rate);
+  EXPECT_EQ(meters_.pass(0, limited, client(1), 64, kGeneration, kNow).reason,
+            Reason::client_limit_packet_rate);
   EXPECT_EQ(pass(limited, 4, 1000, 1250, 0, 0), 10);  // 100 kbit
-  EXPECT_EQ(meters_.pass(0, limited, client(4), 1250, kNow).reason, Reason::client_limit_bit_rate);
+  EXPECT_EQ(meters_.pass(0, limited, client(4), 1250, kGeneration, kNow).reason,
+            Reason::client_limit_bit_rate);
 }
 
 TEST_F(TrafficTest, WhatAClientMayNotHaveCostsTheOthersNothing) {
   const tables::Service limited = service({0, 10000, 0}, {0, 100, 0});
   EXPECT_EQ(pass(limited, 1, 5000, 64, 0, 0), 10);
   for (uint32_t who = 2; who < 40; ++who) EXPECT_EQ(pass(limited, who, 100, 64, 0, 0), 10) << who;
+}
+
+/// By whichever worker, and while many others come: what a client has drawn is not lost.
+TEST_F(TrafficTest, AClientHasItsRateBesideManyOthers) {
+  const tables::Service limited = service({}, {0, 50000, 0});
+  int passed = 0;
+  for (uint32_t i = 0; i < 60000; ++i) {
+    const net::Instant now = after(i / 60000.0);
+    for (uint32_t other = 0; other < 20; ++other) {
+      meters_.pass(0, limited, client(100 + other), 64, kGeneration, now);
+    }
+    passed += meters_.pass(static_cast<uint16_t>(i % 2), limited, client(1), 64, kGeneration, now)
+                  .reason == Reason::none;
+  }
+  EXPECT_NEAR(passed, 55000, 300);
+}
+
+TEST_F(TrafficTest, AnIpv4AddressIsKnownByOneHash) {
+  for (const uint64_t word : {uint64_t{0}, uint64_t{8}, uint64_t{32}, uint64_t{5} << 16 | 24}) {
+    for (uint32_t i = 0; i < 1000; ++i) {
+      const net::Address one = client(i * 0x9e3779b9u);
+      EXPECT_EQ(meters_.hash(7, word, one), meters_.hash4(7, word, one.v4_raw()));
+    }
+  }
 }
 
 /// Workers take quotas at the same time: together not more than there is.
@@ -202,7 +269,9 @@ TEST_F(TrafficTest, AllWorkersTogether) {
       workers.emplace_back([&, worker] {
         for (int i = 0; i < 200000; ++i) {
           passed[worker] +=
-              meters_.pass(worker, limited, client(1), 64, kNow).reason == Reason::none ? 1 : 0;
+              meters_.pass(worker, limited, client(1), 64, kGeneration, kNow).reason == Reason::none
+                  ? 1
+                  : 0;
         }
       });
     }

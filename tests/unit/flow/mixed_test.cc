@@ -137,10 +137,10 @@ TEST(Mixed, TheSameTupleIsNotFiledTwice) {
                      answer4(1).destination_port};
   ASSERT_TRUE(rig.table->insert(client4(1), narrow, track()).id.exists());
   EXPECT_EQ(rig.table->insert(client6(1), server4(1), track()).reason,
-            net::Reason::flow_bucket_full);
+            net::Reason::answers_ambiguous);
   rig.table->erase(rig.table->find(client4(1)));
   ASSERT_TRUE(rig.table->insert(client6(1), server4(1), track()).id.exists());
-  EXPECT_EQ(rig.table->insert(client4(1), narrow, track()).reason, net::Reason::flow_bucket_full);
+  EXPECT_EQ(rig.table->insert(client4(1), narrow, track()).reason, net::Reason::answers_ambiguous);
   EXPECT_EQ(rig.table->audit(), nullptr);
 }
 
