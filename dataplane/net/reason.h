@@ -33,7 +33,7 @@ namespace nezu::net {
   X(icmp_unmatched, "an ICMP error about a packet of no flow")                                  \
   X(ttl_exceeded, "the TTL or hop limit ends here")                                             \
   X(transit_refused, "for no address of ours, and transit is off")                              \
-  X(service_unknown, "for a VIP, but no service has this protocol and port")                    \
+  X(service_unknown, "for a VIP, but no service for this protocol, port, client and interface") \
   X(service_disabled, "the service is switched off")                                            \
   X(no_server, "no server of the pool takes new flows")                                         \
   X(tcp_without_flow, "a TCP segment of no flow that does not open one")                        \

@@ -137,7 +137,8 @@ class Seeing(Case):
     def test_explanations_say_why_not(self):
         say = lambda *words: self.world.nezu("explain", "--port", "front", *words)  # noqa: E731
         client = f"{CLIENTS[61]}:5000"
-        self.assertIn("service_unknown: ", say("tcp", client, f"{VIP}:4711"))
+        self.assertIn("service_unknown: for a VIP, but no service for this protocol, port, client",
+                      say("tcp", client, f"{VIP}:4711"))
         self.assertIn("tcp_without_flow", say("tcp", client, f"{VIP}:80", "--flags", "ack"))
         self.assertIn("vlan_unknown", say("tcp", client, f"{VIP}:80", "--vlan", 77))
         self.assertIn("answered: ", say("icmp", CLIENTS[61], VIP))
