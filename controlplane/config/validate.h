@@ -111,6 +111,9 @@ void check_syn_cookies(const v1::VirtualService& service, const std::string& pat
 void check_callers(const v1::VirtualService& service, const std::string& path, Problems& problems);
 void check_one_packet(const v1::VirtualService& service, const std::string& path,
                       Problems& problems);
+/// Between such a service and its pool: only some schedulers send each datagram elsewhere.
+void check_one_packet_of(const v1::VirtualService& service, const v1::Pool& pool,
+                         Problems& problems);
 /// Of two services at one place none takes the same callers.
 void check_callers_of(const Model& model, const v1::VirtualService& service, Problems& problems);
 /// Services of one mark have the same persistence.

@@ -134,6 +134,19 @@ void check_one_packet(const v1::VirtualService& service, const std::string& path
   }
 }
 
+void check_one_packet_of(const v1::VirtualService& service, const v1::Pool& pool,
+                         Problems& problems) {
+  const v1::Scheduler scheduler = pool.scheduler();
+  const bool goes_round = scheduler == v1::SCHEDULER_RR || scheduler == v1::SCHEDULER_WRR ||
+                          scheduler == v1::SCHEDULER_RANDOM || scheduler == v1::SCHEDULER_TWOS;
+  if (service.one_packet() && !goes_round) {
+    complain(problems, service_path(service.name()) + ".one_packet", "true",
+             "Pool " + pool.name() + " has scheduler " + word_of(scheduler) +
+                 ", which goes by flows or by a hash, and would keep all datagrams of a client on "
+                 "one server; give the pool rr, wrr, random or twos, or leave this out.");
+  }
+}
+
 namespace {
 
 /// "10.0.0.0/8 by front" of what both take; empty: nothing.

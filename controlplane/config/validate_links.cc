@@ -109,7 +109,13 @@ void check_pool_of(const v1::VirtualService& service, const v1::Pool& pool, Prob
   }
   check_ports_of(service, pool, problems);
   check_families_of(service, pool, problems);
+}
+
+/// The same: its scheduler must be one of those that the service can use.
+void check_scheduler_of(const v1::VirtualService& service, const v1::Pool& pool,
+                        Problems& problems) {
   check_passive_of(service, pool, problems);
+  check_one_packet_of(service, pool, problems);
 }
 
 /// Answers to what no setting names would not find the worker that knows the flow.
@@ -129,6 +135,7 @@ void check_service(const Scope& scope, const v1::VirtualService& service, Proble
   const auto* pool = model.pools().find(service.pool());
   if (pool != nullptr) {
     check_pool_of(service, *pool, problems);
+    check_scheduler_of(service, *pool, problems);
     if (const auto* set = model.snat_sets().find(service.snat_set())) {
       check_snats_of(service, *set, families_of(*pool), problems);
     }
@@ -183,11 +190,9 @@ void check_pool(const Scope& scope, const v1::Pool& pool, Problems& problems) {
       }
     }
   }
-  for (const bool is_v4 : {true, false}) {
-    for (const std::string& name : model.users_of_pool(pool.name(), v1::PROTOCOL_TCP, is_v4)) {
-      if (!scope.services.contains(name)) {
-        check_passive_of(*model.services().find(name), pool, problems);
-      }
+  for (const std::string& name : model.users_of_pool(pool.name())) {
+    if (!scope.services.contains(name)) {
+      check_scheduler_of(*model.services().find(name), pool, problems);
     }
   }
   for (const auto& [port, names] : model.ports_kept_of_pool(pool.name())) {

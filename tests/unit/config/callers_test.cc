@@ -83,19 +83,23 @@ TEST(Callers, ListsThatMeanNothing) {
               HasSubstr("give the service one of each"));
 }
 
+/// The first service and its pool, by datagrams.
+void one_by_one(v1::Configuration& c, v1::VirtualService& s) {
+  s.set_protocol(v1::PROTOCOL_UDP);
+  s.set_one_packet(true);
+  s.clear_syn_cookies();
+  c.mutable_pools(0)->set_scheduler(v1::SCHEDULER_RR);
+  c.mutable_pools(0)->set_protocol(v1::PROTOCOL_UDP);
+  c.mutable_pools(0)->clear_check();
+  for (v1::RealServer& server : *c.mutable_pools(0)->mutable_servers()) {
+    server.set_protocol(v1::PROTOCOL_UDP);
+  }
+}
+
 TEST(Callers, DatagramsOneByOne) {
   using C = v1::Configuration;
   using S = v1::VirtualService;
-  const auto udp = [](C& c, S& s) {
-    s.set_protocol(v1::PROTOCOL_UDP);
-    s.set_one_packet(true);
-    s.clear_syn_cookies();
-    c.mutable_pools(0)->set_protocol(v1::PROTOCOL_UDP);
-    c.mutable_pools(0)->clear_check();
-    for (v1::RealServer& server : *c.mutable_pools(0)->mutable_servers()) {
-      server.set_protocol(v1::PROTOCOL_UDP);
-    }
-  };
+  const auto udp = one_by_one;
   EXPECT_EQ(problems_with_service(udp), "");
   EXPECT_THAT(problems_with_service([](C&, S& s) { s.set_one_packet(true); }),
               HasSubstr("one_packet: true: Only datagrams of UDP"));
@@ -109,6 +113,43 @@ TEST(Callers, DatagramsOneByOne) {
                 s.mutable_persistence()->set_timeout_s(60);
               }),
               HasSubstr("Persistence keeps all datagrams of a client"));
+}
+
+TEST(Callers, DatagramsGoRoundBySomeSchedulersOnly) {
+  const auto with = [](v1::Scheduler scheduler) {
+    return problems_with_service([&](v1::Configuration& c, v1::VirtualService& s) {
+      one_by_one(c, s);
+      c.mutable_pools(0)->set_scheduler(scheduler);
+    });
+  };
+  for (const v1::Scheduler good :
+       {v1::SCHEDULER_RR, v1::SCHEDULER_WRR, v1::SCHEDULER_RANDOM, v1::SCHEDULER_TWOS}) {
+    EXPECT_EQ(with(good), "") << good;
+  }
+  for (const v1::Scheduler bad :
+       {v1::SCHEDULER_UNSPECIFIED, v1::SCHEDULER_LC, v1::SCHEDULER_WLC, v1::SCHEDULER_SED,
+        v1::SCHEDULER_NQ, v1::SCHEDULER_FO, v1::SCHEDULER_OVF, v1::SCHEDULER_LBLC,
+        v1::SCHEDULER_LBLCR, v1::SCHEDULER_SH, v1::SCHEDULER_MH, v1::SCHEDULER_DH}) {
+    EXPECT_THAT(with(bad), HasSubstr("give the pool rr, wrr, random or twos")) << bad;
+  }
+  EXPECT_THAT(with(v1::SCHEDULER_UNSPECIFIED),
+              HasSubstr("services[\"shop\"].one_packet: true: Pool web has scheduler wlc"));
+}
+
+TEST(Callers, APoolKeepsASchedulerForItsDatagrams) {
+  v1::Configuration c = sample();
+  one_by_one(c, *c.mutable_services(0));
+  normalise(c);
+  Model model;
+  Problems problems;
+  model.apply(edit_to(model, c, problems));
+  ASSERT_EQ(text_of(problems), "");
+  store::Edit edit;
+  *edit.add_pools() = c.pools(0);
+  edit.mutable_pools(0)->set_scheduler(v1::SCHEDULER_LC);
+  model.apply(edit);
+  EXPECT_THAT(text_of(problems_between(model, edit)),
+              HasSubstr("services[\"shop\"].one_packet: true: Pool web has scheduler lc"));
 }
 
 }  // namespace
