@@ -354,7 +354,7 @@ void Compilation::addresses() {
         const v1::VirtualService& service = *model_.services().find(name);
         image.by_side = image.by_side || service.mode() == v1::MODE_REDIRECT;
         image.open_services.push_back({name, compile_service(service).key,
-                                       prefixes_of(service.sources()),
+                                       prefixes_of(config::sources_of(service)),
                                        interfaces_of(service.interfaces())});
       }
       passive_ports(services, image);

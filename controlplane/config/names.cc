@@ -65,13 +65,24 @@ bool is_prefix(const v1::VirtualService& service) {
   return vip.length < (vip.address.is_v4() ? 32 : 128);
 }
 
-bool is_open(const v1::VirtualService& service) {
-  return service.last_port() != 0 || service.protocol() == v1::PROTOCOL_ANY || is_prefix(service) ||
-         is_for_some(service);
+bool is_wide(const v1::VirtualService& service) {
+  return service.last_port() != 0 || service.protocol() == v1::PROTOCOL_ANY || is_prefix(service);
+}
+
+bool is_open(const v1::VirtualService& service) { return is_wide(service) || is_for_some(service); }
+
+const google::protobuf::RepeatedPtrField<std::string>& sources_of(
+    const v1::VirtualService& service) {
+  static const google::protobuf::RepeatedPtrField<std::string> kEverybody;
+  const auto& sources = service.sources();
+  const bool has_all = std::any_of(sources.begin(), sources.end(), [](const std::string& source) {
+    return source == "0.0.0.0/0" || source == "::/0";
+  });
+  return has_all ? kEverybody : sources;
 }
 
 bool is_for_some(const v1::VirtualService& service) {
-  return !service.sources().empty() || !service.interfaces().empty();
+  return !sources_of(service).empty() || !service.interfaces().empty();
 }
 
 bool has_one_port(const v1::VirtualService& service) {

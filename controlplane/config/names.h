@@ -23,8 +23,13 @@ bool has_ports(v1::Protocol protocol);
 /// The address of a normalised service; one alone is a prefix of full length.
 net::Prefix vip_of(const v1::VirtualService& service);
 bool is_prefix(const v1::VirtualService& service);
-/// Of more than one address or protocol, of a range of ports, or for some clients: tables::Rule.
+/// Of more than one address or protocol, or of a range of ports.
+bool is_wide(const v1::VirtualService& service);
+/// Wide, or for some clients: tables::Rule.
 bool is_open(const v1::VirtualService& service);
+/// The `sources` of a normalised service; none where one of them, "0.0.0.0/0", is everybody.
+const google::protobuf::RepeatedPtrField<std::string>& sources_of(
+    const v1::VirtualService& service);
 /// For clients of some prefixes, or who come in by some interfaces.
 bool is_for_some(const v1::VirtualService& service);
 /// TCP, UDP and SCTP at one port.

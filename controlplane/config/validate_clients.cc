@@ -162,7 +162,7 @@ std::string common_caller(const v1::VirtualService& a, const v1::VirtualService&
     }
     return std::nullopt;
   };
-  const auto source = common(a.sources(), b.sources());
+  const auto source = common(sources_of(a), sources_of(b));
   const auto interface = common(a.interfaces(), b.interfaces());
   if (!source || !interface) {
     return "";

@@ -83,6 +83,24 @@ TEST(Compile, SnatSetsAreExpandedOnceEachIpv4First) {
   EXPECT_EQ(image.addresses.size(), 9u);
 }
 
+TEST(Compile, APrefixOfAllClientsIsNoRule) {
+  const Image image = all(configuration(R"(
+    services { name: "all" address: "203.0.113.10" port: 80 pool: "web" sources: "0.0.0.0/0" }
+    services { name: "back" address: "203.0.113.10" port: 80 pool: "web" interfaces: "back"
+               sources: "0.0.0.0/0" sources: "10.0.0.0/8" }
+    services { name: "some" address: "203.0.113.10" port: 80 pool: "web" sources: "10.0.0.0/8" }
+    pools { name: "web" servers { address: "10.0.1.5" port: 8080 } })"),
+                          {}, 0);
+  ASSERT_EQ(image.services.size(), 3u);
+  EXPECT_TRUE(image.services[0].key.is_exact());
+  ASSERT_EQ(image.addresses.size(), 1u);
+  const auto& open = image.addresses[0].open_services;
+  ASSERT_EQ(open.size(), 2u);
+  EXPECT_EQ(open[0].name, "back");
+  EXPECT_TRUE(open[0].sources.empty()) << "the interface alone decides";
+  EXPECT_EQ(open[1].sources.size(), 1u);
+}
+
 TEST(Compile, LinksOfInstancesAreOrderedByPortAndVlan) {
   const Image image = all(configuration(R"(
     instances { name: "red" number: 10 links: "front.10" links: "back" }

@@ -54,6 +54,34 @@ TEST(Callers, SeveralAtOnePlaceTakeDifferentOnes) {
       << "host bits mean nothing";
 }
 
+TEST(Callers, APrefixOfAllIsEverybody) {
+  using C = v1::Configuration;
+  using S = v1::VirtualService;
+  const auto two = [](std::vector<const char*> first, std::vector<const char*> second,
+                      const char* interface = nullptr) {
+    return problems_with_service([&](C& c, S&) {
+      S& other = twin(c);
+      S& one = *c.mutable_services(0);
+      for (const char* source : first) one.add_sources(source);
+      for (const char* source : second) other.add_sources(source);
+      if (interface != nullptr) one.add_interfaces(interface), other.add_interfaces(interface);
+    });
+  };
+  EXPECT_THAT(two({"0.0.0.0/0"}, {}), HasSubstr("has the same address, port and protocol; change"));
+  EXPECT_THAT(two({"1.2.3.4/0"}, {"198.51.100.0/24", "0.0.0.0/0"}), HasSubstr("change one"));
+  EXPECT_THAT(two({"0.0.0.0/0", "198.51.100.0/24"}, {}, "front"),
+              HasSubstr("takes everybody by interface front as well"));
+  EXPECT_EQ(two({"0.0.0.0/0"}, {"198.51.100.0/24"}), "");
+  S service = sample().services(0);
+  service.add_sources("0.0.0.0/0");
+  normalise(service);
+  EXPECT_FALSE(is_for_some(service));
+  EXPECT_FALSE(is_open(service));
+  EXPECT_EQ(service.sources(0), "0.0.0.0/0") << "as it was given";
+  service.add_interfaces("front");
+  EXPECT_TRUE(is_for_some(service));
+}
+
 TEST(Callers, ListsThatMeanNothing) {
   using C = v1::Configuration;
   using S = v1::VirtualService;
