@@ -118,6 +118,8 @@ void check_one_packet_of(const v1::VirtualService& service, const v1::Pool& pool
 void check_callers_of(const Model& model, const v1::VirtualService& service, Problems& problems);
 /// Services of one mark have the same persistence.
 void check_mark(const Model& model, const v1::VirtualService& service, Problems& problems);
+/// The services of one address ask for few callers, all together.
+void check_caller_pairs(const Model& model, const store::Edit& edit, Problems& problems);
 void check_passive_alone(const Model& model, const v1::VirtualService& service, Problems& problems);
 void check_portless_alone(const Model& model, const v1::VirtualService& service,
                           Problems& problems);

@@ -2,6 +2,7 @@
 // it, and with limits.
 #include <algorithm>
 #include <optional>
+#include <set>
 
 #include "controlplane/config/names.h"
 #include "controlplane/config/normalise.h"
@@ -89,16 +90,8 @@ void check_syn_cookies(const v1::VirtualService& service, const std::string& pat
 
 void check_callers(const v1::VirtualService& service, const std::string& path, Problems& problems) {
   constexpr int kMostSources = 256;
-  constexpr uint64_t kMostPairs = 1024;
   check_networks(service.sources(), kMostSources, path + ".sources", problems);
   check_interfaces(service.interfaces(), path + ".interfaces", problems);
-  const auto pairs = static_cast<uint64_t>(std::max(service.sources_size(), 1)) *
-                     static_cast<uint64_t>(std::max(service.interfaces_size(), 1));
-  if (pairs > kMostPairs) {
-    complain(problems, path + ".sources", std::to_string(pairs),
-             "They make more than 1024 pairs with the interfaces; merge prefixes, or part the "
-             "service.");
-  }
   const bool is_v4 = vip_of(service).address.is_v4();
   for (int i = 0; i < service.sources_size(); ++i) {
     const auto source = net::parse_prefix(service.sources(i));
@@ -188,6 +181,35 @@ void check_callers_of(const Model& model, const v1::VirtualService& service, Pro
              "Service " + name + " has the same address, port and protocol" +
                  (is_some ? " and takes " + common + " as well" : std::string()) +
                  "; change one of them.");
+  }
+}
+
+void check_caller_pairs(const Model& model, const store::Edit& edit, Problems& problems) {
+  // Each packet without a flow is compared with all of an address, one by one.
+  constexpr uint64_t kMostPairs = 256;
+  std::set<std::pair<uint32_t, std::string>> seen;
+  for (const v1::VirtualService& service : edit.services()) {
+    if (!is_for_some(service) || !seen.emplace(service.instance(), service.address()).second) {
+      continue;
+    }
+    uint64_t pairs = 0;
+    for (const std::string& name : model.open_services_at(service.instance(), service.address())) {
+      const v1::VirtualService& one = *model.services().find(name);
+      if (is_for_some(one)) {
+        pairs += static_cast<uint64_t>(std::max(sources_of(one).size(), 1)) *
+                 static_cast<uint64_t>(std::max(one.interfaces_size(), 1));
+      }
+    }
+    if (pairs > kMostPairs) {
+      complain(
+          problems,
+          service_path(service.name()) + (sources_of(service).empty() ? ".interfaces" : ".sources"),
+          std::to_string(pairs),
+          "The services of " + service.address() + " would make " + std::to_string(pairs) +
+              " pairs of sources and interfaces together, and each new flow looks at them in "
+              "turn: at most 256. Merge prefixes; for long lists of who may come at all there "
+              "are access lists (access).");
+    }
   }
 }
 

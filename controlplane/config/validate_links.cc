@@ -297,6 +297,7 @@ Problems problems_between(const Model& model, const store::Edit& edit) {
   for (const v1::SnatSet& set : edit.snat_sets()) {
     check_snat_set(model, set, problems);
   }
+  check_caller_pairs(model, edit, problems);
   check_source_nats(model, edit, problems);
   if (edit.has_settings()) {
     for (const auto& [name, service] : model.services()) {

@@ -98,17 +98,35 @@ TEST(Callers, ListsThatMeanNothing) {
               }),
               HasSubstr("more than 256 entries"));
   EXPECT_THAT(problems_with_service([](C&, S& s) {
-                for (int i = 0; i < 40; ++i) {
-                  s.add_sources("10.0.0." + std::to_string(i));
-                  s.add_interfaces("front." + std::to_string(1 + i));
-                }
-              }),
-              HasSubstr("more than 1024 pairs"));
-  EXPECT_THAT(problems_with_service([](C&, S& s) {
                 s.add_sources("10.0.0.0/8");
                 s.set_application(v1::APPLICATION_FTP);
               }),
               HasSubstr("give the service one of each"));
+}
+
+TEST(Callers, AnAddressHasFewPairsForAllItsServices) {
+  // 4 services of 8 networks and 8 interfaces, and `more` of a fifth one.
+  const auto with = [](int more, const char* address = "203.0.113.10") {
+    return problems_with_service([&](v1::Configuration& c, v1::VirtualService&) {
+      for (uint32_t i = 0; i < 5; ++i) {
+        v1::VirtualService& one = twin(c);
+        one.set_name("other" + std::to_string(i));
+        one.set_port(1000 + i);
+        one.add_sources("198.51.100.0/24");
+        for (int j = 1; j < (i < 4 ? 8 : more); ++j) one.add_sources("10.0.0." + std::to_string(j));
+        for (int j = 0; i < 4 && j < 8; ++j) one.add_interfaces("port" + std::to_string(j));
+        if (i == 4 && more == 0) one.set_sources(0, "0.0.0.0/0");
+        if (i == 4) one.set_address(address);
+      }
+    });
+  };
+  EXPECT_EQ(with(0), "") << "a service for everybody asks nobody";
+  EXPECT_EQ(with(256, "203.0.113.11"), "") << "another address";
+  const std::string problems = with(1);
+  EXPECT_THAT(problems, HasSubstr("other0\"].sources: 257: The services of 203.0.113.10 would make "
+                                  "257 pairs of sources and interfaces together"));
+  EXPECT_THAT(problems, HasSubstr("there are access lists"));
+  EXPECT_EQ(std::count(problems.begin(), problems.end(), '\n'), 1) << "once for an address";
 }
 
 /// The first service and its pool, by datagrams.
