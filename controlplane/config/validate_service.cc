@@ -113,10 +113,16 @@ void check_payload(const v1::VirtualService& service, const std::string& path, P
              "In this mode the servers' answers pass the balancer by; use nat or fullnat, or leave "
              "it out.");
   }
-  if (reads && is_open(service)) {
+  if (reads && is_wide(service)) {
     complain(problems, application, word_of(service.application()),
              "What it announces is told apart from other flows at one address and port alone: give "
              "the service one of each, or leave it out.");
+  }
+  if (reads && is_for_some(service)) {
+    complain(problems, application, word_of(service.application()),
+             "An application's service is for everybody who comes to its address and port, as what "
+             "it announces is found by these alone; leave sources and interfaces out (an access "
+             "list refuses clients), or the application.");
   }
   const Speech speech = speech_of(service.application());
   if (reads && speech.is_udp != (service.protocol() == v1::PROTOCOL_UDP)) {

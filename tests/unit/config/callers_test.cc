@@ -8,6 +8,7 @@ namespace nezu::config {
 namespace {
 
 using testing::HasSubstr;
+using testing::Not;
 
 /// The sample's first service again, as `other`.
 v1::VirtualService& twin(v1::Configuration& configuration) {
@@ -97,11 +98,21 @@ TEST(Callers, ListsThatMeanNothing) {
                 }
               }),
               HasSubstr("more than 256 entries"));
-  EXPECT_THAT(problems_with_service([](C&, S& s) {
-                s.add_sources("10.0.0.0/8");
-                s.set_application(v1::APPLICATION_FTP);
-              }),
-              HasSubstr("give the service one of each"));
+}
+
+TEST(Callers, AnApplicationIsForEverybody) {
+  const auto with = [](auto change) {
+    return problems_with_service([&](v1::Configuration&, v1::VirtualService& service) {
+      service.set_application(v1::APPLICATION_FTP);
+      change(service);
+    });
+  };
+  EXPECT_EQ(with([](v1::VirtualService& s) { s.add_sources("0.0.0.0/0"); }), "");
+  const std::string some = with([](v1::VirtualService& s) { s.add_sources("10.0.0.0/8"); });
+  EXPECT_THAT(some, HasSubstr("application: ftp: An application's service is for everybody"));
+  EXPECT_THAT(some, Not(HasSubstr("one of each"))) << "it has one address and port";
+  EXPECT_THAT(with([](v1::VirtualService& s) { s.add_interfaces("front"); }),
+              HasSubstr("leave sources and interfaces out"));
 }
 
 TEST(Callers, AnAddressHasFewPairsForAllItsServices) {
