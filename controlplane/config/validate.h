@@ -24,6 +24,8 @@ Problems problems_between(const Model& model, const store::Edit& edit);
 
 /// The part of it that is about network instances.
 void check_instances(const Model& model, const store::Edit& edit, Problems& problems);
+/// The part of warnings_of that is.
+void warn_interfaces(const Model& model, const store::Edit& edit, Problems& warnings);
 /// Those of all instances, when the edit has one (validate_bridges.cc).
 void check_bridges(const Model& model, const store::Edit& edit, Problems& problems);
 
@@ -116,10 +118,10 @@ void check_one_packet_of(const v1::VirtualService& service, const v1::Pool& pool
                          Problems& problems);
 /// Of two services at one place none takes the same callers.
 void check_callers_of(const Model& model, const v1::VirtualService& service, Problems& problems);
-/// Services of one mark have the same persistence.
-void check_mark(const Model& model, const v1::VirtualService& service, Problems& problems);
 /// The services of one address ask for few callers, all together.
 void check_caller_pairs(const Model& model, const store::Edit& edit, Problems& problems);
+/// Services of one mark have the same persistence.
+void check_mark(const Model& model, const v1::VirtualService& service, Problems& problems);
 void check_passive_alone(const Model& model, const v1::VirtualService& service, Problems& problems);
 void check_portless_alone(const Model& model, const v1::VirtualService& service,
                           Problems& problems);

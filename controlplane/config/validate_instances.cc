@@ -1,6 +1,8 @@
 // Network instances: each by itself, and who is in which.
 #include <algorithm>
 #include <charconv>
+#include <map>
+#include <optional>
 #include <set>
 
 #include "controlplane/config/names.h"
@@ -51,6 +53,79 @@ void complain_of_snats(const v1::VirtualService& service, uint32_t set, Problems
            "The service is in " + instance_text(service.instance()) + ", but SNAT set " +
                service.snat_set() + " is in " + instance_text(set) +
                "; use a set of the service's instance.");
+}
+
+/// Which network instances have something of a port: what a service's `interfaces` name.
+class Ports {
+ public:
+  explicit Ports(const Model& model) : model_(model) {
+    for (const auto& [name, instance] : model.instances()) {
+      for (const std::string& link : instance->links()) {
+        by_name_[link.substr(0, link.find('.'))].insert(instance->number());
+      }
+    }
+  }
+  /// A port without a VLAN stands for all of its frames. Empty: nobody's VLAN.
+  std::set<uint32_t> instances_of(const std::string& interface) const {
+    std::set<uint32_t> numbers;
+    const bool is_port = interface.find('.') == std::string::npos;
+    if (const auto port = by_name_.find(interface); is_port && port != by_name_.end()) {
+      numbers = port->second;
+    }
+    const Names& owners = model_.instances_with(interface);
+    for (const std::string& name : owners) {
+      numbers.insert(model_.instances().find(name)->number());
+    }
+    if (is_port && owners.empty()) {
+      numbers.insert(0);  // untagged frames that nobody names
+    }
+    return numbers;
+  }
+
+ private:
+  const Model& model_;
+  std::map<std::string, std::set<uint32_t>> by_name_;
+};
+
+/// Those of the edit, or all when links may have got other instances.
+template <typename Visit>
+void each_interface(const Model& model, const store::Edit& edit, Visit visit) {
+  std::optional<Ports> ports;
+  const auto visit_all = [&](const v1::VirtualService& service) {
+    for (int i = 0; i < service.interfaces_size(); ++i) {
+      if (!ports) {
+        ports.emplace(model);
+      }
+      visit(service, i, ports->instances_of(service.interfaces(i)));
+    }
+  };
+  if (!edit.instances().empty() || !edit.removed_instances().empty()) {
+    for (const auto& [name, service] : model.services()) {
+      visit_all(*service);
+    }
+  } else {
+    std::for_each(edit.services().begin(), edit.services().end(), visit_all);
+  }
+}
+
+std::string interface_path(const v1::VirtualService& service, int i) {
+  return service_path(service.name()) + ".interfaces[" + std::to_string(i) + "]";
+}
+
+/// Clients come in by a link of the service's own instance, or never.
+void check_interfaces_of(const Model& model, const store::Edit& edit, Problems& problems) {
+  each_interface(model, edit,
+                 [&](const v1::VirtualService& service, int i, const std::set<uint32_t>& numbers) {
+                   if (numbers.empty() || numbers.contains(service.instance())) {
+                     return;
+                   }
+                   complain(problems, interface_path(service, i), service.interfaces(i),
+                            "The service is in " + instance_text(service.instance()) + ", but " +
+                                service.interfaces(i) + " is in " +
+                                instance_text(*numbers.begin()) +
+                                ", so no client of the service comes in by it; name a link of the "
+                                "service's instance, or leave it out.");
+                 });
 }
 
 void check_service(const Model& model, const v1::VirtualService& service, Problems& problems) {
@@ -240,12 +315,26 @@ void check_instances(const Model& model, const store::Edit& edit, Problems& prob
     check_service(model, service, problems);
   }
   check_users(model, edit, problems);
+  check_interfaces_of(model, edit, problems);
   check_rules(model, edit, problems);
   for (const v1::NetworkInstance& instance : edit.instances()) {
     check_instance(model, instance, problems);
   }
   check_numbers(model, edit, problems);
   check_bridges(model, edit, problems);
+}
+
+void warn_interfaces(const Model& model, const store::Edit& edit, Problems& warnings) {
+  size_t count = 0;
+  each_interface(model, edit,
+                 [&](const v1::VirtualService& service, int i, const std::set<uint32_t>& numbers) {
+                   if (!numbers.empty() || ++count > kMostWarnings) {
+                     return;
+                   }
+                   complain(warnings, interface_path(service, i), service.interfaces(i),
+                            "No network instance has this VLAN among its links, so nobody comes in "
+                            "by it; add it to that of the service.");
+                 });
 }
 
 }  // namespace nezu::config

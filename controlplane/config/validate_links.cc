@@ -366,6 +366,7 @@ Problems warnings_of(const Model& model, const store::Edit& edit) {
     }
   }
   warn_source_nats(model, edit, warnings);
+  warn_interfaces(model, edit, warnings);
   if (count > kMostWarnings) {
     complain(warnings, "pools", "",
              "Another " + std::to_string(count - kMostWarnings) +

@@ -98,6 +98,36 @@ TEST(Instances, HaveNamesNumbersAndLinksOfTheirOwn) {
   }
 }
 
+TEST(Instances, AServicesInterfacesAreItsInstances) {
+  const auto shop = [](uint32_t instance, const char* interface,
+                       std::vector<const char*> links = {}) {
+    return check([&] {
+      v1::Configuration c = in_red();
+      for (const char* link : links) c.mutable_instances(0)->add_links(link);
+      if (instance == 0) {
+        c.mutable_services(0)->set_instance(0);
+        c.mutable_pools(0)->set_instance(0);
+      }
+      c.mutable_services(0)->add_interfaces(interface);
+      return c;
+    }());
+  };
+  EXPECT_EQ(shop(10, "front.10").problems, "");
+  EXPECT_EQ(shop(10, "front").problems, "") << "with any tag, so also with this one";
+  EXPECT_EQ(shop(0, "front").problems, "") << "untagged frames are the standard instance's";
+  EXPECT_EQ(shop(0, "back").problems, "");
+  EXPECT_THAT(
+      shop(0, "front.10").problems,
+      HasSubstr("services[\"shop\"].interfaces[0]: front.10: The service is in the standard "
+                "network instance, but front.10 is in network instance 10"));
+  EXPECT_THAT(shop(10, "back").problems, HasSubstr("back is in the standard network instance"));
+  EXPECT_EQ(shop(10, "back", {"back.7"}).problems, "");
+  EXPECT_THAT(shop(0, "back", {"back"}).problems, HasSubstr("back is in network instance 10"));
+  EXPECT_EQ(shop(0, "front.11").problems, "");
+  EXPECT_THAT(shop(0, "front.11").warnings, HasSubstr("No network instance has this VLAN"));
+  EXPECT_THAT(shop(0, "front").warnings, testing::Not(HasSubstr("No network instance")));
+}
+
 void put_in_force(v1::Configuration configuration, Model& model) {
   Problems problems;
   normalise(configuration);
@@ -114,6 +144,23 @@ TEST(Instances, AreNotTakenFromThoseInThem) {
   EXPECT_THAT(
       text_of(problems_between(model, edit)),
       AllOf(HasSubstr("services[\"shop\"].instance"), HasSubstr("pools[\"web\"].instance")));
+}
+
+/// A link that moves leaves no service waiting for what comes elsewhere.
+TEST(Instances, LinksAreNotTakenFromServicesThatNameThem) {
+  Model model;
+  v1::Configuration c = in_red();
+  c.mutable_services(0)->add_interfaces("front.10");
+  put_in_force(c, model);
+  store::Edit edit;
+  *edit.add_instances() = c.instances(0);
+  edit.mutable_instances(0)->set_links(0, "front.12");
+  v1::NetworkInstance& standard = *edit.add_instances();
+  standard.set_name("standard");
+  standard.add_links("front.10");
+  model.apply(edit);
+  EXPECT_THAT(text_of(problems_between(model, edit)),
+              HasSubstr("interfaces[0]: front.10: The service is in network instance 10"));
 }
 
 /// A pool's users are looked at also when only the pool is changed.
