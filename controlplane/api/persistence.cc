@@ -91,6 +91,12 @@ Status FlowService::AddPersistence(grpc::ServerContext*, const v1::AddPersistenc
                          "Clients of this service stay nowhere; give it persistence first.");
         return 0;
       }
+      if (const bool is_v4 = config::vip_of(*wanted).address.is_v4();
+          is_v4 != filter.client.is_v4()) {
+        config::complain(problems, "client", request->client(),
+                         std::string("The service is ") + config::family_text(is_v4) +
+                             ", and so are all its clients; give an address of that family.");
+      }
       server->instance = static_cast<net::Instance>(wanted->instance());
       server->protocol = config::to_net(wanted->protocol());
       if (pool == nullptr || config::find_server(*pool, *server) < 0) {

@@ -90,6 +90,9 @@ TEST_F(PersistenceCalls, AddsAClientToAServerOfThePool) {
   EXPECT_THAT(status.error_message(), HasSubstr("give it persistence first"));
   add("{service: http, server: {address: 10.0.0.5, port: 8080}}");
   EXPECT_THAT(status.error_message(), HasSubstr("The client's address is missing"));
+  add("{service: http, client: '2001:db8::7', server: {address: 10.0.0.5, port: 8080}}");
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_THAT(status.error_message(), HasSubstr("The service is IPv4, and so are all its clients"));
   add("{service: http, client: 198.51.100.7}");
   EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
 }
