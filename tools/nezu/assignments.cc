@@ -56,6 +56,9 @@ std::string value_of(const FieldDescriptor* field, const std::string& text) {
   if (!field->is_repeated()) {
     return quoted(text);
   }
+  if (text.empty()) {
+    return "[]";
+  }
   if (text.starts_with('[')) {
     return text;
   }

@@ -9,7 +9,8 @@
 namespace nezu::cli {
 
 /// Sets each field by its path ("timeouts.udp_s=10", "addresses=192.0.2.1,192.0.2.2",
-/// "check={tcp: {}}") and returns the paths, for a field mask. Throws Failure(usage).
+/// "check={tcp: {}}"; "addresses=" empties a list) and returns the paths, for a field mask. Throws
+/// Failure(usage).
 std::vector<std::string> assign(const std::vector<std::string>& assignments,
                                 google::protobuf::Message& message);
 

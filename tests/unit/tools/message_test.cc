@@ -44,6 +44,24 @@ TEST(Assignments, lists_and_whole_messages) {
   EXPECT_EQ(pool.check().fall(), 3u);
 }
 
+TEST(Assignments, nothing_behind_the_sign_is_an_empty_list_or_text) {
+  v1::VirtualService service;
+  const auto paths =
+      assign({"sources=", "interfaces=", "description=", "access.allow=", "access.deny=10.0.0.0/8"},
+             service);
+  EXPECT_EQ(paths.size(), 5u) << "what is in the mask is cleared";
+  EXPECT_EQ(service.sources_size() + service.interfaces_size(), 0);
+  EXPECT_EQ(service.access().allow_size(), 0);
+  EXPECT_EQ(service.access().deny_size(), 1);
+  EXPECT_EQ(service.description(), "");
+  v1::SnatSet snat;
+  assign({"addresses="}, snat);
+  EXPECT_EQ(snat.addresses_size(), 0);
+  v1::Pool pool;
+  assign({"servers="}, pool);
+  EXPECT_EQ(pool.servers_size(), 0);
+}
+
 TEST(Assignments, that_cannot_be_understood) {
   v1::VirtualService service;
   for (const char* bad : {"port", "=80", "prt=80", "port=many", "mode=magic", "port.x=1"}) {
