@@ -23,7 +23,8 @@ struct ServiceKind {
   }
   static const auto& objects(const ListResponse& response) { return response.services(); }
   static std::vector<std::string> titles() {
-    return {"service", "address", "protocol", "mode", "pool", "snat set", "enabled"};
+    return {"service",  "address", "protocol", "mode",  "pool",
+            "snat set", "enabled", "?for",     "?mark", "?one packet"};
   }
   static std::vector<std::string> row(const Object& object);
 };
@@ -34,6 +35,23 @@ std::string place_of(const v1::VirtualService& service) {
   return service.last_port() == 0 ? place : place + "-" + std::to_string(service.last_port());
 }
 
+/// "192.0.2.0/24", "192.0.2.0/24 +3".
+std::string first_of(const google::protobuf::RepeatedPtrField<std::string>& list) {
+  return list.size() == 1 ? list[0] : list[0] + " +" + std::to_string(list.size() - 1);
+}
+
+/// "192.0.2.0/24 +3", "by back", "192.0.2.0/24 by back +1"; empty: everybody.
+std::string callers_of(const v1::VirtualService& service) {
+  std::string text;
+  if (!service.sources().empty()) {
+    text = first_of(service.sources());
+  }
+  if (!service.interfaces().empty()) {
+    text += (text.empty() ? "by " : " by ") + first_of(service.interfaces());
+  }
+  return text;
+}
+
 std::vector<std::string> ServiceKind::row(const Object& object) {
   return {object.name(),
           place_of(object) + instance_text(object.instance()),
@@ -41,7 +59,10 @@ std::vector<std::string> ServiceKind::row(const Object& object) {
           name_of(object.mode()),
           object.pool(),
           object.snat_set(),
-          !object.has_enabled() || object.enabled() ? "yes" : "no"};
+          !object.has_enabled() || object.enabled() ? "yes" : "no",
+          callers_of(object),
+          object.mark() == 0 ? "" : std::to_string(object.mark()),
+          object.one_packet() ? "yes" : ""};
 }
 
 }  // namespace

@@ -11,12 +11,16 @@ size_t width_of(const std::string& text) {
       text, [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
 }
 
+constexpr char kNothing[] = "-";
+constexpr size_t kLeftOut = 0;  // the width of such a column
+
 }  // namespace
 
 Table::Table(std::vector<std::string> titles) : titles_(std::move(titles)) {
   for (std::string& title : titles_) {
     to_right_.push_back(title.starts_with('>'));
-    if (to_right_.back()) {
+    if_any_.push_back(title.starts_with('?'));
+    if (to_right_.back() || if_any_.back()) {
       title.erase(0, 1);
     }
   }
@@ -26,7 +30,7 @@ void Table::add(std::vector<std::string> row) {
   row.resize(titles_.size());
   for (std::string& cell : row) {
     if (cell.empty()) {
-      cell = "-";  // so that every row has as many words as the head
+      cell = kNothing;  // so that every row has as many words as the head
     }
   }
   rows_.push_back(std::move(row));
@@ -36,6 +40,12 @@ void Table::print(std::ostream& out, size_t rows) const {
   const size_t count = std::min(rows, rows_.size());
   std::vector<size_t> widths;
   for (size_t column = 0; column < titles_.size(); ++column) {
+    if (if_any_[column] && std::ranges::all_of(rows_, [&](const std::vector<std::string>& row) {
+          return row[column] == kNothing;
+        })) {
+      widths.push_back(kLeftOut);
+      continue;
+    }
     size_t width = width_of(titles_[column]);
     for (size_t i = 0; i < count; ++i) {
       width = std::max(width, width_of(rows_[i][column]));
@@ -55,6 +65,9 @@ void Table::print_row(std::ostream& out, const std::vector<std::string>& row,
                       const std::vector<size_t>& widths) const {
   std::string line;
   for (size_t column = 0; column < row.size(); ++column) {
+    if (widths[column] == kLeftOut) {
+      continue;
+    }
     const std::string padding(widths[column] - width_of(row[column]), ' ');
     line += to_right_[column] ? padding + row[column] : row[column] + padding;
     line += "  ";

@@ -9,7 +9,8 @@ namespace nezu::cli {
 
 class Table {
  public:
-  /// A title that begins with ">" is aligned to the right (numbers).
+  /// A title that begins with ">" is aligned to the right (numbers); the column of one that begins
+  /// with "?" is left out while it is empty.
   explicit Table(std::vector<std::string> titles);
   void add(std::vector<std::string> row);
   bool is_empty() const { return rows_.empty(); }
@@ -21,7 +22,7 @@ class Table {
   void print_row(std::ostream& out, const std::vector<std::string>& row,
                  const std::vector<size_t>& widths) const;
   std::vector<std::string> titles_;
-  std::vector<bool> to_right_;
+  std::vector<bool> to_right_, if_any_;
   std::vector<std::vector<std::string>> rows_;
 };
 

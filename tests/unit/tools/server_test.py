@@ -136,7 +136,14 @@ def changes_single_resources(world):
     world.ok("service", "create", "dns", "address=2001:db8::53", "port=53", "protocol=udp",
              "pool=dns")
     world.ok("service", "update", "dns", "timeouts.udp_s=20", "enabled=false")
+    assert " for" not in world.ok("service", "list"), "no service is for some clients"
+    world.ok("service", "update", "dns", "sources=2001:db8:7::/64,2001:db8:8::/64",
+             "interfaces=back")
+    listed = world.ok("service", "list")
+    assert "2001:db8:7::/64 +1 by back" in listed, listed
+    world.ok("service", "update", "dns", "sources=", "interfaces=")
     shown = json.loads(world.ok("service", "show", "dns", "-o", "json"))
+    assert "sources" not in shown and "interfaces" not in shown, shown
     assert shown["timeouts"]["udp_s"] == 20 and shown["enabled"] is False, shown
     member = json.loads(
         world.ok("server", "show", "[2001:db8:1::21]:53/udp", "--pool", "dns", "-o", "json"))

@@ -83,6 +83,18 @@ TEST(TableTest, columns_are_as_wide_as_needed_and_numbers_to_the_right) {
             "a long name  1234567  up\n");
 }
 
+TEST(TableTest, columns_may_be_left_out_while_they_are_empty) {
+  Table table({"name", "?for", "?mark"});
+  table.add({"web", "", ""});
+  std::ostringstream none;
+  table.print(none);
+  EXPECT_EQ(none.str(), "name\nweb\n");
+  table.add({"shop", "", "7"});
+  std::ostringstream one;
+  table.print(one);
+  EXPECT_EQ(one.str(), "name  mark\nweb   -\nshop  7\n");
+}
+
 TEST(TableTest, tells_what_it_leaves_out) {
   Table table({"n"});
   for (int i = 0; i < 5; ++i) {
