@@ -144,6 +144,9 @@ Failure failure_of(const grpc::Status& status, const Target& target) {
     case grpc::StatusCode::ABORTED:
       return {Exit::conflict, text};
     case grpc::StatusCode::DEADLINE_EXCEEDED:
+      if (text.ends_with('.')) {
+        return {Exit::incomplete, text};  // the control plane's own sentence; gRPC writes none
+      }
       return {Exit::incomplete, "no answer from " + target.server +
                                     " in time; --timeout allows more, nezu system may tell why"};
     case grpc::StatusCode::UNIMPLEMENTED:

@@ -13,7 +13,15 @@ struct Wanted {
   DescribedPacket packet;
   std::string port, hex, file;
   uint64_t number = 1;
+  const CLI::Option* timeout = nullptr;
 };
+
+/// The data plane's part of a timeout, in ms; in the rest the answer arrives, which may say who was
+/// late.
+uint32_t share_of(const std::string& timeout) {
+  const auto share = parse_duration(timeout) * 9 / 10;
+  return static_cast<uint32_t>(std::clamp<int64_t>(share.count(), 100, 60'000));
+}
 
 std::vector<uint8_t> frame_in(const std::string& path, uint64_t number) {
   captures::CaptureFile file = captures::CaptureFile::open(path);
@@ -79,6 +87,7 @@ Exit explain(Session& session, const Wanted& wanted) {
   v1::ExplainRequest request;
   request.set_port(wanted.port);
   request.set_frame(frame.data(), frame.size());
+  if (wanted.timeout->count() > 0) request.set_timeout_ms(share_of(session.timeout));
   const auto response = session.client().call<v1::ExplainResponse>(request);
   print(session, response, [&] { print_steps(session, response); });
   return Exit::ok;
@@ -88,6 +97,7 @@ Exit explain(Session& session, const Wanted& wanted) {
 
 void add_explain(CLI::App& app, Session& session) {
   auto wanted = std::make_shared<Wanted>();
+  wanted->timeout = app.get_option("--timeout");
   DescribedPacket& packet = wanted->packet;
   auto* command = app.add_subcommand(
       "explain", "What would become of a packet, stage by stage; changes nothing");

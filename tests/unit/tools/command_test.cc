@@ -1,4 +1,6 @@
 // The command line without a control plane: exit codes, errors, completion, the archive.
+#include <grpcpp/server.h>
+#include <grpcpp/server_builder.h>
 #include <gtest/gtest.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -6,11 +8,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 
+#include "nezu/v1/explain.grpc.pb.h"
 #include "tools/nezu/archive.h"
 #include "tools/nezu/commands.h"
 
@@ -108,6 +112,45 @@ TEST(Command, a_socket_without_a_listener_says_so) {
   EXPECT_EQ(ran.status, 3);
   EXPECT_TRUE(holds(ran.err, "nobody listens on ")) << ran.err;
   ::close(fd);
+}
+
+/// A control plane that has a worker who says nothing.
+class Late final : public v1::ExplainService::Service {
+ public:
+  explicit Late(const std::string& path) {
+    grpc::ServerBuilder builder;
+    builder.AddListeningPort("unix:" + path, grpc::InsecureServerCredentials());
+    builder.RegisterService(this);
+    server_ = builder.BuildAndStart();
+  }
+  grpc::Status Explain(grpc::ServerContext*, const v1::ExplainRequest* request,
+                       v1::ExplainResponse*) override {
+    timeout_ms = request->timeout_ms();
+    return {grpc::StatusCode::DEADLINE_EXCEEDED, text};
+  }
+  std::atomic<uint32_t> timeout_ms = 0;
+  std::string text = "Worker 4 did not say in time what it knows; it is very busy.";
+
+ private:
+  std::unique_ptr<grpc::Server> server_;
+};
+
+TEST(Command, explain_waits_as_long_as_was_asked_and_tells_who_was_late) {
+  const Folder folder;
+  Late late(folder / "api.sock");
+  const auto explain = [&](std::vector<std::string> more) {
+    more.insert(more.end(), {"--server", "unix:" + (folder / "api.sock"), "explain", "--port",
+                             "front", "tcp", "192.0.2.7:40000", "203.0.113.10:80"});
+    return nezu(more);
+  };
+  EXPECT_EQ(explain({}).err, "nezu: " + late.text + "\n");
+  EXPECT_EQ(late.timeout_ms, 0u) << "the control plane's own";
+  EXPECT_EQ(explain({"--timeout", "20s"}).status, static_cast<int>(Exit::incomplete));
+  EXPECT_EQ(late.timeout_ms, 18000u) << "it must answer before nobody waits any more";
+  explain({"--timeout", "5m"});
+  EXPECT_EQ(late.timeout_ms, 60000u);
+  late.text = "Deadline Exceeded";
+  EXPECT_TRUE(holds(explain({}).err, "--timeout allows more"));
 }
 
 TEST(Command, tcp_needs_certificates) {
