@@ -20,6 +20,7 @@
 #include "controlplane/api/explain_service.h"
 #include "controlplane/api/flow_service.h"
 #include "controlplane/api/followed.h"
+#include "controlplane/api/known_ports.h"
 #include "controlplane/api/own_addresses.h"
 #include "controlplane/api/state_service.h"
 #include "controlplane/api/system_service.h"
@@ -169,7 +170,13 @@ struct Server::Parts {
         captures(publisher, committer),
         explanations(publisher, committer),
         notes(notes_of(store, publisher)),
-        system(publisher, committer, monitor, health, hub, options.state_dir, notes) {}
+        system(publisher, committer, monitor, health, hub, options.state_dir, notes) {
+    store.set_warner([&publisher](const store::Edit& edit, config::Problems& warnings) {
+      if (names_interfaces(edit) && publisher.data_plane().attached) {
+        warn_unknown_ports(edit, publisher.read_vitals().ports, warnings);
+      }
+    });
+  }
 
   /// Callers first, then those whom they call.
   ~Parts() {

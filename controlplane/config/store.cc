@@ -177,6 +177,9 @@ Staged Store::examine(store::Edit& edit, store::Edit& undo, Problems found) {
   staged.problems.insert(staged.problems.end(), between.begin(), between.end());
   staged.diff = describe(edit, undo);
   staged.warnings = warnings_of(model_, edit);
+  if (warner_) {
+    warner_(edit, staged.warnings);
+  }
   staged.changed = staged.problems.empty() && !is_empty(undo);
   return staged;
 }

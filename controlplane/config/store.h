@@ -39,6 +39,8 @@ struct Staged {
 
 /// Further checks of a normalised edit, which may still be invalid, by those who know more.
 using Checker = std::function<void(const Model&, const store::Edit&, Problems&)>;
+/// Likewise further warnings, of what differs from what is in force.
+using Warner = std::function<void(const store::Edit&, Problems&)>;
 
 class Store {
  public:
@@ -54,6 +56,7 @@ class Store {
   const std::vector<std::string>& notes() const { return notes_; }
   uint64_t journal_bytes() const { return journal_->bytes(); }
   void set_checker(Checker checker) { checker_ = std::move(checker); }
+  void set_warner(Warner warner) { warner_ = std::move(warner); }
 
   /// `edit` need not be normalised. `found` are problems that the caller knows already.
   Staged stage(store::Edit edit, const Origin& origin, Problems found = {});
@@ -102,6 +105,7 @@ class Store {
   std::optional<Compaction> compaction_;
   std::vector<std::string> notes_;
   Checker checker_;
+  Warner warner_;
 };
 
 inline constexpr size_t kKeptRevisions = 100;

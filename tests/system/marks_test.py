@@ -81,6 +81,29 @@ class Marks(Case):
                                   "pool=one", "sources=2001:db8::/32", check=False)
         self.assertIn("no client of it is in this prefix", refused.stderr)
 
+    def test_the_list_tells_services_of_one_place_apart(self):
+        rows = self.world.nezu("service", "list").splitlines()
+        row = {line.split()[0]: line for line in rows}
+        self.assertIn(" for ", rows[0])
+        self.assertIn("192.0.2.112/28", row["mobile80"])
+        self.assertIn("by back", row["back80"])
+        self.assertNotIn("by back", row["all80"])
+
+    def test_what_would_do_nothing_is_told(self):
+        def told(*words):
+            ran = self.world.nezu(*words, check=False)
+            return ran.stdout + ran.stderr
+
+        self.assertIn("give the pool rr, wrr, random or twos",
+                      told("pool", "update", "dns", "scheduler=lc"))
+        self.assertIn("so are all its clients", told(
+            "persistence", "add", "2001:db8::7", f"{SERVERS['web1'][0]}:{HTTP}", "--service",
+            f"all{HTTP}"))
+        new = ("service", "create", "lost", f"address={VIP}", "port=82", "pool=one")
+        self.assertIn("has no such port", told(*new, "interfaces=bakc", "--check"))
+        self.assertIn("No network instance has this VLAN",
+                      told(*new, "interfaces=back.7", "--check"))
+
     def dig(self, port):
         """Ten questions, all from one port of a client."""
         return [self.world.client.run("dig", "-b", f"{OFFICE[0]}#{20000 + port}", f"@{VIP}", "-p",
