@@ -25,75 +25,104 @@ void meter_one(Turn& turn, net::Packet& packet) {
 
 namespace {
 
-/// Of a packet, what the next step works on; without tokens: it is not metered.
+/// What the stage works on in one burst: of each packet by its place there.
 struct Asked {
-  admit::Tokens::OfService* tokens;
-  uint64_t client;
+  admit::Tokens::OfService* tokens;  ///< null: it is not metered
+  uint64_t client;                   ///< his hash; 0: he has no limits
   uint16_t service;
+};
+
+/// Steps, each of which asks for the memory of the next.
+class Metering {
+ public:
+  explicit Metering(Turn& turn)
+      : turn_(turn),
+        meters_(*turn.state.setup.meters),
+        tokens_(meters_.tokens(turn.state.setup.worker)),
+        count_(turn.burst.count) {}
+
+  void find_services() {
+    for (uint32_t i = 0; i < count_; ++i) {
+      const net::Packet& packet = turn_.burst.packets[i];
+      const flow::FlowId id(packet.flow);
+      asked_[i].tokens = nullptr;
+      if (packet.verdict != net::Verdict::undecided || !id.exists()) continue;
+      asked_[i].service = turn_.state.flows.track(id).service;
+      if (!meters_.has(asked_[i].service)) continue;
+      asked_[i].tokens = &tokens_.of(asked_[i].service);
+      __builtin_prefetch(asked_[i].tokens, 1);
+    }
+  }
+
+  void find_clients() {
+    const uint64_t generation = turn_.view.generation();
+    for (uint32_t i = 0; i < count_; ++i) {
+      Asked& one = asked_[i];
+      if (one.tokens == nullptr) continue;
+      if (one.tokens->generation != static_cast<uint32_t>(generation)) [[unlikely]] {
+        meters_.learn(*one.tokens, turn_.view.service(tables::ServiceId{one.service}), generation);
+      }
+      one.client = 0;
+      if (one.tokens->has_clients()) {
+        one.client = client(flow::FlowId(turn_.burst.packets[i].flow), one);
+        tokens_.prefetch(one.client);
+      } else if (!one.tokens->is_limited()) {
+        one.tokens = nullptr;
+      }
+    }
+  }
+
+  /// Most packets are covered by what the worker has drawn.
+  void spend() {
+    for (uint32_t i = 0; i < count_; ++i) {
+      const Asked& one = asked_[i];
+      if (one.tokens == nullptr || tokens_.spend(*one.tokens, one.client, bits(i))) continue;
+      if (one.client != 0) meters_.prefetch(one.client);
+      uncovered_[uncovered_count_++] = i;
+    }
+  }
+
+  void draw() {
+    for (uint32_t n = 0; n < uncovered_count_; ++n) {
+      const uint32_t i = uncovered_[n];
+      const Asked& one = asked_[i];
+      if (tokens_.spend(*one.tokens, one.client, bits(i))) continue;  // one before it has drawn
+      const tables::Service* service = turn_.view.service(tables::ServiceId{one.service});
+      const admit::Meters::Verdict verdict =
+          meters_.pass(tokens_, *service, *one.tokens, one.client, bits(i), turn_.now);
+      if (verdict.forgot) turn_.state.line.limits_forgotten.add(1);
+      if (verdict.reason != net::Reason::none) turn_.burst.packets[i].drop(verdict.reason);
+    }
+  }
+
+ private:
+  uint64_t bits(uint32_t i) const { return uint64_t{turn_.burst.packets[i].length} * 8; }
+  uint64_t client(flow::FlowId id, const Asked& one) const {
+    const Path::State& state = turn_.state;
+    return id.wide() ? meters_.hash(one.service, one.tokens->word, state.client_of(id))
+                     : meters_.hash4(one.service, one.tokens->word,
+                                     state.flows.narrow(id).to_server.source);
+  }
+
+  Turn& turn_;
+  admit::Meters& meters_;
+  admit::Tokens& tokens_;
+  const uint32_t count_;
+  uint32_t uncovered_count_ = 0;
+  // NOLINTNEXTLINE: filled up to their counts
+  std::array<Asked, net::kBurstCapacity> asked_;
+  std::array<uint32_t, net::kBurstCapacity> uncovered_;
 };
 
 }  // namespace
 
-/// In steps, each of which asks for the memory of the next. Most packets are covered by what the
-/// worker has drawn.
 void meter(Turn& turn) {
-  const Path::State& state = turn.state;
-  if (state.setup.meters == nullptr) return;
-  admit::Meters& meters = *state.setup.meters;
-  admit::Tokens& tokens = meters.tokens(state.setup.worker);
-  const auto generation = static_cast<uint32_t>(turn.view.generation());
-  std::array<Asked, net::kBurstCapacity> asked;            // NOLINT: filled up to `count`
-  std::array<uint32_t, net::kBurstCapacity> uncovered_at;  // NOLINT: filled up to `uncovered`
-  const uint32_t count = turn.burst.count;
-  for (uint32_t i = 0; i < count; ++i) {
-    const net::Packet& packet = turn.burst.packets[i];
-    const flow::FlowId id(packet.flow);
-    asked[i].tokens = nullptr;
-    if (packet.verdict != net::Verdict::undecided || !id.exists()) continue;
-    asked[i].service = state.flows.track(id).service;
-    if (meters.has(asked[i].service)) {
-      asked[i].tokens = &tokens.of(asked[i].service);
-      __builtin_prefetch(asked[i].tokens, 1);
-    }
-  }
-  for (uint32_t i = 0; i < count; ++i) {
-    admit::Tokens::OfService*& known = asked[i].tokens;
-    if (known == nullptr) continue;
-    if (known->generation != generation) [[unlikely]] {
-      meters.learn(*known, turn.view.service(tables::ServiceId{asked[i].service}),
-                   turn.view.generation());
-    }
-    asked[i].client = 0;
-    if (known->has_clients()) {
-      const flow::FlowId id(turn.burst.packets[i].flow);
-      asked[i].client = id.wide() ? meters.hash(asked[i].service, known->word, state.client_of(id))
-                                  : meters.hash4(asked[i].service, known->word,
-                                                 state.flows.narrow(id).to_server.source);
-      tokens.prefetch(asked[i].client);
-    } else if (!known->is_limited()) {
-      known = nullptr;
-    }
-  }
-  uint32_t uncovered = 0;
-  for (uint32_t i = 0; i < count; ++i) {
-    if (asked[i].tokens == nullptr) continue;
-    const uint64_t bits = uint64_t{turn.burst.packets[i].length} * 8;
-    if (tokens.spend(*asked[i].tokens, asked[i].client, bits)) continue;
-    if (asked[i].client != 0) meters.prefetch(asked[i].client);
-    asked[uncovered] = asked[i];
-    uncovered_at[uncovered++] = i;
-  }
-  for (uint32_t n = 0; n < uncovered; ++n) {
-    const uint32_t i = uncovered_at[n];
-    net::Packet& packet = turn.burst.packets[i];
-    const tables::Service* service = turn.view.service(tables::ServiceId{asked[n].service});
-    const uint64_t bits = uint64_t{packet.length} * 8;
-    if (tokens.spend(*asked[n].tokens, asked[n].client, bits)) continue;  // one before it has drawn
-    const admit::Meters::Verdict verdict =
-        meters.pass(tokens, *service, *asked[n].tokens, asked[n].client, bits, turn.now);
-    if (verdict.forgot) state.line.limits_forgotten.add(1);
-    if (verdict.reason != net::Reason::none) packet.drop(verdict.reason);
-  }
+  if (turn.state.setup.meters == nullptr) return;
+  Metering metering(turn);
+  metering.find_services();
+  metering.find_clients();
+  metering.spend();
+  metering.draw();
 }
 
 }  // namespace nezu::path
