@@ -10,7 +10,7 @@ from programs import SERVED, SQL, Asking, make_database, start_mariadb, wait_for
 from world import SERVERS, VIP
 
 WRITES, READS, PAIR = 3306, 3307, 3308
-CHECK = ("{ tcp: {}, interval_ms: 200, timeout_ms: 150, rise: 2, fall: 2, jitter_percent: 0, "
+CHECK = ("{ tcp: {}, interval_ms: 400, timeout_ms: 400, rise: 2, fall: 3, jitter_percent: 0, "
          "manual_return: true }")
 NAME = "SELECT @@report_host"
 
