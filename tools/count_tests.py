@@ -18,7 +18,9 @@ LONGEST = 25  # lines of what a failed runner said
 def cases_by_runner(report):
     """Runner name -> [(case, failed)] from the JUnit report of all runners of one build."""
     cases = {}
-    for suite in xml.parse(report).getroot().findall("testsuite"):
+    # Programs may say what no XML holds: to clear the screen, for one.
+    text = re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f]", "", report.read_text(errors="replace"))
+    for suite in xml.fromstring(text).findall("testsuite"):
         project, _, runner = suite.get("name").partition(".")
         for case in suite.findall("testcase"):
             failed = (case.get("status") == "notrun"
@@ -35,11 +37,11 @@ def cases_of(runner, cases):
 
 
 def words_of(run):
-    """What a failed runner said: of TAP the remarks on what was not ok, of others the end."""
+    """What a failed runner said: of TAP how the remarks on what was not ok begin, else its end."""
     said = [line.rstrip() for line in run.get("stdout", "").splitlines()]
     parts = re.split(r"^(?=(?:not )?ok )", "\n".join(said), flags=re.MULTILINE)
     bad = [line for part in parts if part.startswith("not ok ")
-           for line in part.splitlines()[-LONGEST:]]
+           for line in part.splitlines()[:LONGEST]]
     return bad or (said + run.get("stderr", "").splitlines())[-LONGEST:]
 
 

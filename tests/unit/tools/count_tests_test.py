@@ -85,6 +85,11 @@ class Count(unittest.TestCase):
         self.assertEqual(["    88", "    89", "    a crash"], lines[-4:-1])
         self.assertNotIn("    50", lines)
 
+    def test_a_program_that_clears_the_screen_hides_nothing(self):
+        self.assertEqual((1, "1 passed, 1 failed"), self.count(
+            [run("tap", "FAIL", stdout="\x1b[2J")],
+            suite("nezu.nezu:unit / tap", case("a"), case("b", "<failure>\x1b[2J</failure>"))))
+
     def test_a_green_runner_has_no_words(self):
         _, lines = self.lines([run("net", stdout="chatter")], suite("nezu.nezu:unit / net.A", case("a")))
         self.assertEqual(2, len(lines))
