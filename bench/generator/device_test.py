@@ -194,6 +194,11 @@ class OnePort(Device):
             self.well_formed(results)
             self.assertEqual(2 * FRAMES, every(results, "sent"))
             self.assertEqual(every(results, "refused"), every(results, "lost"))
+
+    def test_clients_and_servers_behind_it(self):
+        # testpmd anew: once it crashed when the other end of its memif had gone.
+        with Wires(BUILD, sides=("left",)) as wires:
+            wires.testpmd("--port-topology=loop")
             found = wires.traffic("concurrent", "--connections", 100, "--ramp", 500, "--hold", 0.2)
             self.assertEqual("100", found["concurrent"][0]["held"])
 
